@@ -1,0 +1,30 @@
+# Two commands do everything on a fresh machine: `make quickstart` and `make test`.
+
+DRYDOCK := target/release/drydock
+SHELL := /bin/bash
+
+.PHONY: quickstart test setup setup-test lint bench drydock
+
+quickstart: setup drydock
+	@.ci/quickstart $(DRYDOCK)
+
+test: setup setup-test
+	DRYDOCK_CONTAINER_TESTS=1 cargo test --release --locked
+
+drydock:
+	cargo build --release --locked
+
+# What the host needs besides cargo; nothing is installed that is there already.
+setup:
+	@.ci/setup quickstart
+
+setup-test:
+	@.ci/setup test
+
+lint:
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	cargo test --locked --test fast
+
+bench: setup setup-test drydock
+	@.ci/bench $(DRYDOCK)

@@ -1,0 +1,194 @@
+//! One run of rpmbuild for a resolved package: image, container, outputs, stored result.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::buildroot::NoBuildroot;
+use super::container::{MORE_BUILD_REQUIRES, PackageBuild, output_folder, package_container};
+use super::log::Log;
+use super::one::One;
+use super::resolve::Resolved;
+use super::{BuildError, Check, Failure, blocking, collect, inputs, log, phase};
+use crate::cache::{BuildTimes, CacheError, CheckOutcome, NewResult, StoredResult, file};
+use crate::engine::{Collect, Exit, ImageId, Session};
+
+/// How one run of rpmbuild ended.
+pub(super) enum Attempt {
+    /// The result is in the store.
+    Made(Box<StoredResult>),
+    /// It gives no packages.
+    Failed(Failure),
+    /// `%generate_buildrequires` asked for more, which is remembered.
+    WantsMore,
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// The moments of one run of rpmbuild.
+#[derive(Clone, Copy)]
+struct Moments {
+    buildroot: Instant,
+    asked: Instant,
+    started: Instant,
+    ended: Instant,
+}
+
+/// Builds the package of `one` in the buildroot of `resolved`.
+pub(super) async fn attempt(one: &One<'_>, resolved: &Resolved) -> Result<Attempt, BuildError> {
+    let folder = one.run.context.layout.work().join("packages").join(&one.package.spec);
+    let attempted = in_folder(one, resolved, &folder).await;
+    let removed = blocking(move || file::remove_folder(&folder)).await.map_err(|source| one.store_fault(source));
+    let attempted = attempted?;
+    removed.map(|()| attempted)
+}
+
+async fn in_folder(one: &One<'_>, resolved: &Resolved, folder: &Path) -> Result<Attempt, BuildError> {
+    let mut log = Log::create(one.log_path(), one.run.cancel.child_token()).map_err(|e| one.store_fault(e))?;
+    let image = match one.run.buildroots.ensure(&resolved.buildroot, &mut log).await {
+        Ok(image) => image,
+        Err(NoBuildroot::Engine(source)) => return Err(one.engine_fault(source)),
+        Err(NoBuildroot::Path(error)) => return Err(error.into()),
+        Err(NoBuildroot::Install(exit)) => {
+            log.finish().map_err(|source| one.store_fault(source))?;
+            return one.ended_early("BuildRequires", exit);
+        }
+    };
+    let buildroot = Instant::now();
+    let (inputs, outputs) = (folder.join("inputs"), folder.join("outputs"));
+    prepare(resolved, &inputs, &outputs).await?;
+    let asked = Instant::now();
+    let exit = run(one, image, &inputs, (&outputs, &mut log)).await?;
+    let ended = Instant::now();
+    let started = log.finish().map_err(|source| one.store_fault(source))?.unwrap_or(asked);
+    let moments = Moments { buildroot, asked, started, ended };
+    match exit {
+        Exit::Code(0) => collected(one, resolved, outputs, moments).await,
+        Exit::Code(MORE_BUILD_REQUIRES) => one.wants_more(resolved, &outputs),
+        exit => one.failed(exit, &outputs),
+    }
+}
+
+async fn prepare(resolved: &Resolved, inputs: &Path, outputs: &Path) -> Result<(), BuildError> {
+    let (inputs, outputs) = (inputs.to_owned(), outputs.to_owned());
+    let files = resolved.files.clone();
+    blocking(move || {
+        inputs::prepare(&inputs, &files)?;
+        std::fs::create_dir_all(&outputs).map_err(|source| BuildError::Folder { path: outputs, source })
+    })
+    .await
+}
+
+async fn run(
+    one: &One<'_>,
+    image: ImageId,
+    inputs: &Path,
+    (outputs, log): (&Path, &mut Log),
+) -> Result<Exit, BuildError> {
+    let context = one.run.context;
+    let spec = package_container(&PackageBuild {
+        package: one.package,
+        image,
+        macros: &context.toolchain.macros,
+        check: context.options.check_of(one.package),
+        cpus: context.options.cpus,
+        limits: context.options.limits(),
+        inputs,
+    })?;
+    tracing::debug!(package = one.name, ?image, argv = ?spec.argv, "running rpmbuild");
+    let collect = Collect { from: output_folder()?, into: outputs.to_owned() };
+    let stop = log.stop();
+    let session = Session { output: &mut |_, bytes| log.add(bytes), collect: Some(collect), cancel: &stop };
+    context.engine.run(&spec, session).await.map_err(|source| one.engine_fault(source))
+}
+
+/// Stores what rpmbuild made.
+async fn collected(
+    one: &One<'_>,
+    resolved: &Resolved,
+    folder: PathBuf,
+    moments: Moments,
+) -> Result<Attempt, BuildError> {
+    let (store, source, log) = (one.run.context.store.clone(), one.package.nevra.clone(), one.log_path());
+    let (key, inputs, times) = (resolved.key, resolved.inputs.clone(), one.times(moments));
+    let stored = blocking(move || {
+        let made = collect::outputs(&folder)?;
+        if let Some(reason) = collect::unexpected(&source, &made.rpms) {
+            return Ok(Err(reason));
+        }
+        let check = collect::check_outcome(made.check_status);
+        let new = NewResult { key, inputs: &inputs, folder: &folder, rpms: &made.rpms, log: &log, check, times };
+        store.add(&new).map(Ok)
+    });
+    match stored.await {
+        Ok(Ok(result)) => Ok(Attempt::Made(Box::new(result))),
+        Ok(Err(reason)) => Ok(Attempt::Failed(one.failure("files", reason, Vec::new()))),
+        Err(CacheError::Rpm { path, source }) => {
+            let reason = format!("`{}` is not an RPM", path.file_name().unwrap_or_default().to_string_lossy());
+            Ok(Attempt::Failed(one.failure("files", reason, vec![source.to_string()])))
+        }
+        Err(source) => Err(one.store_fault(source)),
+    }
+}
+
+impl One<'_> {
+    fn times(&self, moments: Moments) -> BuildTimes {
+        let since = |moment: Instant| moment.saturating_duration_since(self.since).as_secs_f64();
+        BuildTimes {
+            buildroot: since(moments.buildroot),
+            asked: since(moments.asked),
+            started: since(moments.started),
+            ended: since(moments.ended),
+            published: 0.0,
+        }
+    }
+
+    /// Remembers what `%generate_buildrequires` asked for; the package is resolved again with it.
+    fn wants_more(&self, resolved: &Resolved, outputs: &Path) -> Result<Attempt, BuildError> {
+        let fault = |source| self.store_fault(source);
+        let Some(wanted) = collect::requested(outputs).map_err(fault)? else {
+            return self.failed(Exit::Code(MORE_BUILD_REQUIRES), outputs);
+        };
+        let history = self.run.context.history;
+        if history.generated(resolved.key).map_err(fault)?.is_some_and(|known| known == wanted) {
+            return self.failed(Exit::Code(MORE_BUILD_REQUIRES), outputs);
+        }
+        history.set_generated(resolved.key, &wanted).map_err(fault)?;
+        Ok(Attempt::WantsMore)
+    }
+
+    /// What an exit other than 0 means.
+    fn failed(&self, exit: Exit, outputs: &Path) -> Result<Attempt, BuildError> {
+        let check_status = collect::check_status(outputs).filter(|status| *status != 0);
+        if let (Some(status), Exit::Code(_)) = (check_status, exit) {
+            return self.ended_early("%check", Exit::Code(status));
+        }
+        let log = log::read_end(&self.log_path()).map_err(|source| self.store_fault(source))?;
+        self.ended_early(&phase::failed_phase(&log), exit)
+    }
+
+    fn ended_early(&self, phase: &str, exit: Exit) -> Result<Attempt, BuildError> {
+        if exit == Exit::Cancelled {
+            return Ok(Attempt::Cancelled);
+        }
+        let log = log::read_end(&self.log_path()).map_err(|source| self.store_fault(source))?;
+        Ok(Attempt::Failed(self.failure(phase, exit.to_string(), phase::excerpt(&log))))
+    }
+
+    fn failure(&self, phase: &str, status: String, excerpt: Vec<String>) -> Failure {
+        Failure { phase: phase.to_owned(), status, excerpt, log: self.log_path() }
+    }
+}
+
+/// The failure of a stored result whose tests failed, when `check` says that this counts.
+pub(super) fn failed_check(check: Check, result: &StoredResult) -> Result<Option<Failure>, CacheError> {
+    let CheckOutcome::Failed { status } = result.check else { return Ok(None) };
+    if check != Check::Fail {
+        return Ok(None);
+    }
+    Ok(Some(Failure {
+        phase: "%check".to_owned(),
+        status: Exit::Code(status).to_string(),
+        excerpt: phase::excerpt(&log::read_end(&result.log_path())?),
+        log: result.log_path(),
+    }))
+}

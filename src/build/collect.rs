@@ -1,0 +1,146 @@
+//! What a container left in its output folder.
+//!
+//! In: the collected files. Out: the RPMs with their digests, and how `%check` went; or a sentence that says why this
+//! cannot be what the spec makes.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cache::{BuiltRpm, CacheError, CheckOutcome, describe, file::reading};
+use crate::package::{Nevra, Requirement};
+
+/// Ends the name of the package in which rpmbuild asks for more `BuildRequires`.
+const REQUEST_SUFFIX: &str = ".buildreqs.nosrc.rpm";
+
+/// What a build made.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    /// Sorted by file name.
+    pub(super) rpms: Vec<BuiltRpm>,
+    /// Exit status of `%check`, when it ran.
+    pub(super) check_status: Option<i32>,
+}
+
+/// The files in `folder`.
+pub(super) fn outputs(folder: &Path) -> Result<Outputs, CacheError> {
+    let mut rpms = Vec::new();
+    for name in names(folder)? {
+        let is_rpm = Path::new(&name).extension().is_some_and(|extension| extension == "rpm");
+        if is_rpm && !name.ends_with(REQUEST_SUFFIX) {
+            rpms.push(describe(&folder.join(name))?);
+        }
+    }
+    Ok(Outputs { rpms, check_status: check_status(folder) })
+}
+
+/// Exit status of `%check`, when it ran.
+pub(super) fn check_status(folder: &Path) -> Option<i32> {
+    fs::read_to_string(folder.join("check-status")).ok()?.trim().parse().ok()
+}
+
+/// All `BuildRequires` of a build that `%generate_buildrequires` asked more for; None when it left no such request.
+pub(super) fn requested(folder: &Path) -> Result<Option<Vec<Requirement>>, CacheError> {
+    let request = names(folder)?.into_iter().find(|name| name.ends_with(REQUEST_SUFFIX));
+    let Some(request) = request else { return Ok(None) };
+    let mut wanted = describe(&folder.join(request))?.header.requires;
+    wanted.sort();
+    wanted.dedup();
+    Ok(Some(wanted))
+}
+
+/// How the tests of a package went, whose `%check` ended with `status`.
+pub(super) fn check_outcome(status: Option<i32>) -> CheckOutcome {
+    match status {
+        None => CheckOutcome::Off,
+        Some(0) => CheckOutcome::Passed,
+        Some(status) => CheckOutcome::Failed { status },
+    }
+}
+
+/// Why `rpms` cannot be what the source package `source` makes.
+pub(super) fn unexpected(source: &Nevra, rpms: &[BuiltRpm]) -> Option<String> {
+    let sources: Vec<&BuiltRpm> = rpms.iter().filter(|rpm| rpm.is_source()).collect();
+    let [source_rpm] = sources.as_slice() else {
+        return Some(format!("rpmbuild left {} source packages", sources.len()));
+    };
+    if source_rpm.header.nevra != *source {
+        return Some(format!("rpmbuild made `{}` and not `{source}`", source_rpm.header.nevra));
+    }
+    if rpms.len() == 1 {
+        return Some("rpmbuild made no binary package".to_owned());
+    }
+    rpms.iter().find_map(|rpm| wrong_name(rpm).or_else(|| wrong_source(rpm, &source_rpm.file)))
+}
+
+fn wrong_name(rpm: &BuiltRpm) -> Option<String> {
+    let expected = rpm.header.nevra.file_name();
+    let without_source = expected.replace(".src.rpm", ".nosrc.rpm");
+    let right = rpm.file == expected || (rpm.is_source() && rpm.file == without_source);
+    (!right).then(|| format!("`{}` holds the package `{}`", rpm.file, rpm.header.nevra))
+}
+
+fn wrong_source(rpm: &BuiltRpm, source_rpm: &str) -> Option<String> {
+    let right = rpm.is_source() || rpm.header.source_rpm.as_deref() == Some(source_rpm);
+    (!right).then(|| format!("`{}` says that it was built from another source package", rpm.file))
+}
+
+/// The names in `folder`, sorted.
+fn names(folder: &Path) -> Result<Vec<String>, CacheError> {
+    let entries = fs::read_dir(folder).map_err(reading(folder))?;
+    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
+    let mut names = entries.map(name).collect::<std::io::Result<Vec<String>>>().map_err(reading(folder))?;
+    names.sort();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256;
+    use crate::package::{Evr, RpmHeader};
+
+    fn rpm(name: &str, arch: &str, source_rpm: Option<&str>) -> BuiltRpm {
+        let nevra = Nevra { name: name.into(), evr: Evr::parse("1-1"), arch: arch.into() };
+        let digest = Sha256::of_bytes(b"");
+        let header = RpmHeader {
+            nevra: nevra.clone(),
+            provides: vec![],
+            requires: vec![],
+            conflicts: vec![],
+            obsoletes: vec![],
+            files: vec![],
+            source_rpm: source_rpm.map(str::to_owned),
+            installed_bytes: 0,
+        };
+        BuiltRpm { file: nevra.file_name(), sha256: digest, bytes: 0, content: digest, build_time: 0, header }
+    }
+
+    #[test]
+    fn outputs_must_belong_to_the_spec() {
+        let source = rpm("a", "src", None);
+        let binary = rpm("a-libs", "x86_64", Some("a-1-1.src.rpm"));
+        let nevra = source.header.nevra.clone();
+        assert_eq!(unexpected(&nevra, &[binary.clone(), source.clone()]), None);
+        let mut no_source = source.clone();
+        no_source.file = "a-1-1.nosrc.rpm".into();
+        let binary_of_it = rpm("a", "noarch", Some("a-1-1.nosrc.rpm"));
+        assert_eq!(unexpected(&nevra, &[binary_of_it, no_source]), None);
+
+        let told = |rpms: &[BuiltRpm]| unexpected(&nevra, rpms).unwrap();
+        assert_eq!(told(std::slice::from_ref(&source)), "rpmbuild made no binary package");
+        assert_eq!(told(std::slice::from_ref(&binary)), "rpmbuild left 0 source packages");
+        assert!(told(&[rpm("b", "noarch", Some("b-1-1.src.rpm")), source.clone()]).contains("another source package"));
+        assert!(told(&[binary.clone(), rpm("b", "src", None)]).contains("made `b-1-1.src` and not `a-1-1.src`"));
+        let mut renamed = binary;
+        renamed.file = "x.rpm".into();
+        assert_eq!(told(&[renamed, source]), "`x.rpm` holds the package `a-libs-1-1.x86_64`");
+    }
+
+    #[test]
+    fn the_status_of_a_check_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(check_outcome(check_status(folder.path())), CheckOutcome::Off);
+        fs::write(folder.path().join("check-status"), "2\n").unwrap();
+        assert_eq!(check_outcome(check_status(folder.path())), CheckOutcome::Failed { status: 2 });
+    }
+}

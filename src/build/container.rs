@@ -1,0 +1,271 @@
+//! What the containers of a package are given: pure functions from a package to [`ContainerSpec`]s.
+//!
+//! A build runs as user `builder`, without network, in the image with its `BuildRequires`; it sees one folder of ours,
+//! read-only: two scripts, the spec and its sources. Installing `BuildRequires` runs as root, without network, and sees
+//! the RPMs, read-only, one by one. No host path, limit or count of processors enters what rpmbuild makes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::engine::{
+    Capabilities, ContainerSpec, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath, User,
+};
+use crate::spec::SourcePackage;
+
+/// The script that runs rpmbuild.
+pub(super) const BUILD_SCRIPT: (&str, &str) = ("build.sh", include_str!("build.sh"));
+/// The script that runs `%check`.
+pub(super) const CHECK_SCRIPT: (&str, &str) = ("check.sh", include_str!("check.sh"));
+/// Where a build's container sees its read-only folder.
+const INPUTS: &str = "/drydock";
+/// Where the scripts work; writable for every user in any image.
+const TOP: &str = "/var/tmp/drydock";
+/// Packages without changelog are dated 1980-01-01, the first day that every archive format can hold.
+const NO_CHANGELOG_TIME: i64 = 315_532_800;
+const HALF_DAY: i64 = 43_200;
+const DAY: i64 = 86_400;
+
+/// Exit status of rpmbuild when `%generate_buildrequires` asked for more than is installed.
+pub(super) const MORE_BUILD_REQUIRES: i32 = 11;
+
+/// What a failing `%check` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// `%check` does not run.
+    Off,
+    /// The packages are made, and the failure is told.
+    Warn,
+    /// The build fails.
+    Fail,
+}
+
+/// One run of rpmbuild.
+pub(super) struct PackageBuild<'a> {
+    pub(super) package: &'a SourcePackage,
+    /// The image with its `BuildRequires`.
+    pub(super) image: ImageId,
+    /// RPM macros of the run.
+    pub(super) macros: &'a BTreeMap<String, String>,
+    pub(super) check: Check,
+    /// How many processes the build may start at a time.
+    pub(super) cpus: usize,
+    pub(super) limits: Limits,
+    /// The host folder that it sees: the scripts, and `sources/`.
+    pub(super) inputs: &'a Path,
+}
+
+/// The container that builds a package.
+pub(super) fn package_container(build: &PackageBuild<'_>) -> Result<ContainerSpec, RelativePath> {
+    let script = format!("{INPUTS}/{}", BUILD_SCRIPT.0);
+    let mut argv = vec!["/bin/sh".to_owned(), script, format!("{}.spec", build.package.spec), "-ba".to_owned()];
+    if build.check == Check::Off {
+        argv.push("--nocheck".to_owned());
+    }
+    for (name, value) in macros(build) {
+        argv.extend(["--define".to_owned(), format!("{name} {value}")]);
+    }
+    let time = source_date_epoch(build.package.changelog_time);
+    Ok(ContainerSpec {
+        image: build.image,
+        argv,
+        env: environment([("SOURCE_DATE_EPOCH", time.to_string().as_str())]),
+        user: User::Named("builder".to_owned()),
+        workdir: GuestPath::new("/")?,
+        mounts: vec![Mount::ReadOnly { host: HostPath::new(build.inputs)?, guest: GuestPath::new(INPUTS)? }],
+        network: Network::None,
+        capabilities: Capabilities::Default,
+        limits: build.limits,
+    })
+}
+
+/// Where a build's container leaves its RPMs and `check-status`.
+pub(super) fn output_folder() -> Result<GuestPath, RelativePath> {
+    GuestPath::new(format!("{TOP}/out"))
+}
+
+/// The container that installs `rpms` over `image`.
+pub(super) fn install_container(image: ImageId, rpms: &[&Path], limits: Limits) -> Result<ContainerSpec, RelativePath> {
+    // The store knows each RPM by its digest; no key is needed.
+    let mut argv = vec!["rpm".to_owned(), "--install".to_owned(), "--nosignature".to_owned()];
+    let mut mounts = Vec::new();
+    for rpm in rpms {
+        let file = rpm.file_name().unwrap_or_default().to_string_lossy();
+        let guest = GuestPath::new(format!("{INPUTS}/rpms/{file}"))?;
+        argv.push(guest.as_str().to_owned());
+        mounts.push(Mount::ReadOnly { host: HostPath::new(*rpm)?, guest });
+    }
+    Ok(ContainerSpec {
+        image,
+        argv,
+        env: environment([]),
+        user: User::Root,
+        workdir: GuestPath::new("/")?,
+        mounts,
+        network: Network::None,
+        capabilities: Capabilities::Default,
+        limits,
+    })
+}
+
+fn environment<const N: usize>(more: [(&str, &str); N]) -> BTreeMap<String, String> {
+    let fixed = [("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
+    fixed.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The macros of a build: those of the run, then ours, which win.
+fn macros(build: &PackageBuild<'_>) -> BTreeMap<String, String> {
+    let fast_payload = [("_binary_payload", "w3.zstdio"), ("_source_payload", "w3.zstdio")];
+    let mut macros: BTreeMap<String, String> = fast_payload.map(|(name, value)| (name.into(), value.into())).into();
+    macros.extend(build.macros.clone());
+    let cpus = build.cpus.to_string();
+    let with_check = if build.check == Check::Off { "0" } else { "1" };
+    let ours = [
+        ("_topdir", TOP),
+        ("_tmppath", "/var/tmp/drydock/tmp"),
+        ("_smp_build_ncpus", &cpus),
+        ("_buildhost", "drydock"),
+        ("use_source_date_epoch_as_buildtime", "1"),
+        ("source_date_epoch_from_changelog", "1"),
+        // Before and since RPM 4.20.
+        ("clamp_mtime_to_source_date_epoch", "1"),
+        ("build_mtime_policy", "clamp_to_source_date_epoch"),
+        ("with_check", with_check),
+    ];
+    macros.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let on_failure = match build.check {
+        Check::Off => return macros,
+        Check::Warn => "keep",
+        Check::Fail => "stop",
+    };
+    let command = format!("/bin/sh {INPUTS}/{} {on_failure} %{{___build_cmd}}", CHECK_SCRIPT.0);
+    macros.insert("__spec_check_cmd".to_owned(), command);
+    macros
+}
+
+/// The time that a build takes for now: midnight of the newest changelog entry, as rpmbuild itself takes it. RPM dates
+/// entries that name only a day at noon.
+fn source_date_epoch(changelog_time: Option<i64>) -> i64 {
+    match changelog_time {
+        None => NO_CHANGELOG_TIME,
+        Some(time) if time.rem_euclid(DAY) == HALF_DAY => time - HALF_DAY,
+        Some(time) => time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256;
+    use crate::package::{Evr, Nevra};
+
+    fn package() -> SourcePackage {
+        SourcePackage {
+            spec: "zlib".into(),
+            spec_path: "/specs/zlib/zlib.spec".into(),
+            spec_digest: Sha256::of_bytes(b"spec"),
+            nevra: Nevra { name: "zlib".into(), evr: Evr::parse("1.3-1"), arch: "src".into() },
+            binaries: vec![],
+            build_requires: vec![],
+            check_requires: vec![],
+            sources: vec![],
+            has_check: true,
+            excluded: None,
+            changelog_time: Some(1_768_478_400),
+            files: vec![],
+        }
+    }
+
+    fn container(check: Check) -> ContainerSpec {
+        package_container(&PackageBuild {
+            package: &package(),
+            image: ImageId::Derived(Sha256::of_bytes(b"image")),
+            macros: &BTreeMap::from([("dist".into(), ".dd1".into()), ("_buildhost".into(), "theirs".into())]),
+            check,
+            cpus: 2,
+            limits: Limits::default(),
+            inputs: Path::new("/project/zlib"),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_build_sees_one_read_only_folder_and_no_network() {
+        let spec = container(Check::Off);
+        assert_eq!(spec.network, Network::None);
+        assert_eq!(spec.user, User::Named("builder".into()));
+        assert_eq!(spec.env["SOURCE_DATE_EPOCH"], "1768435200");
+        insta::assert_debug_snapshot!(spec.mounts, @r#"
+        [
+            ReadOnly {
+                host: HostPath(
+                    "/project/zlib",
+                ),
+                guest: GuestPath(
+                    "/drydock",
+                ),
+            },
+        ]
+        "#);
+        insta::assert_snapshot!(spec.argv.join("\n"), @"
+        /bin/sh
+        /drydock/build.sh
+        zlib.spec
+        -ba
+        --nocheck
+        --define
+        _binary_payload w3.zstdio
+        --define
+        _buildhost drydock
+        --define
+        _smp_build_ncpus 2
+        --define
+        _source_payload w3.zstdio
+        --define
+        _tmppath /var/tmp/drydock/tmp
+        --define
+        _topdir /var/tmp/drydock
+        --define
+        build_mtime_policy clamp_to_source_date_epoch
+        --define
+        clamp_mtime_to_source_date_epoch 1
+        --define
+        dist .dd1
+        --define
+        source_date_epoch_from_changelog 1
+        --define
+        use_source_date_epoch_as_buildtime 1
+        --define
+        with_check 0
+        ");
+    }
+
+    #[test]
+    fn a_check_runs_through_our_script() {
+        let argv = container(Check::Warn).argv;
+        assert!(!argv.contains(&"--nocheck".to_owned()));
+        assert!(argv.contains(&"with_check 1".to_owned()));
+        assert!(argv.contains(&"__spec_check_cmd /bin/sh /drydock/check.sh keep %{___build_cmd}".to_owned()));
+        let argv = container(Check::Fail).argv;
+        assert!(argv.contains(&"__spec_check_cmd /bin/sh /drydock/check.sh stop %{___build_cmd}".to_owned()));
+    }
+
+    #[test]
+    fn build_requires_are_mounted_one_by_one() {
+        let image = ImageId::Stored(Sha256::of_bytes(b"image"));
+        let rpms = [Path::new("/store/k1/rpms/a-1-1.noarch.rpm"), Path::new("/store/k2/rpms/b-1-1.noarch.rpm")];
+        let spec = install_container(image, &rpms, Limits::default()).unwrap();
+        assert_eq!(spec.user, User::Root);
+        assert_eq!(spec.network, Network::None);
+        assert_eq!(spec.mounts.len(), 2);
+        assert_eq!(
+            spec.argv,
+            ["rpm", "--install", "--nosignature", "/drydock/rpms/a-1-1.noarch.rpm", "/drydock/rpms/b-1-1.noarch.rpm"]
+        );
+    }
+
+    #[test]
+    fn a_package_without_changelog_has_a_date() {
+        assert_eq!(source_date_epoch(None), NO_CHANGELOG_TIME);
+        assert_eq!(source_date_epoch(Some(1_768_478_401)), 1_768_478_401);
+    }
+}

@@ -1,0 +1,131 @@
+//! The log of one build: everything the container writes, as it comes.
+//!
+//! The file can be followed while the build runs. The script's line that `rpmbuild` starts is taken out and gives the
+//! time; no times and no host paths get into the file. Nothing reads it back but [`super::phase`], for people.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::CacheError;
+use crate::cache::file::{self, reading, writing};
+
+/// What `build.sh` writes in the moment before it starts `rpmbuild`.
+const MARKER: &[u8] = b"drydock: rpmbuild starts\n";
+/// How much of a log's end is searched for the reason of a failure.
+const END_BYTES: u64 = 4 << 20;
+
+/// A log that is being written.
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+    /// The line that is not complete yet, while the marker has not come.
+    pending: Vec<u8>,
+    /// When `rpmbuild` started.
+    started: Option<Instant>,
+    /// The first write that failed.
+    failed: Option<io::Error>,
+    /// Told when a write fails: a build without a log is not worth going on.
+    stop: CancellationToken,
+}
+
+impl Log {
+    /// Begins the log `path`. An older file of that name is removed and not emptied, so that a reader keeps what it has.
+    pub(super) fn create(path: PathBuf, stop: CancellationToken) -> Result<Self, CacheError> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(writing(folder))?;
+        }
+        file::remove(&path)?;
+        let file = File::create_new(&path).map_err(writing(&path))?;
+        Ok(Self { path, file, pending: Vec::new(), started: None, failed: None, stop })
+    }
+
+    /// Cancelled when the run is, and when a write fails.
+    pub(super) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Adds what the container wrote.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        if self.started.is_some() {
+            return self.write(bytes);
+        }
+        self.pending.extend_from_slice(bytes);
+        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.pending.drain(..=end).collect();
+            if line == MARKER {
+                self.started = Some(Instant::now());
+                let rest = std::mem::take(&mut self.pending);
+                return self.write(&rest);
+            }
+            self.write(&line);
+        }
+    }
+
+    /// Ends the log; when `rpmbuild` started, if it did.
+    pub(super) fn finish(mut self) -> Result<Option<Instant>, CacheError> {
+        let rest = std::mem::take(&mut self.pending);
+        self.write(&rest);
+        match self.failed {
+            Some(error) => Err(writing(&self.path)(error)),
+            None => Ok(self.started),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failed.is_some() || bytes.is_empty() {
+            return;
+        }
+        if let Err(error) = self.file.write_all(bytes) {
+            self.failed = Some(error);
+            self.stop.cancel();
+        }
+    }
+}
+
+/// The end of the log `path`, as text; empty when there is none.
+pub(super) fn read_end(path: &Path) -> Result<String, CacheError> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        file => file.map_err(reading(path))?,
+    };
+    let length = file.metadata().map_err(reading(path))?.len();
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))
+        .and_then(|_| file.read_to_end(&mut bytes))
+        .map_err(reading(path))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marker_gives_the_time_and_stays_out_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/a.log");
+        let mut log = Log::create(path.clone(), CancellationToken::new()).unwrap();
+        for part in
+            ["set-up\ndry", "dock: rpmbuild sta", "rts\nExecuting", "(%prep)\ndrydock: rpmbuild starts\n", "end"]
+        {
+            log.add(part.as_bytes());
+        }
+        assert!(log.finish().unwrap().is_some());
+        assert_eq!(read_end(&path).unwrap(), "set-up\nExecuting(%prep)\ndrydock: rpmbuild starts\nend");
+    }
+
+    #[test]
+    fn a_log_without_rpmbuild_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let mut log = Log::create(path.clone(), CancellationToken::new()).unwrap();
+        log.add(b"cannot start");
+        assert!(log.finish().unwrap().is_none());
+        assert_eq!(read_end(&path).unwrap(), "cannot start");
+        assert_eq!(read_end(&folder.path().join("none")).unwrap(), "");
+    }
+}

@@ -1,0 +1,147 @@
+//! Builds packages: a graph of specs becomes RPMs in the repository.
+//!
+//! In: a [`BuildGraph`](crate::graph::BuildGraph), the specs and their sources, a toolchain, the results of earlier
+//! runs. Out: RPMs in `out/RPMS`, results in the store, a log a package, and a [`Summary`].
+//!
+//! A package's way, in `one.rs`:
+//! 1. when everything it needs has a result, its `BuildRequires` are solved over the RPMs of those results: that gives
+//!    its build key (`resolve.rs`). A key that the store has is up to date; nothing runs;
+//! 2. the image with its `BuildRequires` is made unless the engine has it (`buildroot.rs`);
+//! 3. `rpmbuild` runs in a container without network, as user `builder` (`container.rs`, `build.sh`). With exit status 11
+//!    it asks for more `BuildRequires`: they are remembered and the way begins again at 1;
+//! 4. its RPMs are collected, checked, stored under the key and published.
+//!
+//! What enters the key: everything in [`BuildInputs`](crate::plan::BuildInputs). What does not: host paths, limits, the
+//! number of processors, the time. A key holds the digest of what each RPM of the buildroot *provides*, so that a rebuilt
+//! dependency that gives the same again rebuilds nothing after it; that is why keys are known only during the run.
+//!
+//! `drain.rs` is the loop: it takes ready packages from the queue, a pure value, and knows nothing of containers. A
+//! package that does not build is an [`Outcome`]; an `Err` means that the engine, the disk or the configuration is broken.
+//! Whatever a killed run leaves in `build/work/packages` is removed when the next one begins.
+
+mod attempt;
+mod buildroot;
+mod collect;
+mod container;
+mod drain;
+mod error;
+mod inputs;
+mod log;
+mod one;
+mod outcome;
+mod phase;
+mod preview;
+mod resolve;
+mod run;
+mod tell;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use container::Check;
+pub use drain::{Pace, drain};
+pub use error::BuildError;
+pub use outcome::{Failure, Outcome, Summary};
+pub use preview::{Preview, preview};
+pub use run::build_all;
+
+use crate::cache::{History, Store};
+use crate::engine::{Engine, Limits};
+use crate::event::Report;
+use crate::layout::Layout;
+use crate::repo::Repo;
+use crate::source::Sources;
+use crate::spec::SourcePackage;
+use crate::toolchain::Toolchain;
+
+/// Counts up when packages are built in another way, so that every key changes.
+pub const KEY_VERSION: u32 = 1;
+
+/// What packages are built with.
+#[derive(Clone, Copy)]
+pub struct BuildContext<'a> {
+    /// Runs the containers; not asked for anything while all is up to date.
+    pub engine: &'a Engine,
+    /// The image that packages are built in.
+    pub toolchain: &'a Toolchain,
+    /// The project's folders.
+    pub layout: &'a Layout,
+    /// Finished results.
+    pub store: &'a Store,
+    /// What is remembered of earlier builds.
+    pub history: &'a History,
+    /// Where RPMs are published.
+    pub repo: &'a Repo,
+    /// The specs, at least those of the graph.
+    pub specs: &'a [SourcePackage],
+    /// Their sources.
+    pub sources: &'a Sources,
+    /// What the user wants.
+    pub options: &'a BuildOptions,
+    /// Takes events.
+    pub report: Report<'a>,
+    /// Ends the run: nothing new is begun, containers are killed.
+    pub cancel: &'a CancellationToken,
+}
+
+/// What the user wants.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// Builds at a time; at least 1.
+    pub jobs: usize,
+    /// Processes that one build may run at a time; at least 1.
+    pub cpus: usize,
+    /// What a failing `%check` does.
+    pub check: Check,
+    /// Names of the specs whose `%check` runs, unless `check` is off.
+    pub checked: BTreeSet<String>,
+    /// Names of specs that are built whether they are up to date or not.
+    pub rebuild: BTreeSet<String>,
+    /// Wall time of one container.
+    pub timeout: Option<Duration>,
+    /// Memory of one container.
+    pub memory_bytes: Option<u64>,
+    /// What happens to the other packages when one fails.
+    pub on_failure: OnFailure,
+}
+
+/// What happens to the other packages when one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Those that do not need it are built.
+    KeepGoing,
+    /// Builds that run are finished, and no other is begun.
+    Stop,
+}
+
+impl BuildOptions {
+    fn limits(&self) -> Limits {
+        Limits { memory_bytes: self.memory_bytes, pids: None, timeout: self.timeout }
+    }
+
+    /// What a failing `%check` of `package` does; off where it does not run.
+    fn check_of(&self, package: &SourcePackage) -> Check {
+        if package.has_check && self.checked.contains(&package.spec) { self.check } else { Check::Off }
+    }
+
+    fn runs_check(&self, package: &SourcePackage) -> bool {
+        self.check_of(package) != Check::Off
+    }
+}
+
+/// Name, version and release of a source package, as events name it.
+fn package_name(package: &SourcePackage) -> String {
+    let nvra = package.nevra.nvra();
+    nvra.strip_suffix(".src").unwrap_or(&nvra).to_owned()
+}
+
+/// Runs `work`, which waits for files, on a thread where that harms nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        // A task that is not aborted can only end early by a panic, which goes on here.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

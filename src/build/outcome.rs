@@ -1,0 +1,61 @@
+//! How builds and runs end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+/// How one package's build ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its RPMs are new.
+    Built,
+    /// Its RPMs were there already.
+    UpToDate,
+    /// It gives no RPMs.
+    Failed(Failure),
+    /// The run was cancelled before it was done.
+    Cancelled,
+}
+
+/// Why a package gives no RPMs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed: `%prep`, `%build`, `%install`, `%check`, `files`, `BuildRequires`, `publish`, …
+    pub phase: String,
+    /// How it ended, in words.
+    pub status: String,
+    /// The lines that tell the reason.
+    pub excerpt: Vec<String>,
+    /// The whole log; missing when nothing has run.
+    pub log: PathBuf,
+}
+
+/// How a run ended. Names are those of specs; each spec of the graph is in one of the sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// New RPMs.
+    pub built: BTreeSet<String>,
+    /// RPMs that were there already.
+    pub up_to_date: BTreeSet<String>,
+    /// No RPMs, and why.
+    pub failed: BTreeMap<String, Failure>,
+    /// Not begun, since this one failed, which they need.
+    pub blocked: BTreeMap<String, String>,
+    /// Not begun or not finished when the run was cancelled or stopped.
+    pub unfinished: BTreeSet<String>,
+}
+
+impl Summary {
+    /// True when the summary says something of `spec`.
+    pub fn knows(&self, spec: &str) -> bool {
+        self.built.contains(spec)
+            || self.up_to_date.contains(spec)
+            || self.failed.contains_key(spec)
+            || self.blocked.contains_key(spec)
+            || self.unfinished.contains(spec)
+    }
+
+    /// True when every package has its RPMs.
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty() && self.blocked.is_empty() && self.unfinished.is_empty()
+    }
+}

@@ -1,0 +1,142 @@
+//! What a run would do, from the store and the records alone: no container runs.
+//!
+//! In graph order, a package whose needs are all up to date has a build key: the store has it, or it is to be built, and
+//! why. After the first package to be built, keys are not known: a rebuilt package may give the same again, and then
+//! nothing after it is built.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::attempt::failed_check;
+use super::resolve::{Resolution, Resolved, own_inputs, resolve};
+use super::run::closure;
+use super::tell::tell_damage;
+use super::{BuildContext, BuildError, package_name};
+use crate::cache::{CacheError, LastBuild, Lookup, StoredResult};
+use crate::graph::BuildGraph;
+use crate::plan::{self, Plan, Reason};
+use crate::spec::SourcePackage;
+
+/// What a run would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// What is built, and why.
+    pub plan: Plan,
+    /// Specs whose `BuildRequires` cannot be met, with the reason as sentences. Only those whose needs are all up to date.
+    pub unsolvable: BTreeMap<String, String>,
+    /// Specs that have been built with a `%check` that failed, where that counts.
+    pub check_failed: BTreeSet<String>,
+}
+
+/// One package with what is known of it.
+pub(super) struct Step<'a> {
+    pub(super) package: &'a SourcePackage,
+    pub(super) state: State,
+}
+
+/// What is known of a package before the run.
+pub(super) enum State {
+    /// Its result is in the store.
+    UpToDate { result: Arc<StoredResult>, last: Box<LastBuild> },
+    /// It is built, for these reasons; without one, only when something that it needs changes.
+    ToBuild(Vec<Reason>),
+    /// Its `BuildRequires` cannot be met.
+    Unsolvable(String),
+    /// Its stored result counts as failed.
+    CheckFailed,
+}
+
+/// What a run over `graph` would do.
+pub fn preview(context: &BuildContext<'_>, graph: &BuildGraph) -> Result<Preview, BuildError> {
+    let (mut reasons, mut unsolvable, mut check_failed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    for step in walk(context, graph)? {
+        let spec = step.package.spec.clone();
+        match step.state {
+            State::UpToDate { .. } => {}
+            State::ToBuild(why) => drop(reasons.insert(spec, why)),
+            State::Unsolvable(reason) => drop(unsolvable.insert(spec, reason)),
+            State::CheckFailed => drop(check_failed.insert(spec)),
+        }
+    }
+    let durations = context.history.durations().map_err(BuildError::Records)?;
+    Ok(Preview { plan: Plan::new(graph, reasons, &durations), unsolvable, check_failed })
+}
+
+/// The packages of `graph` in its order, with what the store has of them.
+pub(super) fn walk<'a>(context: &BuildContext<'a>, graph: &BuildGraph) -> Result<Vec<Step<'a>>, BuildError> {
+    let packages: BTreeMap<&str, &SourcePackage> =
+        context.specs.iter().map(|package| (package.spec.as_str(), package)).collect();
+    let needs = closure(graph);
+    let mut results: BTreeMap<String, Arc<StoredResult>> = BTreeMap::new();
+    let mut steps = Vec::new();
+    for spec in graph.order() {
+        let Some(package) = packages.get(spec.as_str()).copied() else { return Err(BuildError::NoSpec { spec }) };
+        let needed: Option<Vec<Arc<StoredResult>>> =
+            needs[&spec].iter().map(|need| results.get(need).cloned()).collect();
+        let state = match needed {
+            Some(needed) => look(context, package, &needed)?,
+            None => State::ToBuild(own_reasons(context, package)?),
+        };
+        if let State::UpToDate { result, .. } = &state {
+            results.insert(spec, Arc::clone(result));
+        }
+        steps.push(Step { package, state });
+    }
+    Ok(steps)
+}
+
+/// The state of a package whose needs have the results `needed`.
+fn look(
+    context: &BuildContext<'_>,
+    package: &SourcePackage,
+    needed: &[Arc<StoredResult>],
+) -> Result<State, BuildError> {
+    let fault = |source| BuildError::Store { package: package_name(package), source };
+    let resolved = match resolve(context, package, needed)? {
+        Resolution::Resolved(resolved) => resolved,
+        Resolution::Unsolvable(reason) => return Ok(State::Unsolvable(reason)),
+    };
+    let to_build = || reasons(context, package, &resolved).map(State::ToBuild).map_err(fault);
+    if context.options.rebuild.contains(&package.spec) {
+        return to_build();
+    }
+    let lookup = context.store.get(resolved.key).map_err(fault)?;
+    tell_damage(context.report, &package_name(package), &lookup);
+    let Lookup::Found(result) = lookup else { return to_build() };
+    if failed_check(context.options.check_of(package), &result).map_err(fault)?.is_some() {
+        return Ok(State::CheckFailed);
+    }
+    let (check, times) = (result.check, result.times);
+    let last = Box::new(LastBuild { key: resolved.key, inputs: resolved.inputs, check, times });
+    Ok(State::UpToDate { result: Arc::from(result), last })
+}
+
+/// Why `package` is built; never empty.
+pub(super) fn reasons(
+    context: &BuildContext<'_>,
+    package: &SourcePackage,
+    resolved: &Resolved,
+) -> Result<Vec<Reason>, CacheError> {
+    if context.options.rebuild.contains(&package.spec) {
+        return Ok(vec![Reason::Forced]);
+    }
+    let last = context.history.last(&package.spec)?.map(|last| last.inputs);
+    let mut reasons = plan::reasons(last.as_ref(), &resolved.inputs);
+    if reasons.is_empty() {
+        reasons.push(Reason::ResultMissing { file: format!("build/store/{}…", resolved.key.short()) });
+    }
+    Ok(reasons)
+}
+
+/// Why `package` is built whatever becomes of the packages that it needs.
+fn own_reasons(context: &BuildContext<'_>, package: &SourcePackage) -> Result<Vec<Reason>, BuildError> {
+    if context.options.rebuild.contains(&package.spec) {
+        return Ok(vec![Reason::Forced]);
+    }
+    let last = context.history.last(&package.spec).map_err(BuildError::Records)?.map(|last| last.inputs);
+    let mut next = own_inputs(context, package)?;
+    if let Some(last) = &last {
+        next.buildroot.clone_from(&last.buildroot);
+    }
+    Ok(plan::reasons(last.as_ref(), &next))
+}

@@ -1,0 +1,115 @@
+//! From a package and the results it needs to its buildroot and build key.
+//!
+//! In: a spec, the results of all specs that it needs, directly or not. Out: the exact list of RPMs to install and the
+//! [`BuildInputs`]; or why its `BuildRequires` cannot be met. Only those results are searched, never whatever happens to
+//! be finished, so that the list does not depend on the order in which builds end. What `%generate_buildrequires` asked
+//! for in an earlier build with the same inputs is added before anything runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::buildroot::BuildrootRpm;
+use super::inputs::{self, InputFile};
+use super::{BuildContext, BuildError, KEY_VERSION};
+use crate::cache::StoredResult;
+use crate::digest::Sha256;
+use crate::graph;
+use crate::package::{Nevra, Requirement};
+use crate::plan::BuildInputs;
+use crate::spec::SourcePackage;
+
+/// Builds whose `%generate_buildrequires` asks for more each time; RPM itself sets no bound.
+pub(super) const MOST_ROUNDS: usize = 10;
+
+/// A build that can start.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub(super) key: Sha256,
+    pub(super) inputs: BuildInputs,
+    /// Sorted.
+    pub(super) buildroot: Vec<BuildrootRpm>,
+    /// The spec and its sources.
+    pub(super) files: Vec<InputFile>,
+}
+
+/// What became of a package's `BuildRequires`.
+pub(super) enum Resolution {
+    /// There are RPMs for all of them.
+    Resolved(Box<Resolved>),
+    /// They cannot be met; why, as sentences.
+    Unsolvable(String),
+}
+
+/// The buildroot and key of `package`, given the results of all that it needs, sorted by spec.
+pub(super) fn resolve(
+    context: &BuildContext<'_>,
+    package: &SourcePackage,
+    needed: &[Arc<StoredResult>],
+) -> Result<Resolution, BuildError> {
+    let files = inputs::files(package, context.sources)?;
+    let mut wanted = package.build_requires.clone();
+    if context.options.runs_check(package) {
+        wanted.extend(package.check_requires.iter().cloned());
+    }
+    for _ in 0..MOST_ROUNDS {
+        let buildroot = match solve(context, &wanted, needed) {
+            Ok(buildroot) => buildroot,
+            Err(unsolvable) => return Ok(Resolution::Unsolvable(unsolvable.reason)),
+        };
+        let inputs = inputs_of(context, package, &files, &buildroot);
+        let key = inputs.key().0;
+        let generated = context.history.generated(key).map_err(BuildError::Records)?.unwrap_or_default();
+        let more: Vec<Requirement> = generated.into_iter().filter(|one| !wanted.contains(one)).collect();
+        if more.is_empty() {
+            return Ok(Resolution::Resolved(Box::new(Resolved { key, inputs, buildroot, files })));
+        }
+        wanted.extend(more);
+    }
+    Ok(Resolution::Unsolvable(format!("`%generate_buildrequires` asked for more {MOST_ROUNDS} times in a row")))
+}
+
+fn solve(
+    context: &BuildContext<'_>,
+    wanted: &[Requirement],
+    needed: &[Arc<StoredResult>],
+) -> Result<Vec<BuildrootRpm>, graph::Unsolvable> {
+    let binaries = needed.iter().flat_map(|result| result.binaries().map(move |rpm| (result, rpm)));
+    let by_nevra: BTreeMap<&Nevra, _> = binaries.map(|(result, rpm)| (&rpm.header.nevra, (result, rpm))).collect();
+    let available: Vec<_> = by_nevra.values().map(|(_, rpm)| &rpm.header).collect();
+    let solution = graph::solve(wanted, &available, &context.toolchain.provides)?;
+    let chosen = solution.iter().filter_map(|header| by_nevra.get(&header.nevra));
+    let mut buildroot: Vec<BuildrootRpm> = chosen
+        .map(|(result, rpm)| BuildrootRpm {
+            nevra: rpm.header.nevra.to_string(),
+            content: rpm.content,
+            path: result.path(rpm),
+        })
+        .collect();
+    buildroot.sort();
+    Ok(buildroot)
+}
+
+/// The inputs of `package` without its buildroot.
+pub(super) fn own_inputs(context: &BuildContext<'_>, package: &SourcePackage) -> Result<BuildInputs, BuildError> {
+    Ok(inputs_of(context, package, &inputs::files(package, context.sources)?, &[]))
+}
+
+fn inputs_of(
+    context: &BuildContext<'_>,
+    package: &SourcePackage,
+    files: &[InputFile],
+    buildroot: &[BuildrootRpm],
+) -> BuildInputs {
+    let is_spec = |file: &&InputFile| file.path == package.spec_path;
+    BuildInputs {
+        key_version: KEY_VERSION,
+        spec: package.spec.clone(),
+        spec_digest: package.spec_digest,
+        sources: files.iter().filter(|file| !is_spec(file)).map(|file| (file.name.clone(), file.digest())).collect(),
+        macros: context.toolchain.macros.clone(),
+        image: context.toolchain.digest,
+        arch: context.toolchain.arch.clone(),
+        buildroot: buildroot.iter().map(|rpm| (rpm.nevra.clone(), rpm.content)).collect(),
+        check: context.options.runs_check(package),
+    }
+}

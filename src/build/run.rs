@@ -1,0 +1,183 @@
+//! A whole run: what is up to date first, then the queue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+use super::buildroot::Buildroots;
+use super::drain::{Pace, drain};
+use super::one::build_one;
+use super::preview::{State, Step, walk};
+use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name};
+use crate::cache::{CacheError, StoredResult, file};
+use crate::event::Event;
+use crate::graph::BuildGraph;
+use crate::plan::{Blocked, BuildQueue};
+use crate::repo::{Published, RepoError};
+use crate::spec::SourcePackage;
+
+/// What the builds of one run have in common.
+pub(super) struct Run<'a> {
+    pub(super) context: &'a BuildContext<'a>,
+    pub(super) buildroots: Buildroots<'a>,
+    /// Cancelled when the user cancels the run, and when it cannot go on.
+    pub(super) cancel: CancellationToken,
+    /// For each spec all that it needs, directly or not.
+    needs: BTreeMap<String, BTreeSet<String>>,
+    /// Results that are published, by spec.
+    results: Mutex<BTreeMap<String, Arc<StoredResult>>>,
+}
+
+/// Builds every spec of `graph` that is not up to date, and publishes all.
+///
+/// Reads and writes `build/store`, `build/state`, `build/logs`, `build/work/packages` and `out/RPMS`. When everything is
+/// up to date, no container is asked for and no RPM is read.
+///
+/// # Errors
+/// The engine, the disk or the configuration is broken; containers that ran were killed. Finished packages are kept.
+pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result<Summary, BuildError> {
+    let options = without_checks_apart(context, graph);
+    let context = &BuildContext { options: &options, ..*context };
+    remove_leftovers(context).await?;
+    let packages = packages(context, graph)?;
+    let steps = walk(context, graph)?;
+    let run = Run::new(context, graph);
+    run.publish_up_to_date(&steps).await?;
+    let up_to_date = run.finished_count();
+    (context.report)(Event::Planned { to_build: steps.len() - up_to_date, up_to_date });
+    run.tell_foreign()?;
+
+    let durations = context.history.durations().map_err(BuildError::Records)?;
+    let queue = BuildQueue::new(graph, &durations);
+    let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
+    let build = async |spec: &str| match packages.get(spec) {
+        Some(package) => build_one(&run, package).await,
+        None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
+    };
+    let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
+    let tell_blocked = |blocked: &Blocked| {
+        let by = vec![name(&blocked.by)];
+        (context.report)(Event::BuildBlocked { package: name(&blocked.package), by });
+    };
+    let mut summary = drain(queue, pace, build, tell_blocked).await?;
+    let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
+    summary.unfinished.extend(unfinished);
+    Ok(summary)
+}
+
+impl<'a> Run<'a> {
+    fn new(context: &'a BuildContext<'a>, graph: &BuildGraph) -> Self {
+        Self {
+            context,
+            buildroots: Buildroots::new(context),
+            cancel: context.cancel.child_token(),
+            needs: closure(graph),
+            results: Mutex::default(),
+        }
+    }
+
+    /// The results of all that `spec` needs, sorted by spec.
+    pub(super) fn needed(&self, spec: &str) -> Vec<Arc<StoredResult>> {
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        self.needs.get(spec).into_iter().flatten().filter_map(|need| results.get(need).cloned()).collect()
+    }
+
+    /// Tells the builds after `spec` what it gave.
+    pub(super) fn finish(&self, spec: &str, result: Arc<StoredResult>) {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned(), result);
+    }
+
+    /// True when the result of `spec` is published.
+    pub(super) fn is_finished(&self, spec: &str) -> bool {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).contains_key(spec)
+    }
+
+    fn finished_count(&self) -> usize {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Publishes all that is up to date in one go. When that is not possible, nothing is finished yet, and each package
+    /// finds out by itself.
+    async fn publish_up_to_date(&self, steps: &[Step<'_>]) -> Result<(), BuildError> {
+        let up_to_date = steps.iter().filter_map(|step| match &step.state {
+            State::UpToDate { result, last } => Some((step.package.spec.clone(), Arc::clone(result), last)),
+            _ => None,
+        });
+        let (results, lasts): (Vec<_>, Vec<_>) =
+            up_to_date.map(|(spec, result, last)| ((spec.clone(), result), (spec, last))).unzip();
+        let (repo, published) = (self.context.repo.clone(), results.clone());
+        let done = blocking(move || {
+            let borrowed: Vec<_> = published.iter().map(|(spec, result)| (spec.as_str(), result.as_ref())).collect();
+            repo.publish(&borrowed)
+        });
+        match done.await {
+            Ok(Published::Changed) => tracing::debug!("the repository was put in order"),
+            Ok(Published::Unchanged) => {}
+            Err(RepoError::Damaged { .. } | RepoError::Taken { .. }) => return Ok(()),
+            Err(source) => return Err(BuildError::Publish { package: "packages that are up to date".into(), source }),
+        }
+        for (spec, last) in lasts {
+            self.remember(&spec, last).map_err(BuildError::Records)?;
+        }
+        for (spec, result) in results {
+            self.finish(&spec, result);
+        }
+        Ok(())
+    }
+
+    fn tell_foreign(&self) -> Result<(), BuildError> {
+        let wrong = |source| BuildError::Publish { package: "earlier runs".to_owned(), source };
+        let foreign = self.context.repo.foreign().map_err(wrong)?;
+        if let Some(first) = foreign.first() {
+            let (others, first) = (foreign.len() - 1, first.display());
+            let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+            let text = format!("`{first}`{more}: not built by Drydock, left alone and not in the repository's index");
+            (self.context.report)(Event::Warning { text });
+        }
+        Ok(())
+    }
+}
+
+/// The options without the checks that need their own package first: their builds run without `%check`.
+fn without_checks_apart(context: &BuildContext<'_>, graph: &BuildGraph) -> BuildOptions {
+    let mut options = context.options.clone();
+    for spec in graph.checks.keys() {
+        if options.checked.remove(spec) {
+            let text = format!("`%check` of `{spec}.spec` needs packages that need it, and does not run");
+            (context.report)(Event::Warning { text });
+        }
+    }
+    options
+}
+
+async fn remove_leftovers(context: &BuildContext<'_>) -> Result<(), BuildError> {
+    let folder = context.layout.work().join("packages");
+    let removed: Result<(), CacheError> = blocking(move || file::remove_folder(&folder)).await;
+    removed.map_err(BuildError::Records)
+}
+
+/// The specs of `graph`, by name.
+fn packages<'a>(
+    context: &BuildContext<'a>,
+    graph: &BuildGraph,
+) -> Result<BTreeMap<&'a str, &'a SourcePackage>, BuildError> {
+    let packages: BTreeMap<&str, &SourcePackage> =
+        context.specs.iter().map(|package| (package.spec.as_str(), package)).collect();
+    match graph.needs.keys().find(|spec| !packages.contains_key(spec.as_str())) {
+        Some(spec) => Err(BuildError::NoSpec { spec: spec.clone() }),
+        None => Ok(packages),
+    }
+}
+
+/// For each spec all that it needs, directly or not.
+pub(super) fn closure(graph: &BuildGraph) -> BTreeMap<String, BTreeSet<String>> {
+    let mut closure: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for spec in graph.order() {
+        let direct = graph.needs.get(&spec).cloned().unwrap_or_default();
+        let through = direct.iter().filter_map(|need| closure.get(need)).flatten().cloned();
+        let all = direct.iter().cloned().chain(through).collect();
+        closure.insert(spec, all);
+    }
+    closure
+}

@@ -1,0 +1,106 @@
+//! What the user is told of one package, and what is remembered of it.
+
+use std::sync::Arc;
+
+use super::one::One;
+use super::resolve::Resolved;
+use super::run::Run;
+use super::{BuildError, Failure, preview};
+use crate::cache::{BuildTimes, CacheError, CheckOutcome, FailedBuild, LastBuild, Lookup, StoredResult};
+use crate::digest::Sha256;
+use crate::engine::EngineError;
+use crate::event::{BuildResult, Event};
+
+impl One<'_> {
+    /// Tells that a container is about to be asked for, and why.
+    pub(super) fn tell_start(&self, resolved: &Resolved) -> Result<(), BuildError> {
+        let context = self.run.context;
+        let reasons = preview::reasons(context, self.package, resolved).map_err(|source| self.store_fault(source))?;
+        let reason = reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        (context.report)(Event::BuildStarted { package: self.name.clone(), reason });
+        Ok(())
+    }
+
+    /// Tells and remembers that the package gives no RPMs.
+    pub(super) fn tell_failure(&self, failure: &Failure, key: Option<Sha256>) -> Result<(), BuildError> {
+        let Failure { phase, status, excerpt, log } = failure.clone();
+        let (package, history) = (self.name.clone(), self.run.context.history);
+        let failed = FailedBuild {
+            package: package.clone(),
+            key,
+            phase: phase.clone(),
+            status: status.clone(),
+            excerpt: excerpt.clone(),
+            log: log.clone(),
+        };
+        history.set_failed(&self.package.spec, &failed).map_err(|source| self.store_fault(source))?;
+        let result = BuildResult::Failed { phase, status, excerpt, log };
+        (self.run.context.report)(Event::BuildFinished { package, result, elapsed: self.since.elapsed() });
+        Ok(())
+    }
+
+    /// Tells that new RPMs are published.
+    pub(super) fn tell_built(&self, result: &StoredResult) {
+        let report = self.run.context.report;
+        let rpms = result.rpms.iter().map(|rpm| rpm.file.clone()).collect();
+        let (package, elapsed) = (self.name.clone(), self.since.elapsed());
+        report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, elapsed });
+        if let CheckOutcome::Failed { status } = result.check {
+            let log = self.log_path();
+            let text = format!("`{}`: `%check` failed with exit status {status}; see `{}`", self.name, log.display());
+            report(Event::Warning { text });
+        }
+    }
+
+    /// Makes `result` the newest one of the spec.
+    pub(super) fn remember(
+        &self,
+        resolved: &Resolved,
+        result: &StoredResult,
+        times: BuildTimes,
+    ) -> Result<(), BuildError> {
+        let last = LastBuild { key: resolved.key, inputs: resolved.inputs.clone(), check: result.check, times };
+        self.run.remember(&self.package.spec, &last).map_err(|source| self.store_fault(source))
+    }
+
+    /// Turns a fault of the store into one that names the package.
+    pub(super) fn store_fault(&self, source: CacheError) -> BuildError {
+        BuildError::Store { package: self.name.clone(), source }
+    }
+
+    /// Turns a fault of the engine into one that names the package.
+    pub(super) fn engine_fault(&self, source: EngineError) -> BuildError {
+        BuildError::Engine { package: self.name.clone(), source }
+    }
+}
+
+impl Run<'_> {
+    /// The stored result of `key`; a damaged one is told and counts as none.
+    pub(super) fn lookup(&self, package: &str, key: Sha256) -> Result<Option<Arc<StoredResult>>, CacheError> {
+        let lookup = self.context.store.get(key)?;
+        tell_damage(self.context.report, package, &lookup);
+        match lookup {
+            Lookup::Found(result) => Ok(Some(Arc::from(result))),
+            Lookup::Absent | Lookup::Damaged { .. } => Ok(None),
+        }
+    }
+
+    /// Makes `last` what is remembered of `spec`; one that is known already, with the times of its build, is kept.
+    pub(super) fn remember(&self, spec: &str, last: &LastBuild) -> Result<(), CacheError> {
+        let history = self.context.history;
+        let is_found_again = last.times.published == 0.0;
+        match history.last(spec)? {
+            Some(known) if is_found_again && known.key == last.key => history.clear_failed(spec),
+            _ => history.set_last(spec, last),
+        }
+    }
+}
+
+/// Tells that a stored result of `package` was damaged.
+pub(super) fn tell_damage(report: crate::event::Report<'_>, package: &str, lookup: &Lookup) {
+    if let Lookup::Damaged { reason, moved_to } = lookup {
+        let moved_to = moved_to.display();
+        let text = format!("the stored result of `{package}` is damaged ({reason}) and was moved to `{moved_to}`");
+        report(Event::Warning { text });
+    }
+}

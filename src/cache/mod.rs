@@ -1,0 +1,29 @@
+//! Finished results by build key, and what is remembered of each spec's builds.
+//!
+//! | folder | what | written by |
+//! |---|---|---|
+//! | `store/<key>/` | [`StoredResult`]: `inputs.json`, `result.json`, `rpms/`, `log` | [`Store::add`] |
+//! | `state/last/<spec>.json` | [`LastBuild`]: inputs and times of the newest result | [`History::set_last`] |
+//! | `state/failed/<spec>.json` | [`FailedBuild`]: why the newest build gave no result | [`History::set_failed`] |
+//! | `state/generated/<key>.json` | what `%generate_buildrequires` asked for in the build of that key | [`History::set_generated`] |
+//!
+//! The invariant is that a key of the store is there whole or not at all: a result is written into a folder of another
+//! name, synced, and renamed. Everything in `state/` only saves work or tells the user why; all of it may be deleted.
+
+mod content;
+mod describe;
+mod error;
+pub mod file;
+mod history;
+mod result;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use content::content_digest;
+pub use describe::describe;
+pub use error::CacheError;
+pub(crate) use error::full_disk_hint;
+pub use history::{FailedBuild, History, LastBuild};
+pub use result::{BuildTimes, BuiltRpm, CheckOutcome, StoredResult};
+pub use store::{Lookup, NewResult, Store};

@@ -1,0 +1,142 @@
+//! Results survive what happens to folders.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use rpm::{BuildConfig, FileOptions, PackageBuilder};
+
+use super::*;
+use crate::digest::Sha256;
+use crate::layout::Layout;
+use crate::plan::BuildInputs;
+
+struct Place {
+    folder: tempfile::TempDir,
+    store: Store,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let store = Store::open(&Layout::new(path("build"), path("out"), path("cache"))).unwrap();
+    Place { folder, store }
+}
+
+fn write_rpm(path: &Path, content: &str, build_time: u32) {
+    let config = BuildConfig::v4().source_date(build_time);
+    let built = PackageBuilder::new("demo", "1", "MIT", "noarch", "a test")
+        .using_config(config)
+        .build_host(format!("host-{build_time}"))
+        .with_file_contents(
+            content,
+            FileOptions::new("/usr/share/demo").permissions(0o644).modified_at(rpm::Timestamp(7)),
+        )
+        .unwrap()
+        .build()
+        .unwrap();
+    built.write_file(path).unwrap();
+}
+
+fn inputs() -> BuildInputs {
+    BuildInputs {
+        key_version: 1,
+        spec: "demo".into(),
+        spec_digest: Sha256::of_bytes(b"spec"),
+        sources: BTreeMap::new(),
+        macros: BTreeMap::new(),
+        image: Sha256::of_bytes(b"image"),
+        arch: "x86_64".into(),
+        buildroot: BTreeMap::new(),
+        check: false,
+    }
+}
+
+fn add(place: &Place, key: Sha256) -> StoredResult {
+    let from = place.folder.path().join("made");
+    fs::create_dir_all(&from).unwrap();
+    write_rpm(&from.join("demo-1-1.noarch.rpm"), "hello", 100);
+    fs::write(place.folder.path().join("log"), "building\n").unwrap();
+    let rpms = [describe(&from.join("demo-1-1.noarch.rpm")).unwrap()];
+    let new = NewResult {
+        key,
+        inputs: &inputs(),
+        folder: &from,
+        rpms: &rpms,
+        log: &place.folder.path().join("log"),
+        check: CheckOutcome::Off,
+        times: BuildTimes::default(),
+    };
+    place.store.add(&new).unwrap()
+}
+
+#[test]
+fn a_stored_result_comes_back() {
+    let place = place();
+    let key = Sha256::of_bytes(b"key");
+    assert_eq!(place.store.get(key).unwrap(), Lookup::Absent);
+    let added = add(&place, key);
+    assert_eq!(place.store.get(key).unwrap(), Lookup::Found(Box::new(added.clone())));
+    assert_eq!(place.store.inputs(key).unwrap(), Some(inputs()));
+    assert_eq!(fs::read_to_string(added.log_path()).unwrap(), "building\n");
+    assert_eq!(add(&place, key).rpms, added.rpms, "a result of the same key replaces the older one");
+}
+
+#[test]
+fn a_damaged_result_is_moved_aside() {
+    let place = place();
+    let key = Sha256::of_bytes(b"key");
+    let path = |result: &StoredResult| result.path(&result.rpms[0]);
+
+    let added = add(&place, key);
+    fs::remove_file(path(&added)).unwrap();
+    let Lookup::Damaged { reason, moved_to } = place.store.get(key).unwrap() else { panic!("it is damaged") };
+    assert_eq!(reason, "`demo-1-1.noarch.rpm` is missing");
+    assert!(moved_to.join("inputs.json").exists());
+    assert_eq!(place.store.get(key).unwrap(), Lookup::Absent);
+
+    let added = add(&place, key);
+    fs::remove_file(added.folder.join("result.json")).unwrap();
+    assert!(matches!(place.store.get(key).unwrap(), Lookup::Damaged { .. }));
+
+    let added = add(&place, key);
+    let bytes = usize::try_from(added.rpms[0].bytes).unwrap();
+    fs::remove_file(path(&added)).unwrap();
+    fs::write(path(&added), vec![0; bytes]).unwrap();
+    assert!(matches!(place.store.get(key).unwrap(), Lookup::Found(_)), "sizes alone are compared");
+    assert!(matches!(place.store.verify(added).unwrap(), Lookup::Damaged { .. }));
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed() {
+    let place = place();
+    let root = place.folder.path().join("build/store");
+    fs::create_dir_all(root.join(".new-abc/rpms")).unwrap();
+    Store::open(&Layout::new(place.folder.path().join("build"), "/o".into(), "/c".into())).unwrap();
+    assert!(!root.join(".new-abc").exists());
+}
+
+#[test]
+fn time_and_host_of_the_build_do_not_enter_the_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let described = |name: &str, content: &str, time: u32| {
+        let path = folder.path().join(name);
+        write_rpm(&path, content, time);
+        describe(&path).unwrap()
+    };
+    let first = described("a.rpm", "hello", 100);
+    let again = described("b.rpm", "hello", 200);
+    let other = described("c.rpm", "good bye", 100);
+    assert_ne!(first.sha256, again.sha256);
+    assert_eq!(first.content, again.content);
+    assert_ne!(first.content, other.content);
+    assert_eq!(first.build_time, 100);
+}
+
+#[test]
+fn other_files_are_no_rpms() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.rpm");
+    fs::write(&path, "text").unwrap();
+    assert_eq!(describe(&path).unwrap_err().to_string(), format!("`{}` is not an RPM", path.display()));
+}

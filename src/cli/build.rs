@@ -1,0 +1,45 @@
+//! `drydock build`: packages and what they need.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::fault::Fault;
+use super::options::BuildArgs;
+use super::{Project, project, verdict};
+use crate::event::Event;
+use crate::graph::Goals;
+
+/// Builds packages and what they need, and nothing else
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock build kmod --specs-dir SPECS")]
+pub(super) struct Args {
+    /// Spec files without `.spec`, or packages that specs make
+    #[arg(required_unless_present = "all")]
+    names: Vec<String>,
+    /// Builds every spec
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// A folder of specs, instead of the pipeline's; may be given several times
+    #[arg(long, value_name = "DIR")]
+    specs_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let pipeline = project.pipeline()?;
+    let mut packages = project::packages_of(&pipeline)?.clone();
+    if !args.specs_dir.is_empty() {
+        packages.specs = args.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
+    }
+    let _lock = project.lock()?;
+    let store = project.store()?;
+    let engine = project.engine(&store);
+    let report = |event: Event| project.tell(&event);
+    let runner = project.runner(&engine, &store, &report, args.build.options());
+    let made = runner.stages(&pipeline.stages).await?;
+    let goals = if args.all { Goals::All } else { Goals::Named(args.names) };
+    let summary = runner.packages(&packages, &made, &goals).await?;
+    verdict::of_packages(&summary)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,56 @@
+//! `drydock clean`: removes what can be made again.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::Project;
+use super::fault::Fault;
+use crate::event::Event;
+
+/// Removes intermediate files: work in progress and logs, unless more is asked for
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock clean --results")]
+pub(super) struct Args {
+    /// Also finished results: the store, toolchain images, unpacked layers and caches of this project
+    #[arg(long)]
+    results: bool,
+    /// Also what is in the output folder
+    #[arg(long)]
+    output: bool,
+    /// Also downloaded sources, which other projects of yours use, too
+    #[arg(long)]
+    sources: bool,
+}
+
+pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
+    let lock = project.lock()?;
+    let store = project.store()?;
+    // Folders of the embedded engine may belong to users of a user namespace, which only the engine can remove.
+    let engine = project.engine(&store);
+    let layout = &project.layout;
+    let mut gone = vec![layout.work(), layout.build().join("logs")];
+    if args.results {
+        engine.wipe().await.map_err(|error| Fault::host_error(&error).with_hint(error.hint()))?;
+        gone.extend([layout.store(), layout.oci(), layout.embedded(), layout.state()]);
+    }
+    if args.output {
+        gone.extend([layout.rpms(), layout.images()]);
+    }
+    if args.sources {
+        gone.extend([layout.sources(), layout.indexes()]);
+    }
+    for folder in gone {
+        remove(project, &folder)?;
+    }
+    drop(lock);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove(project: &Project, folder: &Path) -> Result<(), Fault> {
+    match std::fs::remove_dir_all(folder) {
+        Ok(()) => project.tell(&Event::Note { text: format!("removed {}", folder.display()) }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Fault::host(format!("cannot remove `{}`: {error}", folder.display()))),
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! `drydock doctor`: what of this machine Drydock can use.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::Project;
+use super::fault::{self, Fault};
+use crate::engine::Choice;
+
+/// Says what of this machine Drydock can use
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock doctor\n\nExit code 0 when at least one engine can be used.")]
+pub(super) struct Args {}
+
+/// A host program that some part of Drydock starts.
+struct Tool {
+    name: &'static str,
+    purpose: &'static str,
+    package: &'static str,
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool { name: "mmdebstrap", purpose: "a toolchain base by `debootstrap`", package: "mmdebstrap" },
+    Tool { name: "newuidmap", purpose: "the embedded engine for ordinary users", package: "uidmap" },
+    Tool { name: "qemu-system-x86_64", purpose: "`drydock boot-test`", package: "qemu-system-x86" },
+];
+
+#[expect(clippy::print_stdout, reason = "the report is the command's data")]
+pub(super) async fn run(project: &Project, _args: &Args) -> Result<ExitCode, Fault> {
+    let store = project.store()?;
+    let mut usable = 0;
+    for choice in [Choice::Docker, Choice::Podman, Choice::Embedded] {
+        match project.connect(choice, &store).await {
+            Ok(engine) => {
+                usable += 1;
+                println!("ok      {}", engine.description().unwrap_or_default());
+            }
+            Err(error) => {
+                println!("no      {}", one_line(&error));
+                if let Some(hint) = error.hint() {
+                    println!("        hint: {hint}");
+                }
+            }
+        }
+    }
+    for tool in &TOOLS {
+        let state = if is_installed(tool.name) { "ok      " } else { "missing " };
+        println!("{state}{} (package {}): {}", tool.name, tool.package, tool.purpose);
+    }
+    Ok(if usable > 0 { ExitCode::SUCCESS } else { ExitCode::from(fault::HOST) })
+}
+
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read in the command line's code")]
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/sbin"].map(|folder| Path::new(folder).to_owned());
+    std::env::split_paths(&path).chain(system).any(|folder| folder.join(program).is_file())
+}

@@ -1,0 +1,74 @@
+//! `drydock explain`: why a package is or is not built.
+
+use std::process::ExitCode;
+
+use super::fault::Fault;
+use super::{Project, plan};
+use crate::build::Preview;
+use crate::cache::{FailedBuild, History, LastBuild};
+use crate::plan::{PlannedPackage, State};
+
+/// Says why a package is or is not built, and what went into its last result
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock explain zlib")]
+pub(super) struct Args {
+    /// Name of the spec file without `.spec`
+    name: String,
+}
+
+#[expect(clippy::print_stdout, reason = "the explanation is the command's data")]
+pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
+    let (prepared, preview) = project.preview(std::slice::from_ref(&args.name)).await?;
+    let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| args.name.clone());
+    let package = preview.plan.packages.iter().find(|package| package.spec == spec);
+    let package = package.ok_or_else(|| Fault::usage(format!("`{}` is not built for this arch", args.name)))?;
+    println!("{spec}: {}", in_words(package, &preview));
+    let history = History::new(&project.layout);
+    let fault = |error: crate::cache::CacheError| Fault::host_error(&error).with_hint(error.hint());
+    if let Some(last) = history.last(&spec).map_err(fault)? {
+        print!("{}", inputs(&last));
+    }
+    if let Some(failed) = history.failed(&spec).map_err(fault)? {
+        print!("{}", failure(&failed));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_words(package: &PlannedPackage, preview: &Preview) -> String {
+    if let Some(reason) = preview.unsolvable.get(&package.spec) {
+        return format!("cannot be built: {reason}");
+    }
+    if preview.check_failed.contains(&package.spec) {
+        return "its %check failed, and every input is the same as then".to_owned();
+    }
+    match package.state {
+        State::UpToDate => "up to date: every input is the one of its last result".to_owned(),
+        State::ToBuild => format!("to be built: {}", plan::in_words(&package.reasons)),
+        State::IfDependencyChanges => {
+            let on: Vec<&str> = package.waits_for.iter().map(String::as_str).collect();
+            format!("depends on {}: it is built when one of them gives something new", on.join(", "))
+        }
+    }
+}
+
+fn inputs(last: &LastBuild) -> String {
+    let inputs = &last.inputs;
+    let mut lines = vec![
+        format!("last result: key {}", last.key),
+        format!("  image      sha256:{}", inputs.image),
+        format!("  spec       sha256:{}", inputs.spec_digest),
+    ];
+    lines.extend(inputs.sources.iter().map(|(file, digest)| format!("  source     {file} sha256:{digest}")));
+    lines.extend(inputs.macros.iter().map(|(name, value)| format!("  macro      {name} = {value}")));
+    lines.extend(inputs.buildroot.iter().map(|(nevra, digest)| format!("  buildroot  {nevra} {}", digest.short())));
+    lines.push(format!("  arch       {}", inputs.arch));
+    lines.push(format!("  %check     {}", if inputs.check { "runs" } else { "does not run" }));
+    lines.join("\n") + "\n"
+}
+
+fn failure(failed: &FailedBuild) -> String {
+    let mut lines = vec![format!("last failure: {} in {}", failed.status, failed.phase)];
+    lines.extend(failed.excerpt.iter().map(|line| format!("  | {line}")));
+    lines.push(format!("  log: {}", failed.log.display()));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,91 @@
+//! An error on its way to the user: the chain of causes, a hint, and the exit code of its class.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::pipeline::{Blame, PipelineError};
+
+/// Why a command ends without its result.
+#[derive(Debug)]
+pub(super) struct Fault {
+    code: u8,
+    text: String,
+    hint: Option<String>,
+}
+
+/// A package or image failed.
+pub(super) const FAILED: u8 = 1;
+pub(super) const USAGE: u8 = 2;
+/// The machine is in the way.
+pub(super) const HOST: u8 = 3;
+
+impl Fault {
+    /// The user asked for something that cannot be, or a file of the user is wrong.
+    pub(super) fn usage(text: impl Into<String>) -> Self {
+        Self { code: USAGE, text: text.into(), hint: None }
+    }
+
+    /// The engine, the disk or another part of the machine is in the way.
+    pub(super) fn host(text: impl Into<String>) -> Self {
+        Self { code: HOST, text: text.into(), hint: None }
+    }
+
+    /// A package or image failed.
+    pub(super) fn failed(text: impl Into<String>) -> Self {
+        Self { code: FAILED, text: text.into(), hint: None }
+    }
+
+    /// The fault with what the user can do about it.
+    pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// `error` and its causes, of the user's making.
+    pub(super) fn usage_error(error: &dyn Error) -> Self {
+        Self::usage(chain(error))
+    }
+
+    /// `error` and its causes, of the machine's making.
+    pub(super) fn host_error(error: &dyn Error) -> Self {
+        Self::host(chain(error))
+    }
+
+    /// `error` and its causes: a package or image failed.
+    pub(super) fn failed_error(error: &dyn Error) -> Self {
+        Self::failed(chain(error))
+    }
+}
+
+impl From<PipelineError> for Fault {
+    fn from(error: PipelineError) -> Self {
+        let fault = match error.blame() {
+            Blame::Result => Self::failed_error(&error),
+            Blame::Usage => Self::usage_error(&error),
+            Blame::Host => Self::host_error(&error),
+        };
+        fault.with_hint(error.hint())
+    }
+}
+
+/// Writes `fault` to stderr and gives its exit code.
+pub(super) fn tell(fault: &Fault) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    let hint = fault.hint.as_ref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
+    // Nobody is left to be told when stderr is closed.
+    let _ = write!(stderr, "error: {}\n{hint}", fault.text);
+    ExitCode::from(fault.code)
+}
+
+/// The error's text, then one `caused by` line for each cause.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str("\n  caused by: ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! `drydock logs`: the output of a package's last build.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::Project;
+use super::fault::Fault;
+
+/// Shows the log of a package's last build
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock logs kernel --follow")]
+pub(super) struct Args {
+    /// Name of the source package
+    name: String,
+    /// Goes on with what is written to it, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+}
+
+pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
+    let folder = project.layout.package_logs();
+    let path = newest(&folder, &args.name).map_err(|error| Fault::host_error(&error))?.ok_or_else(|| {
+        let known = names(&folder).unwrap_or_default();
+        let hint = (!known.is_empty()).then(|| format!("there are logs of: {}", known.join(", ")));
+        Fault::usage(format!("there is no log of `{}` in `{}`", args.name, folder.display())).with_hint(hint)
+    })?;
+    let fault = |error: io::Error| Fault::host(format!("cannot read `{}`: {error}", path.display()));
+    let mut file = File::open(&path).map_err(fault)?;
+    loop {
+        copy(&mut file).map_err(fault)?;
+        if !args.follow || project.cancel.is_cancelled() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        // The log is a plain file that another process writes to: there is nothing to wait for but time.
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(250)) => {}
+            () = project.cancel.cancelled() => {}
+        }
+    }
+}
+
+fn copy(file: &mut File) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&bytes)?;
+    stdout.flush()
+}
+
+/// The newest log whose source package has this name.
+fn newest(folder: &Path, name: &str) -> io::Result<Option<PathBuf>> {
+    let mut found: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
+    for (path, package) in logs(folder)? {
+        if package == name {
+            found.push((path.metadata()?.modified()?, path));
+        }
+    }
+    Ok(found.into_iter().max().map(|(_, path)| path))
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names: Vec<String> = logs(folder)?.into_iter().map(|(_, name)| name).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Every log with the name of its source package.
+fn logs(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // `name-version-release.src.rpm.log`; neither version nor release has a `-`.
+        let nvr = file.strip_suffix(".src.rpm.log");
+        let name = nvr.and_then(|nvr| nvr.rsplitn(3, '-').nth(2)).map(str::to_owned);
+        found.extend(name.map(|name| (path, name)));
+    }
+    Ok(found)
+}

@@ -1,0 +1,182 @@
+//! The command line: one file per subcommand, each with its flags and one call into the library.
+//!
+//! The environment, the current folder and the clock are read here and passed on.
+
+mod boot_test;
+mod build;
+mod clean;
+mod doctor;
+mod explain;
+mod fault;
+mod goals;
+mod graph;
+mod image;
+mod logs;
+mod options;
+mod plan;
+mod project;
+mod run;
+mod sources;
+mod toolchain;
+mod verdict;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::engine::Choice;
+use crate::report::Format;
+use fault::Fault;
+use project::Project;
+
+/// Builds an RPM distribution in containers: toolchain images, packages and disk images.
+#[derive(Parser)]
+#[command(
+    name = "drydock",
+    version,
+    after_help = "Example: drydock run pipelines/quickstart.yaml\n\n\
+    Exit codes: 0 done, 1 a package or image failed, 2 usage or configuration, 3 engine or host."
+)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Args)]
+struct Global {
+    /// The project's folder, which relative paths count from
+    #[arg(short = 'C', long, global = true, default_value = ".", value_name = "DIR")]
+    project: PathBuf,
+    /// The pipeline that says what toolchain, specs and images there are
+    #[arg(long, global = true, default_value = "pipelines/quickstart.yaml", value_name = "FILE")]
+    pipeline: PathBuf,
+    /// The container engine
+    #[arg(long, global = true, value_enum, default_value = "auto", env = "DRYDOCK_ENGINE")]
+    engine: EngineArg,
+    /// Intermediate files
+    #[arg(long, global = true, default_value = "build", value_name = "DIR")]
+    build_dir: PathBuf,
+    /// Results
+    #[arg(long, global = true, default_value = "out", value_name = "DIR")]
+    out_dir: PathBuf,
+    /// How events are written: text to stderr, or JSON lines to stdout
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    format: FormatArg,
+    /// Says more about what Drydock does itself; twice for every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum EngineArg {
+    /// Docker where its socket answers, then Podman, then embedded
+    Auto,
+    Docker,
+    Podman,
+    /// A sandbox of Drydock's own, without any daemon
+    Embedded,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a whole pipeline: toolchain image, packages, disk images
+    Run(run::Args),
+    /// Makes, lists, exports and imports toolchain images
+    Toolchain(toolchain::Args),
+    /// Fetches and verifies sources, and nothing else
+    Sources(sources::Args),
+    /// Builds packages and what they need
+    Build(build::Args),
+    /// Makes disk images from image configurations
+    Image(image::Args),
+    /// Says what would be built and why
+    Plan(plan::Args),
+    /// Says why a package is or is not built
+    Explain(explain::Args),
+    /// Shows which package needs which
+    Graph(graph::Args),
+    /// Shows the log of a package's last build
+    Logs(logs::Args),
+    /// Boots a disk image in QEMU, logs in and looks around
+    BootTest(boot_test::Args),
+    /// Says what of this machine Drydock can use
+    Doctor(doctor::Args),
+    /// Removes intermediate files
+    Clean(clean::Args),
+}
+
+/// Reads the command line, does what it says, and tells how it went.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_tracing(cli.global.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fault::tell(&Fault::host(format!("cannot start the runtime: {error}"))),
+    };
+    let outcome = runtime.block_on(dispatch(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => fault::tell(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
+    let project = Project::open(&cli.global)?;
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(&project, args).await,
+        Command::Toolchain(args) => toolchain::run(&project, args).await,
+        Command::Sources(args) => sources::run(&project, args).await,
+        Command::Build(args) => build::run(&project, args).await,
+        Command::Image(args) => image::run(&project, args).await,
+        Command::Plan(args) => plan::run(&project, args).await,
+        Command::Explain(args) => explain::run(&project, &args).await,
+        Command::Graph(args) => graph::run(&project, args).await,
+        Command::Logs(args) => logs::run(&project, &args).await,
+        Command::BootTest(args) => boot_test::run(&project, args).await,
+        Command::Doctor(args) => doctor::run(&project, &args).await,
+        Command::Clean(args) => clean::run(&project, &args).await,
+    };
+    project.printer.close();
+    outcome
+}
+
+fn start_tracing(verbose: u8) {
+    let default = match verbose {
+        0 => "off",
+        1 => "drydock=debug",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DRYDOCK_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+impl From<EngineArg> for Choice {
+    fn from(arg: EngineArg) -> Self {
+        match arg {
+            EngineArg::Auto => Self::Auto,
+            EngineArg::Docker => Self::Docker,
+            EngineArg::Podman => Self::Podman,
+            EngineArg::Embedded => Self::Embedded,
+        }
+    }
+}
+
+impl From<FormatArg> for Format {
+    fn from(arg: FormatArg) -> Self {
+        match arg {
+            FormatArg::Text => Self::Text,
+            FormatArg::Json => Self::Json,
+        }
+    }
+}

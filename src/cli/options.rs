@@ -1,0 +1,118 @@
+//! Flags that several commands share.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::time::{Duration, SystemTime};
+
+use clap::ValueEnum;
+
+use crate::build::{Check, OnFailure};
+use crate::pipeline::Options;
+use crate::source::SignatureMode;
+
+/// How sources are found.
+#[derive(clap::Args, Clone, Default)]
+pub(super) struct SourceArgs {
+    /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
+    #[arg(long = "source-url", value_name = "URL")]
+    pub(super) source_urls: Vec<String>,
+    /// What is done with signatures: `skip` builds what is found, whatever its digest
+    #[arg(long, value_enum, default_value = "enforce")]
+    pub(super) signatures: SignaturesArg,
+}
+
+/// How packages are built.
+#[derive(clap::Args, Clone)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) sources: SourceArgs,
+    /// Packages built at a time; half of the processors when not given
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// What a failing `%check` does, for packages whose checks the pipeline asks for
+    #[arg(long, value_enum, default_value = "fail")]
+    check: CheckArg,
+    /// Builds this package whether or not its result is at hand; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) rebuild: Vec<String>,
+    /// Time limit of one package's build, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 4 * 3600)]
+    timeout: u64,
+    /// Memory limit of one package's build, in MiB
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
+    /// Begins no other build after one has failed
+    #[arg(long)]
+    stop_on_failure: bool,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+pub(super) enum SignaturesArg {
+    #[default]
+    Enforce,
+    Skip,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CheckArg {
+    /// No check runs
+    Off,
+    /// The package is made all the same, and the failure is told
+    Warn,
+    /// The package fails
+    Fail,
+}
+
+impl SourceArgs {
+    /// What is asked of the run's sources.
+    pub(super) fn mode(&self) -> SignatureMode {
+        match self.signatures {
+            SignaturesArg::Enforce => SignatureMode::Enforce,
+            SignaturesArg::Skip => SignatureMode::Skip,
+        }
+    }
+}
+
+impl BuildArgs {
+    /// What is asked of the run.
+    pub(super) fn options(&self) -> Options {
+        let processors = processors();
+        let half = NonZeroUsize::MIN.saturating_add(processors.get().saturating_sub(1) / 2);
+        Options {
+            jobs: self.jobs.unwrap_or(half),
+            cpus: processors.get(),
+            check: match self.check {
+                CheckArg::Off => Check::Off,
+                CheckArg::Warn => Check::Warn,
+                CheckArg::Fail => Check::Fail,
+            },
+            signatures: self.sources.mode(),
+            source_urls: self.sources.source_urls.clone(),
+            timeout: Duration::from_secs(self.timeout),
+            memory_bytes: self.memory.map(|mib| mib << 20),
+            on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
+            rebuild: self.rebuild.iter().cloned().collect(),
+            now: SystemTime::now(),
+        }
+    }
+}
+
+/// The options of commands that only look.
+pub(super) fn looking() -> Options {
+    Options {
+        jobs: processors(),
+        cpus: 1,
+        check: Check::Fail,
+        signatures: SignatureMode::Enforce,
+        source_urls: Vec::new(),
+        timeout: Duration::from_secs(0),
+        memory_bytes: None,
+        on_failure: OnFailure::KeepGoing,
+        rebuild: BTreeSet::new(),
+        now: SystemTime::now(),
+    }
+}
+
+fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}

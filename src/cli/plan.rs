@@ -1,0 +1,65 @@
+//! `drydock plan`: what would be built, and why.
+
+use std::process::ExitCode;
+
+use super::Project;
+use super::fault::Fault;
+use crate::build::Preview;
+use crate::plan::{PlannedPackage, Reason, State};
+
+/// Says what would be built and why, without building, downloading or writing anything
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock plan kmod")]
+pub(super) struct Args {
+    /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
+    names: Vec<String>,
+}
+
+#[expect(clippy::print_stdout, reason = "the plan is the command's data")]
+pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let (_, preview) = project.preview(&args.names).await?;
+    if project.json {
+        println!("{}", serde_json::to_string(&preview.plan).map_err(|error| Fault::host_error(&error))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for package in &preview.plan.packages {
+        println!("{}", line(package, &preview));
+    }
+    for guess in &preview.plan.guesses {
+        println!("guess: {guess}");
+    }
+    let counts = preview.plan.counts();
+    let count = |state| counts.get(&state).copied().unwrap_or_default();
+    println!(
+        "{} to build, {} if a dependency changes, {} up to date; about {:.0} s of builds, {:.0} s one after another at least",
+        count(State::ToBuild),
+        count(State::IfDependencyChanges),
+        count(State::UpToDate),
+        preview.plan.total_seconds,
+        preview.plan.critical_seconds
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(package: &PlannedPackage, preview: &Preview) -> String {
+    let spec = &package.spec;
+    if let Some(reason) = preview.unsolvable.get(spec) {
+        return format!("cannot      {spec}: {reason}");
+    }
+    if preview.check_failed.contains(spec) {
+        return format!("failed      {spec}: its %check failed before, with the same inputs");
+    }
+    match package.state {
+        State::UpToDate => format!("up to date  {spec}"),
+        State::ToBuild => format!("build       {spec}: {}", in_words(&package.reasons)),
+        State::IfDependencyChanges => {
+            let on: Vec<&str> = package.waits_for.iter().map(String::as_str).collect();
+            format!("depends     {spec}: is built when {} gives something new", on.join(" or "))
+        }
+    }
+}
+
+/// Reasons as one sentence.
+pub(super) fn in_words(reasons: &[Reason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,222 @@
+//! The project that a command works on: its folders, its lock, its printer, and the user's wish to stop.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::fault::Fault;
+use super::{FormatArg, Global, goals, options};
+use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
+use crate::build::Preview;
+use crate::event::{Event, Report};
+use crate::layout::Layout;
+use crate::oci::Store;
+use crate::pipeline::{self, Images, MadeStages, Options, Packages, Pipeline, PipelineError, Prepared, Runner};
+use crate::report::Printer;
+
+/// An open project.
+pub(super) struct Project {
+    /// Its folder, absolute.
+    pub(super) folder: PathBuf,
+    /// Where everything is written.
+    pub(super) layout: Layout,
+    /// Tells events.
+    pub(super) printer: Printer,
+    /// Set when the user wants to stop.
+    pub(super) cancel: CancellationToken,
+    /// True when the user asked for JSON.
+    pub(super) json: bool,
+    pipeline: PathBuf,
+    choice: Choice,
+}
+
+/// Held while a command changes the project's files.
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Project {
+    /// Reads the environment and the current folder; changes nothing.
+    pub(super) fn open(global: &Global) -> Result<Self, Fault> {
+        let folder = std::path::absolute(&global.project)
+            .ok()
+            .filter(|folder| folder.is_dir())
+            .ok_or_else(|| Fault::usage(format!("there is no project folder `{}`", global.project.display())))?;
+        // `.` and `..` in the middle would make two names of one place.
+        let folder = folder.canonicalize().map_err(|error| Fault::host_error(&error))?;
+        let cache = cache_folder()?;
+        let layout = Layout::new(folder.join(&global.build_dir), folder.join(&global.out_dir), cache);
+        let cancel = CancellationToken::new();
+        tokio::spawn(watch_signals(cancel.clone()));
+        Ok(Self {
+            layout,
+            printer: Printer::new(global.format.into()),
+            cancel,
+            json: global.format == FormatArg::Json,
+            pipeline: folder.join(&global.pipeline),
+            choice: global.engine.into(),
+            folder,
+        })
+    }
+
+    /// The pipeline of the command line.
+    pub(super) fn pipeline(&self) -> Result<Pipeline, Fault> {
+        self.pipeline_at(&self.pipeline)
+    }
+
+    /// The pipeline in `path`, which counts from the project's folder.
+    pub(super) fn pipeline_at(&self, path: &Path) -> Result<Pipeline, Fault> {
+        pipeline::read(&self.folder.join(path), &self.folder).map_err(|error| Fault::usage_error(&error))
+    }
+
+    /// Tells `event`.
+    pub(super) fn tell(&self, event: &Event) {
+        self.printer.tell(event);
+    }
+
+    /// The image store, made when it is missing.
+    pub(super) fn store(&self) -> Result<Store, Fault> {
+        Store::open(&self.layout.oci()).map_err(|error| Fault::host_error(&error).with_hint(error.hint()))
+    }
+
+    /// The engine that the command line asks for; it is connected when it is needed first.
+    pub(super) fn engine(&self, store: &Store) -> Engine {
+        Engine::new(self.choice, places(), self.home(store))
+    }
+
+    /// The engine of `choice`, connected.
+    pub(super) async fn connect(&self, choice: Choice, store: &Store) -> Result<Engine, EngineError> {
+        Engine::connect(choice, &places(), self.home(store)).await
+    }
+
+    fn home(&self, store: &Store) -> Home {
+        Home::new(store.clone(), self.layout.embedded())
+    }
+
+    /// What runs the stages of a pipeline.
+    pub(super) fn runner<'a>(
+        &'a self,
+        engine: &'a Engine,
+        store: &'a Store,
+        report: Report<'a>,
+        options: Options,
+    ) -> Runner<'a> {
+        let archives = pipeline::host_archives();
+        Runner { engine, store, layout: &self.layout, archives, report, cancel: &self.cancel, options }
+    }
+
+    /// Reads the pipeline's specs and orders what `names` need, without making any toolchain image.
+    pub(super) async fn look(&self, names: &[String]) -> Result<Prepared, Fault> {
+        let pipeline = self.pipeline()?;
+        let packages = packages_of(&pipeline)?;
+        let store = self.store()?;
+        let engine = self.engine(&store);
+        let report = |event: Event| self.tell(&event);
+        let runner = self.runner(&engine, &store, &report, options::looking());
+        let made = self.made(&pipeline, &packages.toolchain, &store)?;
+        Ok(runner.prepare(packages, &made, &goals::of(names, packages)).await?)
+    }
+
+    /// [`Project::look`], and what a run would do with each package.
+    pub(super) async fn preview(&self, names: &[String]) -> Result<(Prepared, Preview), Fault> {
+        let pipeline = self.pipeline()?;
+        let packages = packages_of(&pipeline)?;
+        let store = self.store()?;
+        let engine = self.engine(&store);
+        let report = |event: Event| self.tell(&event);
+        let runner = self.runner(&engine, &store, &report, options::looking());
+        let made = self.made(&pipeline, &packages.toolchain, &store)?;
+        let prepared = runner.prepare(packages, &made, &goals::of(names, packages)).await?;
+        let preview = runner.preview(packages, &prepared).await?;
+        Ok((prepared, preview))
+    }
+
+    /// The stages that are made; `needed` must be one of them.
+    fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
+        let finished = pipeline::finished_stages(&pipeline.stages, &self.layout, store).map_err(PipelineError::from)?;
+        let made: MadeStages = finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect();
+        if made.contains_key(needed) {
+            return Ok(made);
+        }
+        let hint = format!("make it with `drydock toolchain build {needed}`");
+        Err(Fault::usage(format!("stage `{needed}` is not made, or its inputs have changed")).with_hint(Some(hint)))
+    }
+
+    /// Makes this the only command that changes the project's files.
+    pub(super) fn lock(&self) -> Result<Lock, Fault> {
+        let path = self.layout.state().join("lock");
+        let open = || {
+            std::fs::create_dir_all(self.layout.state())?;
+            File::options().read(true).write(true).create(true).truncate(false).open(&path)
+        };
+        let fault = |error| Fault::host(format!("cannot open the lock file `{}`: {error}", path.display()));
+        let mut file = open().map_err(fault)?;
+        if fs4::FileExt::try_lock(&file).is_err() {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner);
+            let text = format!("another drydock works in `{}` (process {})", self.layout.build().display(), owner.trim());
+            return Err(Fault::usage(text).with_hint(Some("wait for it, or use another --build-dir".to_owned())));
+        }
+        let mut write_owner = || {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            write!(file, "{}", std::process::id())
+        };
+        write_owner().map_err(fault)?;
+        Ok(Lock { _file: file })
+    }
+}
+
+/// The pipeline's package stage.
+pub(super) fn packages_of(pipeline: &Pipeline) -> Result<&Packages, Fault> {
+    let missing = || PipelineError::NoPart { pipeline: pipeline.name.clone(), part: "packages" };
+    Ok(pipeline.packages.as_ref().ok_or_else(missing)?)
+}
+
+/// The pipeline's image stage.
+pub(super) fn images_of(pipeline: &Pipeline) -> Result<&Images, Fault> {
+    let missing = || PipelineError::NoPart { pipeline: pipeline.name.clone(), part: "images" };
+    Ok(pipeline.images.as_ref().ok_or_else(missing)?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn places() -> Places {
+    Places {
+        docker_host: std::env::var("DOCKER_HOST").ok(),
+        container_host: std::env::var("CONTAINER_HOST").ok(),
+        runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        transfer: Transfer::Auto,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn cache_folder() -> Result<PathBuf, Fault> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    let base = base.ok_or_else(|| Fault::usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for the cache"))?;
+    Ok(base.join("drydock"))
+}
+
+/// The first signal asks for an orderly end; the second one ends the program at once, and its containers with it.
+async fn watch_signals(cancel: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        tracing::warn!("cannot listen for signals");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if cancel.is_cancelled() {
+            #[expect(clippy::exit, reason = "the user asked a second time")]
+            std::process::exit(130);
+        }
+        cancel.cancel();
+    }
+}

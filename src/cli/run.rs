@@ -1,0 +1,38 @@
+//! `drydock run`: a whole pipeline.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::fault::Fault;
+use super::options::BuildArgs;
+use super::{Project, goals, verdict};
+use crate::event::Event;
+
+/// Runs a whole pipeline: toolchain image, packages, disk images
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock run pipelines/quickstart.yaml --jobs 4")]
+pub(super) struct Args {
+    /// The pipeline file
+    file: PathBuf,
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let pipeline = project.pipeline_at(&args.file)?;
+    let _lock = project.lock()?;
+    let store = project.store()?;
+    let engine = project.engine(&store);
+    let report = |event: Event| project.tell(&event);
+    let runner = project.runner(&engine, &store, &report, args.build.options());
+    let made = runner.stages(&pipeline.stages).await?;
+    if let Some(packages) = &pipeline.packages {
+        let summary = runner.packages(packages, &made, &goals::of(&[], packages)).await?;
+        verdict::of_packages(&summary)?;
+    }
+    if let Some(images) = &pipeline.images {
+        let assembled = runner.images(images, &images.configs, &made).await?;
+        verdict::of_images(&assembled)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

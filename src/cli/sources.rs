@@ -1,0 +1,43 @@
+//! `drydock sources`: fetches and verifies sources, and nothing else.
+
+use std::process::ExitCode;
+
+use super::fault::Fault;
+use super::options::{self, SourceArgs};
+use super::{Project, goals, project};
+use crate::event::Event;
+use crate::source::SignatureMode;
+
+/// Fetches and verifies sources, and nothing else
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock sources zlib --source-url https://mirror.example/sources")]
+pub(super) struct Args {
+    /// Names of specs; all of the pipeline's specs when none is given
+    names: Vec<String>,
+    #[command(flatten)]
+    sources: SourceArgs,
+    /// Writes the digests of what is found into the specs' signatures files; needs names
+    #[arg(long, requires = "names", conflicts_with = "signatures")]
+    update_signatures: bool,
+}
+
+pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let pipeline = project.pipeline()?;
+    let packages = project::packages_of(&pipeline)?;
+    let _lock = project.lock()?;
+    let store = project.store()?;
+    let engine = project.engine(&store);
+    let report = |event: Event| project.tell(&event);
+    let mode = if args.update_signatures { SignatureMode::Update } else { args.sources.mode() };
+    let options = crate::pipeline::Options { source_urls: args.sources.source_urls, ..options::looking() };
+    let runner = project.runner(&engine, &store, &report, options);
+    let made = runner.stages(&pipeline.stages).await?;
+    let toolchain = runner.toolchain(packages, &made)?;
+    let specs = runner.load(packages, &toolchain).await?;
+    goals::known(&args.names, &specs)?;
+    let wanted = specs.packages.iter().filter(|package| args.names.is_empty() || args.names.contains(&package.spec));
+    let found = runner.fetch_for(wanted, mode).await?;
+    let text = format!("{} sources are at hand", found.files.len());
+    project.tell(&Event::Note { text });
+    Ok(ExitCode::SUCCESS)
+}

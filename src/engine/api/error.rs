@@ -1,0 +1,186 @@
+//! Faults of Docker or Podman: no socket, a refused request, a daemon that went away.
+
+use std::io;
+use std::path::PathBuf;
+
+use bollard::errors::Error as Bollard;
+
+use super::archive::ArchiveError;
+use crate::oci::OciError;
+
+/// Why Docker or Podman did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// None of the places has a socket.
+    #[error("no {engine} socket at {}", .tried.join(", "))]
+    NoSocket {
+        /// `Docker` or `Podman`.
+        engine: &'static str,
+        /// The places, in the order in which they were tried.
+        tried: Vec<String>,
+    },
+    /// The address is neither `unix://` nor `tcp://`.
+    #[error("the engine address `{0}` is neither `unix://PATH` nor `tcp://HOST:PORT`")]
+    Address(String),
+    /// The socket is there and the user may not use it.
+    #[error("permission denied on the {engine} socket `{address}`")]
+    Permission {
+        /// `Docker` or `Podman`.
+        engine: &'static str,
+        /// The socket.
+        address: String,
+    },
+    /// The socket is there and nothing answers.
+    #[error("nothing answers at the {engine} socket `{address}`")]
+    Silent {
+        /// `Docker` or `Podman`.
+        engine: &'static str,
+        /// The socket.
+        address: String,
+        /// What was seen.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The engine's machine has another processor.
+    #[error("the engine at `{address}` runs on {theirs}, Drydock on {ours}")]
+    Architecture {
+        /// The socket.
+        address: String,
+        /// `arm64` and the like.
+        theirs: String,
+        /// Likewise.
+        ours: &'static str,
+    },
+    /// The folder of the engine's files cannot be written.
+    #[error("cannot write the engine's files in `{}`", .folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An image of the store cannot be read.
+    #[error("cannot read the image `{image}` for the engine")]
+    Store {
+        /// Digest of its manifest.
+        image: String,
+        /// Why.
+        source: OciError,
+    },
+    /// An image of the store cannot be packed for the engine.
+    #[error("cannot pack the image `{image}` for the engine")]
+    Archive {
+        /// Digest of its manifest.
+        image: String,
+        /// Why.
+        source: ArchiveError,
+    },
+    /// The engine did not take an image.
+    #[error("cannot load the image `{image}` into the engine")]
+    Load {
+        /// Digest of its manifest.
+        image: String,
+        /// Why.
+        source: Bollard,
+    },
+    /// The engine took an image and does not have it afterwards.
+    #[error("the engine took the image `{image}` and does not show it")]
+    Vanished {
+        /// Digest of its manifest, or key of a derived image.
+        image: String,
+    },
+    /// There is no derived image of this name.
+    #[error("the engine has no derived image `{0}`")]
+    NotDerived(String),
+    /// A request about a container or an image failed.
+    #[error("cannot {operation} `{thing}`")]
+    Request {
+        /// What was wanted, such as `create the container`.
+        operation: &'static str,
+        /// Name of the container or image.
+        thing: String,
+        /// The engine's answer.
+        source: Bollard,
+    },
+    /// The program of a container does not exist or is not executable.
+    #[error("cannot start `{program}` in the container")]
+    Program {
+        /// Name or path of the program.
+        program: String,
+        /// Where it was looked for.
+        tried: Vec<String>,
+        /// Why.
+        source: io::Error,
+    },
+    /// The engine stopped answering while a container ran.
+    #[error("the engine stopped answering while the container `{container}` ran")]
+    Lost {
+        /// Name of the container.
+        container: String,
+        /// The last error.
+        source: Bollard,
+    },
+    /// A file of the host that a container should see cannot be read.
+    #[error("cannot read `{}` for the container", .path.display())]
+    Input {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The changes of a derived image cannot be written.
+    #[error("cannot write the changes of the derived image `{image}` to `{}`", .path.display())]
+    Export {
+        /// The key of the derived image.
+        image: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `docker save` gave no layer with the digest of the image's last one.
+    #[error("the engine's archive of the derived image `{image}` has no layer `{layer}`")]
+    NoLayer {
+        /// The key of the derived image.
+        image: String,
+        /// Digest of the layer.
+        layer: String,
+    },
+}
+
+impl ApiError {
+    /// A function that tells which operation on `thing` failed.
+    pub(super) fn request(operation: &'static str, thing: &str) -> impl FnOnce(Bollard) -> Self {
+        move |source| Self::Request { operation, thing: thing.to_owned(), source }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoSocket { engine: "Docker", .. } => {
+                "start Docker, set DOCKER_HOST, or use `--engine podman` or `--engine embedded`".to_owned()
+            }
+            Self::NoSocket { .. } => {
+                "start it by `podman system service --time=0 &`, set CONTAINER_HOST, or use `--engine embedded`".to_owned()
+            }
+            Self::Address(_) => "for a machine reached by ssh, forward its socket: `ssh -L /tmp/docker.sock:/var/run/docker.sock HOST`".to_owned(),
+            Self::Permission { engine: "Docker", .. } => {
+                "add yourself to the group `docker` (`sudo usermod -aG docker $USER`, then log in again), or use rootless \
+                 Docker, rootless Podman or `--engine embedded`"
+                    .to_owned()
+            }
+            Self::Permission { .. } => {
+                "use your own Podman (`podman system service --time=0 &`) or `--engine embedded`".to_owned()
+            }
+            Self::Silent { .. } => "is its daemon running? A socket can outlive it".to_owned(),
+            Self::Architecture { .. } => "use an engine on a machine with the same processor".to_owned(),
+            Self::Program { tried, .. } if tried.len() > 1 => {
+                format!("looked for in {}; a script needs its interpreter in the image, too", tried.join(", "))
+            }
+            Self::Program { .. } => "a script needs its interpreter in the image, too".to_owned(),
+            Self::Lost { .. } => {
+                "start the engine again and repeat the command: it removes what is left of the container and goes on".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}

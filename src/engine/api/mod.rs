@@ -1,0 +1,189 @@
+//! Docker and Podman, by the Docker API.
+//!
+//! In: a [`ContainerSpec`]. Out: what [`Engine`](super::Engine) promises. All requests go through `bollard`, and only
+//! this folder names it. Nothing is asked of the daemon but its API: it may be on another machine, rootless, or older
+//! than Drydock (Docker 20.10 and Podman 4.3 are the oldest that were tried). A container is made from an image's ID,
+//! runs under [`init`] and is removed in the end, whatever happens; labels tell whose it is (see [`owner`]).
+
+mod archive;
+mod error;
+mod image;
+mod init;
+mod inputs;
+mod layer;
+mod leftovers;
+mod owner;
+mod pipe;
+mod record;
+mod request;
+mod run;
+mod socket;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use bollard::Docker;
+use bollard::models::SystemInfoCgroupVersionEnum;
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
+
+pub use error::ApiError;
+pub(super) use socket::Flavor;
+
+use self::image::Images;
+use self::inputs::Way;
+use self::leftovers::Leftover;
+use self::owner::Owner;
+use self::run::Run;
+use crate::digest::KeyBuilder;
+use crate::digest::Sha256;
+use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Places, Session, Transfer};
+
+/// A connected Docker or Podman.
+pub(super) struct Api {
+    docker: Docker,
+    flavor: Flavor,
+    description: String,
+    images: Images,
+    /// The program that starts every container, on this machine.
+    init: PathBuf,
+    owner: Owner,
+    folder: PathBuf,
+    /// How files get to the engine; empty until the first container has shown it.
+    way: OnceLock<Way>,
+}
+
+impl Api {
+    /// Connects to the first socket of `flavor` that is there.
+    pub(super) async fn connect(flavor: Flavor, places: &Places, home: Home) -> Result<Self, ApiError> {
+        let connection = socket::connect(flavor, places).await?;
+        let folder = home.folder.clone();
+        let init = tokio::task::spawn_blocking(move || init::write_into(&folder)).await.unwrap_or_else(|error| {
+            Err(std::io::Error::other(error))
+        });
+        let init = init.map_err(|source| ApiError::Folder { folder: home.folder.clone(), source })?;
+        let api = Self {
+            images: Images::new(connection.docker.clone(), home.store),
+            flavor: connection.flavor,
+            description: format!("{} at {}", connection.version, connection.address),
+            docker: connection.docker,
+            init,
+            owner: Owner::this_process(),
+            folder: home.folder,
+            way: OnceLock::new(),
+        };
+        if places.transfer == Transfer::Copy || !connection.address.starts_with("unix://") {
+            api.settle(Way::Copy);
+        }
+        Ok(api.with_limits_told().await)
+    }
+
+    /// `docker` or `podman`, whichever answers.
+    pub(super) fn name(&self) -> &'static str {
+        match self.flavor {
+            Flavor::Docker => "docker",
+            Flavor::Podman => "podman",
+        }
+    }
+
+    /// Product, version, socket, and which limits it cannot keep.
+    pub(super) fn description(&self) -> String {
+        self.description.clone()
+    }
+
+    /// True when the engine has the image.
+    pub(super) async fn has_image(&self, image: ImageId) -> Result<bool, ApiError> {
+        Ok(self.images.find(image).await?.is_some())
+    }
+
+    /// See [`Engine::run`](super::Engine::run).
+    pub(super) async fn run(&self, spec: &ContainerSpec, session: Session<'_>) -> Result<Exit, EngineError> {
+        Run::new(self, spec, None).carry_out(session).await
+    }
+
+    /// See [`Engine::derive`](super::Engine::derive). The configuration that counts is the image's environment: command,
+    /// user and working folder of the derived image are those of its last run, and every container is given its own.
+    pub(super) async fn derive(
+        &self,
+        spec: &ContainerSpec,
+        key: Sha256,
+        session: Session<'_>,
+    ) -> Result<Exit, EngineError> {
+        Run::new(self, spec, Some(key)).carry_out(session).await
+    }
+
+    /// See [`Engine::export_changes`](super::Engine::export_changes).
+    pub(super) async fn export_changes(&self, key: Sha256, into: &Path) -> Result<(), ApiError> {
+        self.images.export_changes(key, into).await
+    }
+
+    /// Removes the derived image of `key`; none is no error.
+    pub(super) async fn remove_derived(&self, key: Sha256) -> Result<(), ApiError> {
+        self.images.remove_derived(key).await
+    }
+
+    /// Removes the containers and volumes of this project whose process is gone.
+    pub(super) async fn sweep(&self) -> Result<(), ApiError> {
+        let project = format!("{}={}", owner::PROJECT, owner::project(&self.folder));
+        let filters = HashMap::from([("label", vec![project])]);
+        let fault = |operation| ApiError::request(operation, "label");
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let containers = self.docker.list_containers(Some(options)).await.map_err(fault("list containers by"))?;
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let volumes = self.docker.list_volumes(Some(options)).await.map_err(fault("list volumes by"))?;
+        for container in containers {
+            if self.is_left_behind(container.labels.as_ref()) {
+                leftovers::remove(&self.docker, &Leftover::Container(container.id.unwrap_or_default())).await;
+            }
+        }
+        for volume in volumes.volumes.into_iter().flatten() {
+            if self.is_left_behind(Some(&volume.labels)) {
+                leftovers::remove(&self.docker, &Leftover::Volume(volume.name)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_left_behind(&self, labels: Option<&HashMap<String, String>>) -> bool {
+        let owner = labels.and_then(|labels| labels.get(owner::OWNER));
+        owner.is_some_and(|owner| self.owner.knows_to_be_gone(owner))
+    }
+
+    /// Labels of whatever this process makes.
+    fn labels(&self) -> HashMap<String, String> {
+        owner::labels(&self.folder, &self.owner)
+    }
+
+    /// How files get to the engine, once that is known.
+    fn way(&self) -> Option<Way> {
+        self.way.get().copied()
+    }
+
+    fn settle(&self, way: Way) {
+        // Two first containers at a time see the same.
+        let _ = self.way.set(way);
+    }
+
+    /// 64 characters that no other run has.
+    fn token(&self) -> String {
+        let random = RandomState::new().hash_one(&self.folder).to_le_bytes();
+        KeyBuilder::new("run").field("owner", self.owner.label()).field("random", random).finish().to_string()
+    }
+
+    /// A rootless engine with cgroup v1 takes limits and keeps none.
+    async fn with_limits_told(mut self) -> Self {
+        if let Ok(info) = self.docker.info().await {
+            let is_rootless = info.security_options.iter().flatten().any(|option| option == "name=rootless");
+            let has_none = is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
+            let missing: Vec<_> = [(info.memory_limit, "memory"), (info.pids_limit, "process")]
+                .into_iter()
+                .filter_map(|(has, what)| (has_none || has == Some(false)).then_some(what))
+                .collect();
+            if !missing.is_empty() {
+                self.description += &format!(" (it cannot keep {} limits)", missing.join(" and "));
+            }
+        }
+        self
+    }
+}

@@ -1,0 +1,138 @@
+//! The last steps before the program runs: its folder, limits, capabilities and user.
+//!
+//! Capabilities are Docker's default set and those that were asked for. With `no_new_privs` no set-user-ID program and no
+//! file capability gives more. A user other than root has none at all.
+
+use std::convert::Infallible;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{Gid, Uid, fchown, setgroups, setresgid, setresuid, setsid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::super::task::{AtStep, Container, Fault, Step};
+use super::user::Person;
+
+/// Docker's default set.
+const DEFAULT_CAPABILITIES: [CapabilitySet; 14] = [
+    CapabilitySet::AUDIT_WRITE,
+    CapabilitySet::CHOWN,
+    CapabilitySet::DAC_OVERRIDE,
+    CapabilitySet::FOWNER,
+    CapabilitySet::FSETID,
+    CapabilitySet::KILL,
+    CapabilitySet::MKNOD,
+    CapabilitySet::NET_BIND_SERVICE,
+    CapabilitySet::NET_RAW,
+    CapabilitySet::SETFCAP,
+    CapabilitySet::SETGID,
+    CapabilitySet::SETPCAP,
+    CapabilitySet::SETUID,
+    CapabilitySet::SYS_CHROOT,
+];
+/// Open files: programs that close all of them at their start are slow with more.
+const OPEN_FILES: (u64, u64) = (1024, 1 << 20);
+/// The kernel ends the program before Drydock when the machine has no memory left.
+const OUT_OF_MEMORY_SCORE: &str = "500";
+
+/// Turns this process into the container's program.
+pub(super) fn start(container: &Container, person: &Person) -> Result<Infallible, Fault> {
+    enter_workdir(&container.workdir)?;
+    setsid().at(Step::Program, &container.argv[0])?;
+    set_limits(container)?;
+    let wanted = wanted_capabilities(container)?;
+    rustix::thread::set_no_new_privs(true).at(Step::Capability, "none")?;
+    let has_none = person.uid != 0;
+    bound(if has_none { CapabilitySet::empty() } else { wanted })?;
+    become_person(person)?;
+    if !has_none {
+        let sets = CapabilitySets { effective: wanted, permitted: wanted, inheritable: CapabilitySet::empty() };
+        rustix::thread::set_capabilities(None, sets).at(Step::Capability, "the default set")?;
+    }
+    exec(container, person)
+}
+
+fn enter_workdir(workdir: &str) -> Result<(), Fault> {
+    fs::create_dir_all(workdir).at(Step::Workdir, workdir)?;
+    nix::unistd::chdir(workdir).at(Step::Workdir, workdir)
+}
+
+fn set_limits(container: &Container) -> Result<(), Fault> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).at(Step::Limits, "open files")?;
+    let hard = hard.min(OPEN_FILES.1);
+    setrlimit(Resource::RLIMIT_NOFILE, OPEN_FILES.0.min(hard), hard).at(Step::Limits, "open files")?;
+    if let Some(pids) = container.own_pids {
+        let pids = getrlimit(Resource::RLIMIT_NPROC).at(Step::Limits, "processes")?.1.min(pids.into());
+        setrlimit(Resource::RLIMIT_NPROC, pids, pids).at(Step::Limits, "processes")?;
+    }
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).at(Step::Limits, "core files")?;
+    fs::write("/proc/self/oom_score_adj", OUT_OF_MEMORY_SCORE).at(Step::Limits, "oom_score_adj")
+}
+
+fn wanted_capabilities(container: &Container) -> Result<CapabilitySet, Fault> {
+    let mut wanted: CapabilitySet = DEFAULT_CAPABILITIES.into_iter().collect();
+    let held = rustix::thread::capabilities(None).at(Step::Capability, "any")?.permitted;
+    for name in &container.capabilities {
+        let known = CapabilitySet::from_name(name);
+        let capability = known.ok_or_else(|| Fault::new(Step::Capability, name, "there is none of this name"))?;
+        if !held.contains(capability) {
+            return Err(Fault::new(Step::Capability, name, "it is not there to give"));
+        }
+        wanted |= capability;
+    }
+    // Of the default set, what this host can give.
+    Ok(wanted & held)
+}
+
+/// Takes all others away for good.
+fn bound(wanted: CapabilitySet) -> Result<(), Fault> {
+    rustix::thread::clear_ambient_capability_set().at(Step::Capability, "none")?;
+    for bit in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << bit);
+        // An error means that the kernel knows no capability of this number.
+        let there = rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false);
+        if there && !wanted.contains(capability) {
+            rustix::thread::remove_capability_from_bounding_set(capability).at(Step::Capability, bit)?;
+        }
+    }
+    Ok(())
+}
+
+fn become_person(person: &Person) -> Result<(), Fault> {
+    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+    // So that the user can open /dev/stdout, which is a pipe of Drydock's user.
+    fchown(io::stdout(), Some(uid), Some(gid)).at(Step::User, &person.name)?;
+    fchown(io::stderr(), Some(uid), Some(gid)).at(Step::User, &person.name)?;
+    let groups: Vec<Gid> = person.groups.iter().copied().map(Gid::from_raw).collect();
+    setgroups(&groups).at(Step::User, &person.name)?;
+    setresgid(gid, gid, gid).at(Step::User, &person.name)?;
+    setresuid(uid, uid, uid).at(Step::User, &person.name)
+}
+
+fn exec(container: &Container, person: &Person) -> Result<Infallible, Fault> {
+    let (name, arguments) = (&container.argv[0], &container.argv[1..]);
+    let path = container.env.iter().find(|(key, _)| key == "PATH").map_or("", |(_, path)| path);
+    let program = find(name, path)?;
+    File::open("/dev/null").at(Step::Program, name)?;
+    let mut command = Command::new(program);
+    command.arg0(name).args(arguments).env_clear().env("HOME", &person.home).stdin(Stdio::null());
+    command.envs(container.env.iter().map(|(key, value)| (key, value)));
+    Err(command.exec()).at(Step::Program, name)
+}
+
+/// The file of the program `name`.
+fn find(name: &str, path: &str) -> Result<PathBuf, Fault> {
+    if name.contains('/') {
+        return Ok(name.into());
+    }
+    let is_program = |file: &PathBuf| {
+        fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    let found = path.split(':').map(|folder| Path::new(folder).join(name)).find(is_program);
+    found.ok_or_else(|| Fault::new(Step::Program, name, format!("there is no such program in `{path}`")))
+}

@@ -1,0 +1,175 @@
+//! Containers without a daemon: namespaces, overlayfs and `pivot_root`, set up by a helper process.
+//!
+//! In: an image of the layout. Out: what [`Engine`](super::Engine) promises. It works for root and, by a user namespace,
+//! for an ordinary user; the code is the same. Each layer of an image is unpacked once and then shared, read-only, by all
+//! containers; a container writes into a folder of its own.
+//!
+//! | module | what |
+//! |---|---|
+//! | `folders` | layers, derived images and containers on disk, and who owns them |
+//! | `helper`, `task` | starting the helper process, and the language between it and Drydock |
+//! | `identity`, `cgroup` | ids of an ordinary user's containers; limits by the kernel |
+//! | `image` | the stack of layers of an image, unpacked |
+//! | `run`, `watch` | one container from its start to its end; its output, clock and limits meanwhile |
+//! | `inside` | all that happens in the helper process |
+//!
+//! What a container cannot do: see other processes or the network, change anything of the host, outlive Drydock. It shares
+//! the kernel; this is isolation for reproducible builds, not a wall against hostile code.
+
+mod cgroup;
+mod error;
+mod folders;
+mod helper;
+mod identity;
+mod image;
+mod inside;
+mod run;
+mod task;
+mod watch;
+
+use std::fs;
+use std::path::Path;
+
+use cgroup::Cgroup;
+pub use error::SandboxError;
+use folders::Folders;
+use helper::{Helper, Output};
+use identity::Identity;
+pub use inside::sandbox_main;
+use task::{Fault, Reply, Task};
+
+use super::{ContainerSpec, EngineError, Exit, Home, ImageId, Limits, Session};
+use crate::digest::Sha256;
+use crate::oci::{OciError, Store};
+
+/// The engine.
+pub(super) struct Embedded {
+    store: Store,
+    folders: Folders,
+    helper: Helper,
+}
+
+impl Embedded {
+    /// Makes sure, by one empty container, that this host permits containers.
+    pub(super) async fn connect(home: Home) -> Result<Self, SandboxError> {
+        let folders = Folders::open(&home.folder)?;
+        let helper = Helper { program: home.helper, identity: Identity::of_this_process()? };
+        let embedded = Self { store: home.store, folders, helper };
+        embedded.probe().await?;
+        Ok(embedded)
+    }
+
+    pub(super) fn description(&self) -> String {
+        let who = match self.helper.identity {
+            Identity::Root => "as root",
+            Identity::User { .. } => "in a user namespace",
+        };
+        let cgroup = Cgroup::new("probe", &Limits { memory_bytes: Some(1 << 30), pids: Some(1000), timeout: None });
+        let memory = if cgroup.limits_memory() { "a control group" } else { "the helper process" };
+        let can_limit_pids = cgroup.limits_pids() || self.helper.identity != Identity::Root;
+        let pids = if can_limit_pids { "" } else { "; it cannot keep process limits" };
+        format!("embedded {} ({who}, memory limits by {memory}{pids})", env!("CARGO_PKG_VERSION"))
+    }
+
+    pub(super) fn has_image(&self, image: ImageId) -> Result<bool, SandboxError> {
+        match self.stack(image) {
+            Ok(stack) => Ok(stack.missing().is_empty()),
+            Err(SandboxError::NoDerived { .. } | SandboxError::Image(OciError::MissingImage { .. })) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    pub(super) async fn run(&self, spec: &ContainerSpec, session: Session<'_>) -> Result<Exit, EngineError> {
+        run::Run::new(self, spec, None)?.carry_out(session).await
+    }
+
+    pub(super) async fn derive(
+        &self,
+        spec: &ContainerSpec,
+        key: Sha256,
+        session: Session<'_>,
+    ) -> Result<Exit, EngineError> {
+        self.folders.forget_derived(key)?;
+        run::Run::new(self, spec, Some(key))?.carry_out(session).await
+    }
+
+    pub(super) async fn export_changes(&self, key: Sha256, into: &Path) -> Result<(), SandboxError> {
+        self.folders.read_derived(key)?;
+        let changes = self.folders.derived(key).join("upper");
+        let mut running = self.helper.start(Task::Export { changes }, Output::Ignored, &Cgroup::default()).await?;
+        match running.reply().await? {
+            Reply::Files => {}
+            Reply::Failed(fault) => return Err(SandboxError::inside(fault)),
+            _ => return Err(SandboxError::Talk(std::io::ErrorKind::InvalidData.into())),
+        }
+        let (mut child, mut archive) = running.archive()?;
+        let into = into.to_owned();
+        off_the_async_threads(move || write_whole(&into, &mut archive)).await?;
+        let status = child.wait().await.map_err(SandboxError::Talk)?;
+        if status.success() { Ok(()) } else { Err(SandboxError::Died { status: status.to_string() }) }
+    }
+
+    pub(super) async fn remove_derived(&self, key: Sha256) -> Result<(), SandboxError> {
+        self.folders.forget_derived(key)?;
+        self.remove_unused().await
+    }
+
+    /// Removes derived images that have no name any more and are below no other one.
+    async fn remove_unused(&self) -> Result<(), SandboxError> {
+        let unused = self.folders.unused_derived()?;
+        if unused.is_empty() {
+            return Ok(());
+        }
+        // First out of the way, so that a killed run leaves no half of one.
+        let container = self.folders.new_container()?;
+        let mut paths = Vec::new();
+        for folder in unused {
+            let moved = container.path.join(folder.file_name().unwrap_or_default());
+            fs::rename(&folder, &moved).map_err(SandboxError::file("move", &folder))?;
+            paths.push(moved);
+        }
+        self.helper.carry_out(Task::Remove { paths }).await?;
+        container.remove();
+        Ok(())
+    }
+
+    /// Removes every layer, derived image and dead container.
+    pub(super) async fn wipe(&self) -> Result<(), SandboxError> {
+        self.sweep().await?;
+        let paths = vec![self.folders.layers(), self.folders.all_derived()];
+        self.helper.carry_out(Task::Remove { paths }).await
+    }
+
+    pub(super) async fn sweep(&self) -> Result<(), SandboxError> {
+        let folders = self.folders.clone();
+        let mut paths = off_the_async_threads(move || folders.dead_containers()).await?;
+        paths.extend(self.abandoned_layers()?);
+        if !paths.is_empty() {
+            self.helper.carry_out(Task::Remove { paths }).await?;
+        }
+        cgroup::sweep();
+        self.remove_unused().await
+    }
+}
+
+/// Writes all that `reader` gives to the file `path`, which appears when it is whole.
+fn write_whole(path: &Path, reader: &mut impl std::io::Read) -> Result<(), SandboxError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let partial = path.with_file_name(name);
+    let written = fs::File::create(&partial).and_then(|mut file| {
+        std::io::copy(reader, &mut file)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    });
+    written.map_err(SandboxError::file("write", path))
+}
+
+async fn off_the_async_threads<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SandboxError> + Send + 'static,
+) -> Result<T, SandboxError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(fault) => Err(SandboxError::inside(Fault::new(task::Step::Job, "the work", fault.to_string()))),
+    }
+}

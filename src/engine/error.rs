@@ -1,0 +1,53 @@
+//! Faults of an engine, as opposed to a program that fails in a container.
+
+use super::api::ApiError;
+use super::collect::CollectError;
+use super::embedded::SandboxError;
+
+/// The engine, the host or an image is broken; a program that fails in its container is an [`super::Exit`].
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A fault of Docker or Podman.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A fault of the embedded engine.
+    #[error(transparent)]
+    Embedded(#[from] SandboxError),
+    /// The files of a container's output folder were not taken.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// None of the engines can be used.
+    #[error("no container engine can be used: {}", .reasons.join("; "))]
+    NoEngine {
+        /// One sentence an engine, in the order in which they were tried.
+        reasons: Vec<String>,
+        /// What the user can do to use the embedded engine, which needs no daemon.
+        hint: Option<String>,
+    },
+}
+
+impl EngineError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Api(fault) => fault.hint(),
+            Self::Embedded(fault) => fault.hint(),
+            Self::Collect(_) => None,
+            Self::NoEngine { hint, .. } => {
+                let start = "start Docker or Podman".to_owned();
+                Some(hint.as_ref().map_or(start.clone(), |hint| format!("{start}; or, for the embedded engine, {hint}")))
+            }
+        }
+    }
+}
+
+/// The text of `fault` and of what caused it, on one line.
+pub(super) fn with_causes(fault: &dyn std::error::Error) -> String {
+    let mut text = fault.to_string();
+    let mut cause = fault.source();
+    while let Some(fault) = cause {
+        text = format!("{text}: {fault}");
+        cause = fault.source();
+    }
+    text
+}

@@ -1,0 +1,268 @@
+//! Container engines: Docker and Podman by the Docker API, and `embedded`, a sandbox of our own that needs no daemon.
+//!
+//! In: a [`ContainerSpec`]. Out: the program's output while it runs, how it [ended](Exit), and the regular files it left
+//! in its output folder. Whatever the engine, a container is thrown away after its program has ended, has no network
+//! unless its spec says so, and shares no writable folder with the host: results come out as an archive.
+
+mod api;
+mod collect;
+mod embedded;
+mod error;
+mod spec;
+
+use std::path::{Path, PathBuf};
+
+pub use api::ApiError;
+pub use collect::CollectError;
+pub use embedded::{SandboxError, sandbox_main};
+pub use error::EngineError;
+pub use spec::{
+    Capabilities, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath, Stream, User,
+};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use self::api::{Api, Flavor};
+use self::embedded::Embedded;
+use crate::digest::Sha256;
+use crate::oci::Store;
+
+/// Which engine the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Docker where its socket answers, then Podman, then embedded.
+    Auto,
+    /// Docker or an error.
+    Docker,
+    /// Podman or an error.
+    Podman,
+    /// No daemon.
+    Embedded,
+}
+
+/// Where engines may be found, as the environment and the user say.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    /// `DOCKER_HOST`.
+    pub docker_host: Option<String>,
+    /// `CONTAINER_HOST`.
+    pub container_host: Option<String>,
+    /// `XDG_RUNTIME_DIR`.
+    pub runtime_dir: Option<PathBuf>,
+    /// How Docker and Podman get the files that containers see.
+    pub transfer: Transfer,
+}
+
+/// How Docker and Podman get the files that containers see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transfer {
+    /// By mounts where the engine shares our file system, else by a copy.
+    #[default]
+    Auto,
+    /// By a copy.
+    Copy,
+}
+
+/// Where the files of one project's engine are.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// The images.
+    pub store: Store,
+    /// Unpacked layers and containers of the embedded engine.
+    pub folder: PathBuf,
+    /// The `drydock` program, whose [`sandbox_main`] the embedded engine runs as a process of its own.
+    pub helper: PathBuf,
+}
+
+impl Home {
+    /// A home whose helper is the running program itself.
+    pub fn new(store: Store, folder: PathBuf) -> Self {
+        Self { store, folder, helper: "/proc/self/exe".into() }
+    }
+}
+
+/// What is done with a container while it runs and after it.
+pub struct Session<'a> {
+    /// Gets the program's output as it comes, in order for each stream.
+    pub output: &'a mut (dyn FnMut(Stream, &[u8]) + Send),
+    /// The folder whose regular files are wanted, whatever the exit.
+    pub collect: Option<Collect>,
+    /// Kills the container.
+    pub cancel: &'a CancellationToken,
+}
+
+/// Files that are taken out of a container after its program has ended.
+#[derive(Clone, Debug)]
+pub struct Collect {
+    /// Their folder in the container; a missing one counts as empty.
+    pub from: GuestPath,
+    /// An empty folder of the host. Gets regular files and folders with their relative paths; a link, a device, a
+    /// socket or a name that leaves the folder is refused by name, and then nothing is kept.
+    pub into: PathBuf,
+}
+
+/// An engine, which is found when a container is asked for first: a run with nothing to do never talks to one.
+pub struct Engine {
+    choice: Choice,
+    places: Places,
+    home: Home,
+    connected: OnceCell<Connected>,
+}
+
+struct Connected {
+    backend: Backend,
+    /// Why this one, when the choice was Drydock's.
+    why: String,
+}
+
+enum Backend {
+    Api(Api),
+    Embedded(Embedded),
+}
+
+impl Engine {
+    /// The engine of `choice`; nothing is asked of it yet.
+    pub fn new(choice: Choice, places: Places, home: Home) -> Self {
+        Self { choice, places, home, connected: OnceCell::new() }
+    }
+
+    /// Finds the engine of `choice` and makes sure that it can start containers.
+    pub async fn connect(choice: Choice, places: &Places, home: Home) -> Result<Self, EngineError> {
+        let engine = Self::new(choice, places.clone(), home);
+        engine.backend().await?;
+        Ok(engine)
+    }
+
+    /// The engine; found, and rid of what killed runs of this project left behind, at the first call.
+    async fn backend(&self) -> Result<&Backend, EngineError> {
+        let find = async {
+            let connected: Connected = match self.choice {
+                Choice::Auto => self.find().await?,
+                Choice::Docker => self.api(Flavor::Docker).await?.into(),
+                Choice::Podman => self.api(Flavor::Podman).await?.into(),
+                Choice::Embedded => Embedded::connect(self.home.clone()).await?.into(),
+            };
+            connected.backend.sweep().await?;
+            tracing::debug!(engine = connected.describe(), "connected");
+            Ok::<_, EngineError>(connected)
+        };
+        Ok(&self.connected.get_or_try_init(|| find).await?.backend)
+    }
+
+    async fn api(&self, flavor: Flavor) -> Result<Api, ApiError> {
+        Api::connect(flavor, &self.places, self.home.clone()).await
+    }
+
+    /// Docker, Podman or embedded, the first that can be used.
+    async fn find(&self) -> Result<Connected, EngineError> {
+        let mut reasons = Vec::new();
+        for flavor in [Flavor::Docker, Flavor::Podman] {
+            match self.api(flavor).await {
+                Ok(api) => return Ok(Connected { backend: Backend::Api(api), why: because(&reasons) }),
+                Err(fault) => reasons.push(error::with_causes(&fault)),
+            }
+        }
+        match Embedded::connect(self.home.clone()).await {
+            Ok(embedded) => Ok(Connected { backend: Backend::Embedded(embedded), why: because(&reasons) }),
+            Err(fault) => {
+                reasons.push(format!("embedded: {}", error::with_causes(&fault)));
+                Err(EngineError::NoEngine { reasons, hint: fault.hint() })
+            }
+        }
+    }
+
+    /// The engine with its version and why it was chosen, for people; None before it is found.
+    pub fn description(&self) -> Option<String> {
+        self.connected.get().map(Connected::describe)
+    }
+
+    /// True when a container can be started from `image` at once.
+    pub async fn has_image(&self, image: ImageId) -> Result<bool, EngineError> {
+        match self.backend().await? {
+            Backend::Api(api) => Ok(api.has_image(image).await?),
+            Backend::Embedded(embedded) => Ok(embedded.has_image(image)?),
+        }
+    }
+
+    /// Runs `spec` in a fresh container and removes it; loads the image from the store first where needed.
+    pub async fn run(&self, spec: &ContainerSpec, session: Session<'_>) -> Result<Exit, EngineError> {
+        match self.backend().await? {
+            Backend::Api(api) => api.run(spec, session).await,
+            Backend::Embedded(embedded) => embedded.run(spec, session).await,
+        }
+    }
+
+    /// Like [`Engine::run`]; when the program ends with status 0, the container's file system is kept as
+    /// [`ImageId::Derived`] of `key`, with the image configuration of `spec.image`.
+    pub async fn derive(&self, spec: &ContainerSpec, key: Sha256, session: Session<'_>) -> Result<Exit, EngineError> {
+        match self.backend().await? {
+            Backend::Api(api) => api.derive(spec, key, session).await,
+            Backend::Embedded(embedded) => embedded.derive(spec, key, session).await,
+        }
+    }
+
+    /// Writes the changes that [`Engine::derive`] made for `key` to the file `into`, as an OCI layer (tar with
+    /// whiteouts, uncompressed, not normalised).
+    pub async fn export_changes(&self, key: Sha256, into: &Path) -> Result<(), EngineError> {
+        match self.backend().await? {
+            Backend::Api(api) => Ok(api.export_changes(key, into).await?),
+            Backend::Embedded(embedded) => Ok(embedded.export_changes(key, into).await?),
+        }
+    }
+
+    /// Removes the derived image of `key`; none is no error.
+    pub async fn remove_derived(&self, key: Sha256) -> Result<(), EngineError> {
+        match self.backend().await? {
+            Backend::Api(api) => Ok(api.remove_derived(key).await?),
+            Backend::Embedded(embedded) => Ok(embedded.remove_derived(key).await?),
+        }
+    }
+
+    /// Removes containers, mounts and folders that killed runs of this project left behind.
+    pub async fn sweep(&self) -> Result<(), EngineError> {
+        self.backend().await?.sweep().await
+    }
+
+    /// Removes the embedded engine's layers and derived images, whoever owns their files; other engines keep theirs.
+    pub async fn wipe(&self) -> Result<(), EngineError> {
+        if !self.home.folder.exists() {
+            return Ok(());
+        }
+        Ok(Embedded::connect(self.home.clone()).await?.wipe().await?)
+    }
+}
+
+impl Connected {
+    fn describe(&self) -> String {
+        let engine = match &self.backend {
+            Backend::Api(api) => api.description(),
+            Backend::Embedded(embedded) => embedded.description(),
+        };
+        format!("{engine}{}", self.why)
+    }
+}
+
+impl From<Api> for Connected {
+    fn from(api: Api) -> Self {
+        Self { backend: Backend::Api(api), why: String::new() }
+    }
+}
+
+impl From<Embedded> for Connected {
+    fn from(embedded: Embedded) -> Self {
+        Self { backend: Backend::Embedded(embedded), why: String::new() }
+    }
+}
+
+impl Backend {
+    async fn sweep(&self) -> Result<(), EngineError> {
+        match self {
+            Self::Api(api) => Ok(api.sweep().await?),
+            Self::Embedded(embedded) => Ok(embedded.sweep().await?),
+        }
+    }
+}
+
+fn because(reasons: &[String]) -> String {
+    if reasons.is_empty() { String::new() } else { format!(", chosen since {}", reasons.join(" and ")) }
+}

@@ -1,0 +1,148 @@
+//! What happened, to which package or image: the only thing that passes from the stages to the printer.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+/// Takes events as they happen; called from any task.
+pub type Report<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
+/// One step of a run, worth a line.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Event {
+    /// A stage of the pipeline begins, such as `toolchain bootstrap` or `packages`.
+    StageStarted {
+        /// Its name.
+        stage: String,
+    },
+    /// A stage of the pipeline is done.
+    StageFinished {
+        /// Its name.
+        stage: String,
+        /// Wall time.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+        /// What came out, in a few words.
+        outcome: String,
+    },
+    /// A source file was downloaded and its digest checked.
+    SourceFetched {
+        /// File name as the spec names it.
+        file: String,
+        /// Where it came from.
+        from: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The plan of a package stage is known.
+    Planned {
+        /// Source packages to build.
+        to_build: usize,
+        /// Source packages whose result is at hand.
+        up_to_date: usize,
+    },
+    /// The state of the package queue changed.
+    Queue {
+        /// Builds in work.
+        running: usize,
+        /// Packages that could start at once.
+        ready: usize,
+        /// Packages that wait for others.
+        waiting: usize,
+        /// Packages that cannot be built since another one failed.
+        blocked: usize,
+        /// Packages that are done, failed ones included.
+        done: usize,
+        /// Estimated wall time to the end; None while nothing is known of durations.
+        #[serde(serialize_with = "optional_seconds")]
+        remaining: Option<Duration>,
+    },
+    /// A package's container was asked for.
+    BuildStarted {
+        /// Source package, as name-version-release.
+        package: String,
+        /// Why it is built, in words.
+        reason: String,
+    },
+    /// A package's build ended.
+    BuildFinished {
+        /// Source package, as name-version-release.
+        package: String,
+        /// How it went.
+        result: BuildResult,
+        /// Wall time from asking for the container to the published result.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
+    /// A package cannot be built since another one failed.
+    BuildBlocked {
+        /// Source package, as name-version-release.
+        package: String,
+        /// The failed packages that it waits for.
+        by: Vec<String>,
+    },
+    /// An image's assembly begins.
+    ImageStarted {
+        /// Name of its configuration.
+        image: String,
+    },
+    /// A file of an image is finished.
+    ImageFinished {
+        /// Name of its configuration.
+        image: String,
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+        /// True when it was there already and its inputs are the same.
+        up_to_date: bool,
+        /// Wall time.
+        #[serde(serialize_with = "seconds")]
+        elapsed: Duration,
+    },
+    /// Something worth knowing that is no failure.
+    Note {
+        /// One sentence.
+        text: String,
+    },
+    /// Something that the user should look at.
+    Warning {
+        /// One sentence.
+        text: String,
+    },
+}
+
+/// How a package's build ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "result", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum BuildResult {
+    /// RPMs were published.
+    Built {
+        /// File names.
+        rpms: Vec<String>,
+    },
+    /// `rpmbuild` failed.
+    Failed {
+        /// What failed: `%prep`, `%build`, `%install`, `%check`, `files`, …
+        phase: String,
+        /// How it ended, in words: `exit status 1`, `killed by signal 9`, `time limit of 3600 s reached`, …
+        status: String,
+        /// The lines that tell the reason.
+        excerpt: Vec<String>,
+        /// The whole log.
+        log: PathBuf,
+    },
+}
+
+fn optional_seconds<S: Serializer>(elapsed: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match elapsed {
+        Some(elapsed) => seconds(elapsed, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn seconds<S: Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((elapsed.as_secs_f64() * 1000.0).round() / 1000.0)
+}

@@ -1,0 +1,59 @@
+//! What is there already and need not be installed or built.
+
+use std::collections::HashMap;
+
+use crate::package::{Capability, Dependency, Requirement};
+
+/// Capabilities by name.
+pub(super) struct Given<'a>(HashMap<&'a str, Vec<&'a Capability>>);
+
+impl<'a> Given<'a> {
+    pub(super) fn new(capabilities: &'a [Capability]) -> Self {
+        let mut by_name: HashMap<&str, Vec<&Capability>> = HashMap::new();
+        for capability in capabilities {
+            by_name.entry(&capability.name).or_default().push(capability);
+        }
+        Self(by_name)
+    }
+
+    /// What is given under `name`, in whatever version.
+    pub(super) fn versions(&self, name: &str) -> &[&'a Capability] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.0.keys().copied()
+    }
+
+    /// Whether one dependency, or what `with` and `without` make of several, is satisfied. A condition never is by
+    /// itself: its parts are asked for one by one.
+    pub(super) fn satisfies(&self, part: &Requirement) -> bool {
+        match part {
+            Requirement::Simple(wanted) => self.has(&[wanted]),
+            Requirement::And(all) => all.iter().all(|part| self.satisfies(part)),
+            Requirement::Or(all) => all.iter().any(|part| self.satisfies(part)),
+            Requirement::With(all) => self.satisfies_together(all),
+            Requirement::Without(wanted, unwanted) => self.satisfies(wanted) && !self.satisfies(unwanted),
+            Requirement::If(..) | Requirement::Unless(..) => false,
+        }
+    }
+
+    /// Parts on one name must be satisfied by one capability. Which package a capability comes from is not known, so
+    /// parts on several names are satisfied by any.
+    fn satisfies_together(&self, parts: &[Requirement]) -> bool {
+        let simple: Option<Vec<&Dependency>> = parts
+            .iter()
+            .map(|part| if let Requirement::Simple(dependency) = part { Some(dependency) } else { None })
+            .collect();
+        match simple {
+            Some(all) if all.windows(2).all(|pair| pair[0].name == pair[1].name) => self.has(&all),
+            _ => parts.iter().all(|part| self.satisfies(part)),
+        }
+    }
+
+    /// Whether one capability satisfies all of `wanted`, which have one name.
+    fn has(&self, wanted: &[&Dependency]) -> bool {
+        let versions = wanted.first().map_or(&[][..], |first| self.versions(&first.name));
+        versions.iter().any(|given| wanted.iter().all(|dependency| dependency.accepts(given)))
+    }
+}

@@ -1,0 +1,73 @@
+//! Which package needs which. Pure.
+//!
+//! In: the specs, what the toolchain image provides and the headers of earlier builds. Out: a [`BuildGraph`] with the
+//! specs of the run and, for each, the specs that must be published before its build.
+//!
+//! - A goal is a spec, or a package that a spec makes. The run has the goals, what their builds need, and what their
+//!   packages need to be installed; nothing else.
+//! - A buildroot is a set of packages that are installed together: what satisfies the `BuildRequires`, with all they
+//!   require. A build needs the specs of that set. Rings among packages are therefore legal, RPM installs a set in one
+//!   transaction; a ring of builds is an error that names the requirement on each side.
+//! - What the toolchain image provides is satisfied: nothing is built for it.
+//! - What `%check` requires joins the build's needs where no ring comes of it. Where one would, that check stands apart
+//!   in [`BuildGraph::checks`], and the build goes on without it.
+//! - Who provides a generated capability (`pkgconfig(x)`, a soname, a path) is known from earlier builds; before the
+//!   first one it is guessed from file lists and names, and every guess is kept in [`BuildGraph::guesses`].
+//!
+//! [`solve()`] is the exact answer for one buildroot or image, over real RPMs.
+
+mod capability;
+mod closure;
+mod error;
+mod formula;
+mod given;
+mod glob;
+mod model;
+mod nearest;
+mod resolve;
+mod ring;
+mod rules;
+mod solve;
+mod text;
+mod universe;
+mod unresolved;
+mod why;
+
+use std::collections::BTreeSet;
+
+use crate::package::{Capability, RpmHeader};
+use crate::spec::SourcePackage;
+
+pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
+pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
+pub use resolve::resolve;
+pub use solve::{Unsolvable, solve};
+pub use text::{to_dot, to_json};
+pub use why::{Step, Why};
+
+use why::write_steps;
+
+/// What to build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Goals {
+    /// Every spec that is not excluded for this arch.
+    All,
+    /// These words, each a spec's name or something a spec provides, and what they need.
+    Named(Vec<String>),
+}
+
+/// What the graph is made of.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The specs, sorted by name.
+    pub specs: &'a [SourcePackage],
+    /// What the toolchain image provides.
+    pub given: &'a [Capability],
+    /// RPMs known from earlier builds; tells generated provides. The `source_rpm` of a header names its spec's package.
+    pub known: &'a [RpmHeader],
+    /// Specs whose `%check` runs, by name; their check requirements count as build requirements.
+    pub checked: &'a BTreeSet<String>,
+}
+
+#[cfg(test)]
+mod tests;

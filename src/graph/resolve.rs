@@ -1,0 +1,300 @@
+//! From specs and goals to the graph of a run.
+//!
+//! In: [`Inputs`] and [`Goals`]. Out: a [`BuildGraph`], or everything that stands in its way. Each spec's buildroot is
+//! found by itself ([`super::closure`]), so that what a build needs does not depend on what else is built.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use petgraph::graph::NodeIndex;
+
+use crate::package::Requirement;
+
+use super::closure::{Closure, Origin, closure, installation};
+use super::ring::{Needs, join_checks, rings};
+use super::universe::{Universe, made_by};
+use super::unresolved::{Missing, unknown_goal};
+use super::{BuildGraph, Choice, Edge, Goals, GraphError, Guess, Inputs, Node, Relation, Requirer, Ring, Step};
+
+/// The graph of a run that reaches `goals`.
+///
+/// # Errors
+/// All unknown goals; else all requirements of builds and checks that nothing satisfies; else all rings of builds.
+pub fn resolve(inputs: Inputs<'_>, goals: &Goals) -> Result<BuildGraph, GraphError> {
+    let mut run = Run::new(&inputs, goals);
+    let asked = run.ask(goals)?;
+    run.walk(&asked);
+    run.finish()
+}
+
+/// What the user asked for.
+struct Asked {
+    /// Specs to build.
+    specs: HashSet<usize>,
+    /// Packages to be installable.
+    binaries: Vec<usize>,
+}
+
+struct Run<'a> {
+    inputs: Inputs<'a>,
+    universe: Universe<'a>,
+    graph: BuildGraph,
+    checks: Needs,
+    nodes: HashMap<Node, NodeIndex>,
+    edges: HashSet<(NodeIndex, NodeIndex, Relation, &'a Requirement)>,
+    fatal: Missing,
+    unmet: Missing,
+    guesses: BTreeMap<usize, BTreeSet<Requirer>>,
+    choices: BTreeSet<Choice>,
+}
+
+impl<'a> Run<'a> {
+    fn new(inputs: &Inputs<'a>, goals: &'a Goals) -> Self {
+        Self {
+            inputs: *inputs,
+            universe: Universe::new(inputs, goals),
+            graph: BuildGraph::default(),
+            checks: Needs::new(),
+            nodes: HashMap::new(),
+            edges: HashSet::new(),
+            fatal: Missing::default(),
+            unmet: Missing::default(),
+            guesses: BTreeMap::new(),
+            choices: BTreeSet::new(),
+        }
+    }
+
+    /// Finds what the goals name, spec files before packages and what they provide.
+    fn ask(&mut self, goals: &Goals) -> Result<Asked, GraphError> {
+        let specs = self.inputs.specs;
+        let mut asked = Asked { specs: HashSet::new(), binaries: Vec::new() };
+        let mut unknown = Vec::new();
+        match goals {
+            Goals::All => (0..specs.len()).for_each(|spec| self.ask_spec(spec, &mut asked)),
+            Goals::Named(words) => {
+                for word in words {
+                    if let Some(spec) = specs.iter().position(|source| source.spec == *word) {
+                        self.ask_spec(spec, &mut asked);
+                    } else if !self.ask_package(word, &mut asked) {
+                        unknown.push(unknown_goal(word, &self.universe));
+                    }
+                }
+            }
+        }
+        unknown.sort();
+        unknown.dedup();
+        if unknown.is_empty() { Ok(asked) } else { Err(GraphError::UnknownGoals(unknown)) }
+    }
+
+    fn ask_spec(&mut self, spec: usize, asked: &mut Asked) {
+        let source = &self.inputs.specs[spec];
+        if let Some(why) = &source.excluded {
+            self.graph.excluded.insert(source.spec.clone(), why.clone());
+        } else if asked.specs.insert(spec) {
+            asked.binaries.extend(made_by(&self.universe.binaries, spec));
+        }
+    }
+
+    /// False when no spec provides `word`.
+    fn ask_package(&mut self, word: &str, asked: &mut Asked) -> bool {
+        let best = self.universe.best_provider(word);
+        if let Some(binary) = best {
+            asked.specs.insert(self.universe.binaries[binary].spec);
+            asked.binaries.push(binary);
+            return true;
+        }
+        let excluded = self.inputs.specs.iter().filter(|source| source.excluded.is_some());
+        let makes = excluded.filter(|source| source.binaries.iter().any(|package| package.nevra.name == word));
+        let found: Vec<_> =
+            makes.map(|source| (source.spec.clone(), source.excluded.clone().unwrap_or_default())).collect();
+        let is_excluded = !found.is_empty();
+        self.graph.excluded.extend(found);
+        is_excluded
+    }
+
+    /// Walks from the goals to every spec they need.
+    fn walk(&mut self, asked: &Asked) {
+        let mut open: BTreeSet<usize> = asked.specs.clone().into_iter().collect();
+        self.graph.goals = open.iter().map(|&spec| self.inputs.specs[spec].spec.clone()).collect();
+        for &binary in &asked.binaries {
+            let set = installation(&mut self.universe, binary, &asked.specs);
+            self.record(&set, None);
+            open.extend(set.members.iter().map(|&member| self.universe.binaries[member].spec));
+        }
+        let mut done = HashSet::new();
+        while let Some(spec) = open.pop_first() {
+            done.insert(spec);
+            let needed = self.walk_spec(spec, &asked.specs);
+            open.extend(needed.into_iter().filter(|need| !done.contains(need)));
+        }
+    }
+
+    /// Finds what the build of a spec needs, and its check where it runs; returns the specs.
+    fn walk_spec(&mut self, spec: usize, asked: &HashSet<usize>) -> BTreeSet<usize> {
+        let source = &self.inputs.specs[spec];
+        let name = source.spec.clone();
+        let mut seeds = Vec::new();
+        for requirement in &source.build_requires {
+            seeds.push((self.universe.demand(requirement), Relation::BuildRequires));
+        }
+        let set = closure(&mut self.universe, &seeds, asked);
+        self.record(&set, Some(spec));
+        let mut needed = self.specs_of(&set);
+        self.graph.needs.insert(name.clone(), self.names(&needed));
+        self.node(Node::Build { spec: name.clone() });
+        let checks = self.inputs.checked.contains(&name) && !source.check_requires.is_empty();
+        if !checks {
+            return needed;
+        }
+        for requirement in &source.check_requires {
+            seeds.push((self.universe.demand(requirement), Relation::CheckRequires));
+        }
+        let set = closure(&mut self.universe, &seeds, asked);
+        self.record(&set, Some(spec));
+        let more: BTreeSet<usize> = self.specs_of(&set).difference(&needed).copied().collect();
+        if !more.is_empty() {
+            self.checks.insert(name, self.names(&more));
+        }
+        needed.extend(more);
+        needed
+    }
+
+    fn specs_of(&self, set: &Closure) -> BTreeSet<usize> {
+        set.members.iter().map(|&binary| self.universe.binaries[binary].spec).collect()
+    }
+
+    fn names(&self, specs: &BTreeSet<usize>) -> BTreeSet<String> {
+        specs.iter().map(|&spec| self.inputs.specs[spec].spec.clone()).collect()
+    }
+
+    /// Keeps edges, guesses, choices and what is missing of a set that is made for the build of `spec`, or for a goal.
+    fn record(&mut self, set: &Closure<'a>, spec: Option<usize>) {
+        for &(binary, origin) in &set.satisfied {
+            let (from, to) = (self.demander(origin, spec), self.install_node(binary));
+            let Some(from) = from else { continue };
+            if from != to && self.edges.insert((from, to, origin.relation, origin.requirement)) {
+                let requirement = Some(origin.requirement.to_string());
+                self.graph.requirements.add_edge(from, to, Edge { relation: origin.relation, requirement });
+            }
+        }
+        for &binary in &set.members {
+            self.install_node(binary);
+        }
+        for &origin in &set.missing {
+            let requirer = self.requirer(origin, spec);
+            let list = if spec.is_some() { &mut self.fatal } else { &mut self.unmet };
+            list.add(origin.requirement, requirer);
+        }
+        for &(leaf, origin) in &set.used {
+            if self.universe.leaves[leaf].guess.is_some() {
+                let requirer = self.requirer(origin, spec);
+                self.guesses.entry(leaf).or_default().insert(requirer);
+            }
+        }
+        for &(leaf, taken) in &set.chosen {
+            let (requirement, names) = (self.universe.leaves[leaf].text.clone(), self.provider_names(leaf));
+            let taken = self.universe.binaries[taken].package.nevra.name.clone();
+            let others: Vec<String> = names.into_iter().filter(|name| *name != taken).collect();
+            if !others.is_empty() {
+                self.choices.insert(Choice { requirement, taken, others });
+            }
+        }
+    }
+
+    /// Names of a leaf's packages, best first, each once.
+    fn provider_names(&self, leaf: usize) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for &binary in &self.universe.leaves[leaf].providers {
+            let name = &self.universe.binaries[binary].package.nevra.name;
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    fn requirer(&self, origin: Origin, spec: Option<usize>) -> Requirer {
+        let binary = origin.by.map(|binary| &self.universe.binaries[binary]);
+        let source = binary.map(|binary| binary.spec).or(spec).map(|spec| &self.inputs.specs[spec]);
+        Requirer {
+            spec_path: source.map(|source| source.spec_path.clone()).unwrap_or_default(),
+            relation: origin.relation,
+            package: binary.map(|binary| binary.package.nevra.name.clone()),
+        }
+    }
+
+    fn demander(&mut self, origin: Origin, spec: Option<usize>) -> Option<NodeIndex> {
+        if let Some(binary) = origin.by {
+            return Some(self.install_node(binary));
+        }
+        let spec = self.inputs.specs[spec?].spec.clone();
+        if origin.relation != Relation::CheckRequires {
+            return Some(self.node(Node::Build { spec }));
+        }
+        let build = self.node(Node::Build { spec: spec.clone() });
+        let check = self.node(Node::Check { spec });
+        self.graph.requirements.update_edge(check, build, Edge { relation: Relation::MadeBy, requirement: None });
+        Some(check)
+    }
+
+    fn install_node(&mut self, binary: usize) -> NodeIndex {
+        let binary = &self.universe.binaries[binary];
+        let spec = self.inputs.specs[binary.spec].spec.clone();
+        let node = Node::Install { spec: spec.clone(), package: binary.package.nevra.clone() };
+        if let Some(&known) = self.nodes.get(&node) {
+            return known;
+        }
+        let install = self.node(node);
+        let build = self.node(Node::Build { spec });
+        self.graph.requirements.add_edge(install, build, Edge { relation: Relation::MadeBy, requirement: None });
+        install
+    }
+
+    fn node(&mut self, node: Node) -> NodeIndex {
+        let graph = &mut self.graph.requirements;
+        *self.nodes.entry(node).or_insert_with_key(|node| graph.add_node(node.clone()))
+    }
+
+    fn finish(mut self) -> Result<BuildGraph, GraphError> {
+        if !self.fatal.is_empty() {
+            return Err(GraphError::Unresolved(self.fatal.explained(&self.universe)));
+        }
+        self.graph.guesses = self.guesses().collect();
+        self.graph.guesses.sort();
+        let found = rings(&self.graph.needs);
+        if !found.is_empty() {
+            let rings = found.into_iter().map(|(specs, members)| self.explain_ring(specs, members)).collect();
+            return Err(GraphError::Cycle { rings });
+        }
+        self.graph.unmet = self.unmet.explained(&self.universe);
+        self.graph.choices = self.choices.into_iter().collect();
+        self.graph.checks = join_checks(&mut self.graph.needs, self.checks);
+        Ok(self.graph)
+    }
+
+    fn guesses(&self) -> impl Iterator<Item = Guess> {
+        self.guesses.iter().filter_map(|(&leaf, requirers)| {
+            Some(Guess {
+                requirement: self.universe.leaves[leaf].text.clone(),
+                required_by: requirers.iter().cloned().collect(),
+                candidates: self.provider_names(leaf),
+                why: self.universe.leaves[leaf].guess.clone()?,
+            })
+        })
+    }
+
+    fn explain_ring(&self, specs: Vec<String>, members: BTreeSet<String>) -> Ring {
+        let build = |spec: &String| self.nodes.get(&Node::Build { spec: spec.clone() }).copied();
+        let next = specs.iter().cycle().skip(1);
+        let reasons: Vec<Vec<Step>> =
+            specs.iter().zip(next).filter_map(|(from, to)| self.graph.why_build(build(from)?, build(to)?)).collect();
+        let is_guess = |text: &&String| self.graph.guesses.iter().any(|guess| guess.requirement == **text);
+        let guessed = reasons
+            .iter()
+            .flatten()
+            .filter_map(|step| step.edge.requirement.as_ref())
+            .filter(is_guess)
+            .cloned()
+            .collect();
+        Ring { specs, reasons, members, guessed }
+    }
+}

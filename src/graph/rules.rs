@@ -1,0 +1,234 @@
+//! Guesses who provides a generated capability, from file lists and names, before anything was built.
+//!
+//! In: the `%files` entries of every spec and a dependency. Out: the packages of the first rule that has an answer,
+//! best first, and why. The rules, from sure to bold: an entry that is the file; a pattern or folder that names it; a
+//! pattern for all such files in a spec of a likely name, or in one that names the thing elsewhere; a package of a
+//! likely name; any pattern for all such files. Packages whose present version was built before and did not provide it
+//! come last.
+
+use std::cell::OnceCell;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+use crate::package::Dependency;
+use crate::spec::SourcePackage;
+
+use super::GuessReason;
+use super::capability::{Part, Trace, WantedFile, trace};
+use super::glob;
+use super::universe::{Binary, made_by};
+
+/// How much an entry of `%files` says about a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    /// It is the file.
+    File,
+    /// It is a pattern or a folder that names the thing.
+    Named,
+    /// It is a pattern for every file of that kind.
+    Kind,
+    /// It is a folder that many packages put files into.
+    Folder,
+}
+
+/// A pattern for every file of a kind tells nothing where more specs than this have one.
+const MOST_BOLD_GUESSES: usize = 8;
+
+/// The specs' file lists and package names, ready for questions.
+pub(super) struct Rules<'a> {
+    specs: &'a [SourcePackage],
+    by_name: HashMap<&'a str, Vec<usize>>,
+    /// Binaries whose present version was built.
+    seen: HashSet<usize>,
+    entries: OnceCell<Entries<'a>>,
+}
+
+/// Entries of `%files`: a spec's number and a path or pattern.
+#[derive(Default)]
+struct Entries<'a> {
+    /// Those without a pattern, by their last part.
+    literal: HashMap<&'a str, Vec<(usize, &'a str)>>,
+    /// Patterns by the last part of their folder.
+    in_folder: HashMap<&'a str, Vec<(usize, &'a str)>>,
+    /// Patterns whose folder ends with a pattern.
+    elsewhere: Vec<(usize, &'a str)>,
+}
+
+impl<'a> Rules<'a> {
+    /// Rules over `specs`, which make `binaries`.
+    pub(super) fn new(specs: &'a [SourcePackage], binaries: &[Binary<'a>], seen: HashSet<usize>) -> Self {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (number, binary) in binaries.iter().enumerate() {
+            by_name.entry(binary.package.nevra.name.as_str()).or_default().push(number);
+        }
+        for same_name in by_name.values_mut() {
+            same_name.sort_by_key(|&binary| Reverse(&binaries[binary].package.nevra.evr));
+        }
+        Self { specs, by_name, seen, entries: OnceCell::new() }
+    }
+
+    /// Packages that may provide `wanted`, best first, or None when no rule has an answer.
+    pub(super) fn guess(&self, wanted: &Dependency, binaries: &[Binary<'a>]) -> Option<(Vec<usize>, GuessReason)> {
+        let trace = trace(&wanted.name)?;
+        let mut found = self.entries_for(&trace);
+        found.sort_unstable();
+        let named: Vec<usize> =
+            trace.packages.iter().filter_map(|name| self.by_name.get(name.as_str())).flatten().copied().collect();
+        let likely: HashSet<usize> = named.iter().map(|&binary| binaries[binary].spec).collect();
+        let of = |strength: Strength| found.iter().filter(move |entry| entry.0 == strength);
+        let vague = || of(Strength::Kind).chain(of(Strength::Folder));
+        let ranks: [Vec<_>; 4] = [
+            of(Strength::File).collect(),
+            of(Strength::Named).collect(),
+            vague().filter(|entry| likely.contains(&entry.1)).collect(),
+            vague().filter(|entry| self.mentions(entry.1, &trace.stem)).collect(),
+        ];
+        let by_files = |entries: &[&(Strength, usize, &str)]| {
+            let path = entries.first()?.2.to_owned();
+            let specs = entries.iter().map(|entry| entry.1);
+            let packages = self.packages(specs, &trace, binaries);
+            (!packages.is_empty()).then_some((packages, GuessReason::Files { entry: path }))
+        };
+        if let Some(answer) = ranks.iter().find_map(|entries| by_files(entries)) {
+            return Some(answer);
+        }
+        if let Some(&first) = named.first() {
+            let name = binaries[first].package.nevra.name.clone();
+            return Some((self.unseen_first(named), GuessReason::Name { name }));
+        }
+        by_files(&of(Strength::Kind).collect::<Vec<_>>()).filter(|(bold, _)| bold.len() <= MOST_BOLD_GUESSES)
+    }
+
+    /// The package of each spec that has the files of `trace`, in the order of `specs`, one a spec.
+    fn packages(&self, specs: impl Iterator<Item = usize>, trace: &Trace, binaries: &[Binary<'a>]) -> Vec<usize> {
+        let mut done = HashSet::new();
+        let fresh = specs.filter(|spec| done.insert(*spec)).collect::<Vec<_>>();
+        let chosen = fresh.into_iter().filter_map(|spec| {
+            let source = self.specs[spec].nevra.name.as_str();
+            made_by(binaries, spec).min_by_key(|&binary| part_rank(&binaries[binary].package.nevra.name, source, trace))
+        });
+        self.unseen_first(chosen.collect())
+    }
+
+    fn unseen_first(&self, mut packages: Vec<usize>) -> Vec<usize> {
+        packages.sort_by_key(|binary| self.seen.contains(binary));
+        packages
+    }
+
+    /// Whether an entry of the spec names the stem, as `liblzma.so.5` does for `pkgconfig(liblzma)`.
+    fn mentions(&self, spec: usize, stem: &str) -> bool {
+        let word = stem.strip_prefix("lib").unwrap_or(stem);
+        word.len() > 1 && self.specs[spec].files.iter().any(|entry| base(entry).contains(word))
+    }
+
+    /// The entries that may be one of the wanted files.
+    fn entries_for(&self, trace: &Trace) -> Vec<(Strength, usize, &'a str)> {
+        let entries = self.entries.get_or_init(|| Entries::new(self.specs));
+        trace.files.iter().flat_map(|wanted| entries.matching(wanted, &trace.stem)).collect()
+    }
+}
+
+/// Lower is likelier: whether the package is the wanted part, names the thing, is named as the spec; then the shortest.
+fn part_rank<'b>(name: &'b str, source: &str, trace: &Trace) -> (bool, bool, bool, usize, &'b str) {
+    let is_part = match trace.part {
+        Part::Devel => name.ends_with("-devel"),
+        Part::Libs => name.ends_with("-libs") || name.starts_with("lib") && !name.ends_with("-devel"),
+        Part::Main => name == source,
+    };
+    let stem = trace.stem.strip_prefix("lib").unwrap_or(&trace.stem);
+    (!is_part, !name.contains(stem), name != source, name.len(), name)
+}
+
+impl<'a> Entries<'a> {
+    fn new(specs: &'a [SourcePackage]) -> Self {
+        let mut entries = Self::default();
+        for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.excluded.is_none()) {
+            for path in spec.files.iter().map(|path| path.trim_end_matches('/')) {
+                let folder = folder(path);
+                if !glob::is_pattern(path) {
+                    entries.literal.entry(base(path)).or_default().push((number, path));
+                } else if glob::is_pattern(base(folder)) {
+                    entries.elsewhere.push((number, path));
+                } else {
+                    entries.in_folder.entry(base(folder)).or_default().push((number, path));
+                }
+            }
+        }
+        entries
+    }
+
+    fn matching(&self, wanted: &WantedFile, stem: &str) -> Vec<(Strength, usize, &'a str)> {
+        let mut found = Vec::new();
+        let ends_right = |path: &str| wanted.accepts_folder(folder(path));
+        for &(spec, path) in self.literal.get(wanted.name.as_str()).into_iter().flatten() {
+            if ends_right(path) {
+                found.push((if wanted.is_folder { Strength::Kind } else { Strength::File }, spec, path));
+            }
+        }
+        // A folder stands for all that is in it, but `%dir` and the folders that everybody shares look alike here.
+        for ancestor in ancestors(&wanted.folder) {
+            for &(spec, path) in self.literal.get(base(ancestor)).into_iter().flatten() {
+                let is_it =
+                    if ancestor.starts_with('/') { path == ancestor } else { path.ends_with(&format!("/{ancestor}")) };
+                if is_it {
+                    found.push((
+                        if base(path).contains(stem) { Strength::Named } else { Strength::Folder },
+                        spec,
+                        path,
+                    ));
+                }
+            }
+        }
+        let near = self.in_folder.get(base(&wanted.folder)).into_iter().flatten();
+        let all = self.in_folder.values().flatten().filter(|_| wanted.folder.is_empty());
+        for &(spec, path) in near.chain(all).chain(&self.elsewhere) {
+            if glob::matches(base(path), &wanted.name) && ends_right(path) {
+                let strength = if wanted.is_folder { Strength::Kind } else { strength(base(path), stem) };
+                found.push((strength, spec, path));
+            }
+        }
+        found
+    }
+}
+
+/// What a pattern that matches says: it names the thing when it spells three letters of it, or all of a shorter one.
+fn strength(pattern: &str, stem: &str) -> Strength {
+    let literal = pattern.split(['*', '?', '[', '{', '.']).next().unwrap_or_default();
+    let word = literal.strip_prefix("lib").unwrap_or(literal);
+    let wanted = stem.strip_prefix("lib").unwrap_or(stem);
+    if word.len() >= wanted.len().clamp(1, 3) && wanted.starts_with(word) || word.starts_with(wanted) {
+        Strength::Named
+    } else {
+        Strength::Kind
+    }
+}
+
+impl WantedFile {
+    /// Whether a file in `folder`, which may be a pattern, can be this one.
+    fn accepts_folder(&self, folder: &str) -> bool {
+        if self.folder.is_empty() {
+            return true;
+        }
+        if self.folder.starts_with('/') {
+            return glob::matches(folder, &self.folder);
+        }
+        // Only the end is known, so as many parts are compared as it has.
+        let tail =
+            |path: &str| path.rsplit('/').take(self.folder.split('/').count()).map(str::to_owned).collect::<Vec<_>>();
+        let (pattern, wanted) = (tail(folder), tail(&self.folder));
+        pattern.len() == wanted.len() && pattern.iter().zip(&wanted).all(|(pattern, part)| glob::matches(pattern, part))
+    }
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// The folder and those above it, from the deepest, without those that every package has.
+fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |folder| Some(folder.rsplit_once('/')?.0)).filter(|folder| !folder.is_empty())
+}

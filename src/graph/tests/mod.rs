@@ -1,0 +1,158 @@
+//! Small distributions, written down, and what is made of them.
+
+mod checks;
+mod guesses;
+mod messages;
+mod order;
+mod property;
+mod selection;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::digest::Sha256;
+use crate::package::{Capability, Evr, Nevra, Requirement, RpmHeader};
+use crate::spec::{BinaryPackage, SourcePackage};
+
+use super::{BuildGraph, Goals, GraphError, Inputs, resolve};
+
+/// A spec as one line each: `name: BuildRequires; package > Requires; package + Provides; check: …; file: …; arch: …`.
+/// A part that names no package and no field is a package without anything.
+pub(super) fn spec(text: &str) -> SourcePackage {
+    let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+    let mut parts = rest.split(';').map(str::trim);
+    let build_requires = requirements(parts.next().unwrap_or_default());
+    let mut source = SourcePackage {
+        spec: name.to_owned(),
+        spec_path: PathBuf::from(format!("SPECS/{name}/{name}.spec")),
+        spec_digest: Sha256::of_bytes(name.as_bytes()),
+        nevra: nevra(name, "src"),
+        binaries: Vec::new(),
+        build_requires,
+        check_requires: Vec::new(),
+        sources: Vec::new(),
+        has_check: false,
+        excluded: None,
+        changelog_time: None,
+        files: Vec::new(),
+    };
+    for part in parts {
+        if let Some(all) = part.strip_prefix("check:") {
+            source.check_requires = requirements(all);
+        } else if let Some(path) = part.strip_prefix("file:") {
+            source.files.push(path.trim().to_owned());
+        } else if let Some(why) = part.strip_prefix("arch:") {
+            source.excluded = Some(format!("ExclusiveArch: {}", why.trim()));
+        } else if let Some((package, all)) = part.split_once(" > ") {
+            package_of(&mut source, package).requires.extend(requirements(all));
+        } else if let Some((package, all)) = part.split_once(" + ") {
+            let provides = all.split(',').map(|one| Capability::parse(one.trim()));
+            package_of(&mut source, package).provides.extend(provides);
+        } else {
+            package_of(&mut source, part);
+        }
+    }
+    if source.binaries.is_empty() {
+        package_of(&mut source, name);
+    }
+    source
+}
+
+fn package_of<'a>(source: &'a mut SourcePackage, name: &str) -> &'a mut BinaryPackage {
+    let at = source.binaries.iter().position(|package| package.nevra.name == name).unwrap_or_else(|| {
+        let nevra = Nevra { name: name.to_owned(), evr: source.nevra.evr.clone(), arch: "x86_64".to_owned() };
+        source.binaries.push(BinaryPackage { nevra, provides: Vec::new(), requires: Vec::new() });
+        source.binaries.len() - 1
+    });
+    &mut source.binaries[at]
+}
+
+pub(super) fn requirements(text: &str) -> Vec<Requirement> {
+    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(|one| one.parse().unwrap()).collect()
+}
+
+/// A NEVRA from a name, or `name-version`, whose version is 1 when there is none; the release is 1.
+fn nevra(text: &str, arch: &str) -> Nevra {
+    Nevra { name: text.to_owned(), evr: Evr::parse("1-1"), arch: arch.to_owned() }
+}
+
+/// A header of an earlier build: `package evr of spec: provided, …`.
+pub(super) fn built(text: &str) -> RpmHeader {
+    let (what, provides) = text.split_once(':').unwrap();
+    let words: Vec<&str> = what.split_whitespace().collect();
+    let (files, provides): (Vec<&str>, Vec<&str>) =
+        provides.split(',').map(str::trim).filter(|one| !one.is_empty()).partition(|one| one.starts_with('/'));
+    RpmHeader {
+        nevra: Nevra { name: words[0].into(), evr: Evr::parse(words[1]), arch: "x86_64".into() },
+        provides: provides.into_iter().map(Capability::parse).collect(),
+        requires: Vec::new(),
+        conflicts: Vec::new(),
+        obsoletes: Vec::new(),
+        files: files.into_iter().map(str::to_owned).collect(),
+        source_rpm: Some(format!("{}-{}.src.rpm", words[3], words[1])),
+        installed_bytes: 0,
+    }
+}
+
+/// A distribution: specs, what is given, headers of earlier builds, specs whose check runs.
+#[derive(Default)]
+pub(super) struct Distribution {
+    pub(super) specs: Vec<SourcePackage>,
+    pub(super) given: Vec<Capability>,
+    pub(super) known: Vec<RpmHeader>,
+    pub(super) checked: BTreeSet<String>,
+}
+
+pub(super) fn specs(texts: &[&str]) -> Distribution {
+    let mut specs: Vec<SourcePackage> = texts.iter().map(|text| spec(text)).collect();
+    specs.sort_by(|a, b| a.spec.cmp(&b.spec));
+    Distribution { specs, ..Distribution::default() }
+}
+
+impl Distribution {
+    pub(super) fn given(mut self, names: &[&str]) -> Self {
+        self.given = names.iter().map(|name| Capability::parse(name)).collect();
+        self
+    }
+
+    pub(super) fn known(mut self, texts: &[&str]) -> Self {
+        self.known = texts.iter().map(|text| built(text)).collect();
+        self
+    }
+
+    /// Runs every check.
+    pub(super) fn checked(mut self) -> Self {
+        self.checked = self.specs.iter().map(|source| source.spec.clone()).collect();
+        self
+    }
+
+    pub(super) fn resolve(&self, goals: &Goals) -> Result<BuildGraph, GraphError> {
+        let inputs = Inputs { specs: &self.specs, given: &self.given, known: &self.known, checked: &self.checked };
+        resolve(inputs, goals)
+    }
+
+    pub(super) fn all(&self) -> BuildGraph {
+        self.resolve(&Goals::All).unwrap()
+    }
+
+    pub(super) fn named(&self, words: &[&str]) -> BuildGraph {
+        self.resolve(&Goals::Named(words.iter().map(|&word| word.to_owned()).collect())).unwrap()
+    }
+
+    pub(super) fn error(&self, words: &[&str]) -> GraphError {
+        let goals = match words {
+            [] => Goals::All,
+            words => Goals::Named(words.iter().map(|&word| word.to_owned()).collect()),
+        };
+        self.resolve(&goals).unwrap_err()
+    }
+}
+
+/// `a: b c; d:` for the needs of a graph.
+pub(super) fn needs(graph: &BuildGraph) -> String {
+    let one = |(spec, needs): (&String, &BTreeSet<String>)| {
+        let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
+        format!("{spec}: {}", needs.join(" ")).trim_end().to_owned()
+    };
+    graph.needs.iter().map(one).collect::<Vec<_>>().join("; ")
+}

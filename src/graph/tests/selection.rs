@@ -1,0 +1,118 @@
+//! What is in a run, and what is not.
+
+use super::{needs, specs};
+
+#[test]
+fn a_goal_brings_what_it_needs_and_nothing_else() {
+    let distribution = specs(&["app: lib-devel", "lib: gen; lib-devel > lib; lib", "gen:", "other: lib-devel"]);
+    assert_eq!(needs(&distribution.named(&["app"])), "app: lib; gen:; lib: gen");
+    assert_eq!(needs(&distribution.all()), "app: lib; gen:; lib: gen; other: lib");
+}
+
+#[test]
+fn a_goal_brings_what_its_packages_require() {
+    let distribution = specs(&["app: ; app > lib", "lib: ; lib > data", "data:", "other:"]);
+    let graph = distribution.named(&["app"]);
+    assert_eq!(needs(&graph), "app:; data:; lib:", "to be built, but not before the goal");
+    assert_eq!(graph.goals.into_iter().collect::<Vec<_>>(), ["app"]);
+}
+
+#[test]
+fn spec_files_go_before_packages_of_that_name() {
+    let distribution = specs(&["go: ; golang", "golang: ; golang-bin; go", "tool: ; tool-libs > lib", "lib:"]);
+    assert_eq!(needs(&distribution.named(&["go"])), "go:");
+    assert_eq!(needs(&distribution.named(&["tool-libs"])), "lib:; tool:");
+    assert_eq!(needs(&distribution.named(&["tool-libs", "go"])), "go:; lib:; tool:");
+}
+
+#[test]
+fn a_goal_may_be_a_capability() {
+    let distribution = specs(&["sh: ; bash + /bin/sh, shell = 5", "dash: ; dash + shell = 1"]);
+    assert_eq!(needs(&distribution.named(&["/bin/sh"])), "sh:");
+    assert_eq!(needs(&distribution.named(&["shell < 3"])), "dash:");
+}
+
+#[test]
+fn what_is_given_is_not_built() {
+    let texts = ["app: lib-devel >= 2, gcc", "lib: ; lib-devel", "gcc:"];
+    assert_eq!(needs(&specs(&texts).given(&["lib-devel = 2.1-1", "gcc"]).named(&["app"])), "app:");
+    let error = specs(&texts).given(&["lib-devel = 1.9-1", "gcc"]).error(&["app"]);
+    insta::assert_snapshot!(error, @r"
+    no package provides `lib-devel >= 2`
+      required by: `SPECS/app/app.spec` (BuildRequires)
+      nearest: `lib-devel-1-1.x86_64` provides `lib-devel = 1-1`
+      nearest: the toolchain image provides `lib-devel = 1.9-1`
+    ");
+}
+
+#[test]
+fn excluded_specs_are_told_and_provide_nothing() {
+    let distribution = specs(&["app: lib", "lib: ; arch: aarch64", "other:"]);
+    let graph = distribution.named(&["lib", "other"]);
+    assert_eq!(graph.excluded["lib"], "ExclusiveArch: aarch64");
+    assert_eq!(needs(&graph), "other:");
+    assert!(distribution.named(&["other"]).excluded.is_empty(), "it was not asked for");
+    insta::assert_snapshot!(distribution.error(&["app"]), @r"
+    no package provides `lib`
+      required by: `SPECS/app/app.spec` (BuildRequires)
+      nearest: `lib` is not built: ExclusiveArch: aarch64
+    ");
+}
+
+#[test]
+fn of_several_providers_one_is_taken_and_told() {
+    let texts = ["one: ; one + tool = 1", "two: ; two + tool = 2", "app: tool"];
+    let graph = specs(&texts).named(&["app"]);
+    assert_eq!(needs(&graph), "app: two; two:", "the highest version");
+    assert_eq!(graph.choices[0].to_string(), "`tool` is provided by `two`, and by `one`");
+    assert_eq!(needs(&specs(&texts).named(&["app", "one"])), "app: one; one:", "what was asked for is built anyway");
+
+    let same = ["tool: ; tool", "a: ; tools + tool = 1-1", "app: tool"];
+    assert_eq!(needs(&specs(&same).named(&["app"])), "app: tool; tool:", "the package of that name");
+    let broken = ["one: ; one + tool = 1", "two: ; two + tool = 2; two > nowhere", "app: tool"];
+    assert_eq!(needs(&specs(&broken).named(&["app"])), "app: one; one:", "one that can be installed");
+    let inside = ["one: ; one + tool = 1", "two: ; two + tool = 2", "app: tool, one"];
+    assert_eq!(needs(&specs(&inside).named(&["app"])), "app: one; one:", "one that is in the buildroot anyway");
+}
+
+#[test]
+fn rich_dependencies_are_solved() {
+    let more = ["a:", "b:", "c: ; c + v = 1, w", "d: ; d + v = 2", "e: ; e > nowhere"];
+    for (requires, expected) in [
+        ("(a or b)", "a"),
+        ("(nowhere or b)", "b"),
+        ("(e or b)", "b"),
+        ("(a or b), b", "b"),
+        ("(a and b)", "a b"),
+        ("(a if b)", ""),
+        ("(a if b), b", "a b"),
+        ("(a if b else c)", "c"),
+        ("(a if b else c), b", "a b"),
+        ("(a unless b)", "a"),
+        ("(a unless b else c)", "a"),
+        ("(a unless b else c), b", "b c"),
+        ("(v >= 1 with v < 2)", "c"),
+        ("(v with w)", "c"),
+        ("(v without w)", "d"),
+        ("(a if (b and c))", ""),
+        ("(a if (b and c)), b, c", "a b c"),
+        ("(a if given)", "a"),
+        ("(a if given > 2 else b)", "b"),
+        ("(given or a)", ""),
+    ] {
+        let app = format!("app: {requires}");
+        let texts: Vec<&str> = std::iter::once(app.as_str()).chain(more).collect();
+        let graph = specs(&texts).given(&["given = 1"]).named(&["app"]);
+        let found: Vec<&str> = graph.needs["app"].iter().map(String::as_str).collect();
+        assert_eq!(found.join(" "), expected, "{requires}");
+    }
+}
+
+#[test]
+fn packages_that_only_an_image_would_miss_do_not_stop_a_build() {
+    let graph = specs(&["app: ; app > nowhere"]).named(&["app"]);
+    insta::assert_snapshot!(graph.unmet[0], @r"
+    no package provides `nowhere`
+      required by: `SPECS/app/app.spec` (Requires of `app`)
+    ");
+}

@@ -1,0 +1,93 @@
+//! What is missing, with what comes near to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::package::Requirement;
+
+use super::nearest::nearest;
+use super::universe::Universe;
+use super::{Near, Requirer, UnknownGoal, Unresolved};
+
+/// At most so many near things are told.
+const MOST_NEAR: usize = 3;
+
+/// Requirements that nothing satisfies, and who makes them.
+#[derive(Default)]
+pub(super) struct Missing(BTreeMap<Requirement, BTreeSet<Requirer>>);
+
+impl Missing {
+    pub(super) fn add(&mut self, requirement: &Requirement, requirer: Requirer) {
+        self.0.entry(requirement.clone()).or_default().insert(requirer);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each with what comes near, sorted by its text.
+    pub(super) fn explained(self, universe: &Universe) -> Vec<Unresolved> {
+        let mut all: Vec<Unresolved> = self
+            .0
+            .into_iter()
+            .map(|(requirement, required_by)| Unresolved {
+                nearest: near(&requirement, universe),
+                requirement: requirement.to_string(),
+                required_by: required_by.into_iter().collect(),
+            })
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+fn near(requirement: &Requirement, universe: &Universe) -> Vec<Near> {
+    let all = requirement.dependencies();
+    let mut missing: Vec<_> = all.iter().filter(|dependency| !universe.can_satisfy(dependency)).collect();
+    if missing.is_empty() {
+        missing = all.iter().collect();
+    }
+    let names = || missing.iter().map(|dependency| dependency.name.as_str());
+    let mut found: Vec<Near> = names().flat_map(|name| other_versions(name, universe)).collect();
+    found.extend(names().flat_map(|name| excluded(name, universe)));
+    if found.is_empty() {
+        let near = names().flat_map(|name| nearest(name, universe.names()));
+        found.extend(near.map(|name| Near::Name { name: name.to_owned() }));
+    }
+    found.dedup();
+    found.truncate(MOST_NEAR);
+    found
+}
+
+fn other_versions(name: &str, universe: &Universe) -> Vec<Near> {
+    let of_spec = universe.any_version(name).into_iter().filter_map(|(binary, evr)| {
+        let package = format!("`{}`", universe.binaries[binary].package.nevra);
+        Some(Near::OtherVersion { package, capability: format!("{name} = {}", evr?) })
+    });
+    let given = universe
+        .given
+        .versions(name)
+        .iter()
+        .map(|given| Near::OtherVersion { package: "the toolchain image".to_owned(), capability: given.to_string() });
+    of_spec.chain(given).collect()
+}
+
+fn excluded(name: &str, universe: &Universe) -> Vec<Near> {
+    let excluded = universe.specs.iter().filter_map(|source| Some((source, source.excluded.as_ref()?)));
+    let provides = excluded.filter(|(source, _)| {
+        source.binaries.iter().any(|package| {
+            package.nevra.name == name || package.provides.iter().any(|capability| capability.name == name)
+        })
+    });
+    provides.map(|(source, why)| Near::Excluded { spec: source.spec.clone(), why: why.clone() }).collect()
+}
+
+/// A word of the user that names nothing.
+pub(super) fn unknown_goal(word: &str, universe: &Universe) -> UnknownGoal {
+    let specs = universe.specs.iter().map(|source| source.spec.as_str());
+    let packages = universe.binaries.iter().map(|binary| binary.package.nevra.name.as_str());
+    UnknownGoal {
+        name: word.to_owned(),
+        nearest: nearest(word, specs.chain(packages)).into_iter().map(str::to_owned).collect(),
+        is_given: !universe.given.versions(word).is_empty(),
+    }
+}

@@ -1,0 +1,98 @@
+//! Every path that Drydock writes below a project; no other module joins these folder names.
+
+use std::path::{Path, PathBuf};
+
+/// The folders of one project and of its user.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    build: PathBuf,
+    out: PathBuf,
+    cache: PathBuf,
+}
+
+impl Layout {
+    /// A layout with intermediate files in `build`, results in `out` and the user's cache in `cache`; all absolute.
+    pub fn new(build: PathBuf, out: PathBuf, cache: PathBuf) -> Self {
+        Self { build, out, cache }
+    }
+
+    /// The folder of all intermediate files.
+    pub fn build(&self) -> &Path {
+        &self.build
+    }
+
+    /// Built RPMs by arch, with `repodata/`.
+    pub fn rpms(&self) -> PathBuf {
+        self.out.join("RPMS")
+    }
+
+    /// Finished disk images, a folder per image configuration.
+    pub fn images(&self) -> PathBuf {
+        self.out.join("images")
+    }
+
+    /// Finished results by build key.
+    pub fn store(&self) -> PathBuf {
+        self.build.join("store")
+    }
+
+    /// The OCI image layout that holds every toolchain image.
+    pub fn oci(&self) -> PathBuf {
+        self.build.join("oci")
+    }
+
+    /// Unpacked layers and containers of the embedded engine.
+    pub fn embedded(&self) -> PathBuf {
+        self.build.join("embedded")
+    }
+
+    /// Folders of work in progress; whatever a killed run left here is removed at the next start.
+    pub fn work(&self) -> PathBuf {
+        self.build.join("work")
+    }
+
+    /// Caches of parsed specs, provides, durations, and the lock file.
+    pub fn state(&self) -> PathBuf {
+        self.build.join("state")
+    }
+
+    /// The logs of package builds.
+    pub fn package_logs(&self) -> PathBuf {
+        self.build.join("logs/pkggen/rpmbuilding")
+    }
+
+    /// The log of the build of the source package `srpm`, a file name without `.src.rpm`.
+    pub fn package_log(&self, srpm: &str) -> PathBuf {
+        self.package_logs().join(format!("{srpm}.src.rpm.log"))
+    }
+
+    /// The log of the image made from the configuration `name`.
+    pub fn image_log(&self, name: &str) -> PathBuf {
+        self.build.join("logs/imggen").join(format!("{name}.log"))
+    }
+
+    /// The inputs and results of the image that was made last from the configuration `name`.
+    pub fn image_record(&self, name: &str) -> PathBuf {
+        self.state().join("images").join(format!("{name}.json"))
+    }
+
+    /// What started images said on their consoles.
+    pub fn boot_logs(&self) -> PathBuf {
+        self.build.join("logs/boot")
+    }
+
+    /// The log of the toolchain stage `stage`.
+    pub fn stage_log(&self, stage: &str) -> PathBuf {
+        self.build.join("logs/toolchain").join(format!("{stage}.log"))
+    }
+
+    /// Downloaded sources, named by their SHA-256; shared by all projects of the user.
+    pub fn sources(&self) -> PathBuf {
+        self.cache.join("sources")
+    }
+
+    /// Downloaded indexes of package archives; shared by all projects of the user.
+    pub fn indexes(&self) -> PathBuf {
+        self.cache.join("indexes")
+    }
+}

@@ -1,0 +1,157 @@
+//! Why an image cannot be read, stored or pulled.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::digest::Sha256;
+
+/// Why an image cannot be read, stored or pulled.
+#[derive(Debug, thiserror::Error)]
+pub enum OciError {
+    /// A file of the layout or an archive cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file of the layout cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The layout has no such image.
+    #[error("the image `{digest}` is not in `{}`", root.display())]
+    MissingImage {
+        /// Digest of its manifest.
+        digest: Sha256,
+        /// The layout.
+        root: PathBuf,
+    },
+    /// A blob that a manifest names is not there.
+    #[error("the blob `{digest}` is missing: there is no `{}`", path.display())]
+    MissingBlob {
+        /// Its digest.
+        digest: Sha256,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A blob's content is not what its name says.
+    #[error("the blob `{}` is damaged", path.display())]
+    DamagedBlob {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        source: io::Error,
+    },
+    /// JSON that is none, or not of the expected form.
+    #[error("cannot understand {what}")]
+    Json {
+        /// The document.
+        what: String,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// A document or an archive that contradicts itself or needs something unknown.
+    #[error("{what}: {problem}")]
+    Malformed {
+        /// The document or archive.
+        what: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file that holds no image.
+    #[error("`{}` is no image: {problem}", path.display())]
+    NoImage {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was looked for.
+        problem: String,
+    },
+    /// No image of an index fits this machine.
+    #[error("{what} has no image for linux/{wanted}; it has {found}")]
+    Platform {
+        /// The index.
+        what: String,
+        /// OCI's word for the architecture.
+        wanted: String,
+        /// What it has, separated by commas.
+        found: String,
+    },
+    /// An image reference that cannot be parsed.
+    #[error("`{reference}` is no image reference")]
+    Reference {
+        /// The text.
+        reference: String,
+        /// Why.
+        source: oci_client::ParseError,
+    },
+    /// An image reference that could mean another image tomorrow.
+    #[error("the image reference `{reference}` has no sha256 digest, so it could be another image tomorrow")]
+    NoDigest {
+        /// The text.
+        reference: String,
+    },
+    /// A registry did not give what was asked for.
+    #[error("cannot pull {what} of `{reference}`")]
+    Pull {
+        /// The image.
+        reference: String,
+        /// Manifest or blob.
+        what: String,
+        /// Why.
+        source: Box<oci_client::errors::OciDistributionError>,
+    },
+    /// A registry gave other bytes.
+    #[error("the registry of `{reference}` gave bytes with digest `{actual}` where `{expected}` was asked for")]
+    OtherBytes {
+        /// The image.
+        reference: String,
+        /// What was asked for.
+        expected: Sha256,
+        /// What came.
+        actual: Sha256,
+    },
+}
+
+impl OciError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::DamagedBlob { path, .. } => Some(format!(
+                "remove `{}` and run the same command again: it is pulled or made again; check the disk if it happens twice",
+                path.display()
+            )),
+            Self::MissingBlob { .. } | Self::MissingImage { .. } => {
+                Some("run the toolchain stage again: what is missing is pulled or made again".to_owned())
+            }
+            Self::NoImage { .. } => Some(
+                "an OCI archive or layout folder, a `docker save` archive or a tar of a root file system is expected, plain or compressed by gzip, xz or zstd"
+                    .to_owned(),
+            ),
+            Self::NoDigest { reference } => Some(format!(
+                "write `{reference}@sha256:…`; `docker buildx imagetools inspect` or `skopeo inspect` tell the digest of a tag"
+            )),
+            Self::Pull { .. } => {
+                Some("check the network and the registry, or give an archive as another base of the stage".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Read { path: path.to_owned(), source }
+    }
+
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Write { path: path.to_owned(), source }
+    }
+
+    pub(super) fn malformed(what: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Malformed { what: what.into(), problem: problem.into() }
+    }
+}

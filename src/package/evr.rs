@@ -1,0 +1,105 @@
+//! Epoch, version and release, ordered as RPM orders them.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An epoch, a version and a release; the release is empty where a bound names none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Evr {
+    /// 0 when none was written.
+    pub epoch: u32,
+    /// Never empty for a package.
+    pub version: String,
+    /// Empty for a bound such as `>= 1.2`.
+    pub release: String,
+}
+
+impl Evr {
+    /// Reads `[epoch:]version[-release]`; an epoch that is not a number counts as 0, as in RPM.
+    pub fn parse(text: &str) -> Self {
+        let (epoch, rest) = text.split_once(':').unwrap_or(("0", text));
+        let (version, release) = rest.rsplit_once('-').unwrap_or((rest, ""));
+        Self { epoch: epoch.parse().unwrap_or(0), version: version.into(), release: release.into() }
+    }
+
+    /// Compares as a dependency does: the release counts only when both sides name one.
+    pub fn compare_as_bound(&self, bound: &Self) -> Ordering {
+        if self.release.is_empty() || bound.release.is_empty() {
+            return compare((self.epoch, &self.version, ""), (bound.epoch, &bound.version, ""));
+        }
+        self.cmp(bound)
+    }
+}
+
+fn compare(a: (u32, &str, &str), b: (u32, &str, &str)) -> Ordering {
+    let evr = |(epoch, version, release): (u32, &str, &str)| {
+        rpm_version::Evr::new(epoch.to_string(), version.to_owned(), release.to_owned())
+    };
+    evr(a).cmp(&evr(b))
+}
+
+impl Ord for Evr {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rank = compare((self.epoch, &self.version, &self.release), (other.epoch, &other.version, &other.release));
+        // RPM holds `1.0` and `1.00` for equal; a total order that agrees with `Eq` tells them apart last.
+        rank.then_with(|| (&self.version, &self.release).cmp(&(&other.version, &other.release)))
+    }
+}
+
+impl PartialOrd for Evr {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Evr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.epoch != 0 {
+            write!(f, "{}:", self.epoch)?;
+        }
+        f.write_str(&self.version)?;
+        if self.release.is_empty() { Ok(()) } else { write!(f, "-{}", self.release) }
+    }
+}
+
+impl From<String> for Evr {
+    fn from(text: String) -> Self {
+        Self::parse(&text)
+    }
+}
+
+impl From<Evr> for String {
+    fn from(evr: Evr) -> Self {
+        evr.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_ordered_as_rpm_orders_them() {
+        for (low, high) in
+            [("1.0~rc1-1", "1.0-1"), ("1.9-1", "1.10-1"), ("9-1", "1:1-1"), ("1.0-1", "1.0^git1-1"), ("1-2", "1-10")]
+        {
+            assert!(Evr::parse(low) < Evr::parse(high), "{low} < {high}");
+        }
+    }
+
+    #[test]
+    fn a_bound_without_release_takes_any_release() {
+        assert_eq!(Evr::parse("1.2-7").compare_as_bound(&Evr::parse("1.2")), Ordering::Equal);
+        assert_eq!(Evr::parse("1.2-7").compare_as_bound(&Evr::parse("1.2-8")), Ordering::Less);
+    }
+
+    #[test]
+    fn text_is_kept() {
+        for text in ["1.2-3.dd1", "2:1.2-3", "1.2"] {
+            assert_eq!(Evr::parse(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The header of an RPM: what it is, what it provides, what it needs.
+
+use std::io::BufRead;
+
+use rpm::{DependencyFlags, PackageMetadata};
+use serde::{Deserialize, Serialize};
+
+use super::{Capability, Comparison, Dependency, Evr, Nevra, Requirement};
+
+/// What a dependency solver and a repository need to know of one RPM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RpmHeader {
+    /// The package's identity; arch `src` for a source package.
+    pub nevra: Nevra,
+    /// In the header's order.
+    pub provides: Vec<Capability>,
+    /// In the header's order, without `rpmlib(…)`, which asks for a feature of rpm itself.
+    pub requires: Vec<Requirement>,
+    /// In the header's order.
+    pub conflicts: Vec<Requirement>,
+    /// In the header's order.
+    pub obsoletes: Vec<Requirement>,
+    /// Absolute paths of all files, folders and links.
+    pub files: Vec<String>,
+    /// File name of the source package that it was built from; None for a source package.
+    pub source_rpm: Option<String>,
+    /// Sum of the sizes of its files, in bytes.
+    pub installed_bytes: u64,
+}
+
+/// The bytes are not an RPM, or its header says something RPM would not.
+#[derive(Debug, thiserror::Error)]
+pub enum HeaderError {
+    /// The header's structure is broken.
+    #[error("cannot read the RPM header")]
+    Format(#[source] rpm::Error),
+    /// A dependency in it is not one.
+    #[error("the RPM header has a wrong dependency")]
+    Dependency(#[from] super::ParseRequirementError),
+}
+
+/// Reads the header that `reader` starts with.
+pub fn read(reader: &mut impl BufRead) -> Result<RpmHeader, HeaderError> {
+    let metadata = PackageMetadata::parse(reader).map_err(HeaderError::Format)?;
+    from_metadata(&metadata)
+}
+
+fn from_metadata(metadata: &PackageMetadata) -> Result<RpmHeader, HeaderError> {
+    let text = |value: Result<&str, rpm::Error>| value.map(str::to_owned).map_err(HeaderError::Format);
+    let is_source = metadata.is_source_package();
+    let nevra = Nevra {
+        name: text(metadata.get_name())?,
+        evr: Evr {
+            epoch: metadata.get_epoch().unwrap_or(0),
+            version: text(metadata.get_version())?,
+            release: text(metadata.get_release())?,
+        },
+        arch: if is_source { "src".to_owned() } else { text(metadata.get_arch())? },
+    };
+    let provides = metadata.get_provides().map_err(HeaderError::Format)?;
+    Ok(RpmHeader {
+        nevra,
+        provides: provides.into_iter().map(capability).collect(),
+        requires: requirements(metadata.get_requires())?,
+        conflicts: requirements(metadata.get_conflicts())?,
+        obsoletes: requirements(metadata.get_obsoletes())?,
+        files: file_paths(metadata)?,
+        source_rpm: metadata.get_source_rpm().ok().map(str::to_owned),
+        installed_bytes: metadata.get_installed_size().unwrap_or(0),
+    })
+}
+
+fn file_paths(metadata: &PackageMetadata) -> Result<Vec<String>, HeaderError> {
+    let paths = metadata.get_file_paths().map_err(HeaderError::Format)?;
+    Ok(paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect())
+}
+
+fn capability(dependency: rpm::Dependency) -> Capability {
+    let evr = (!dependency.version.is_empty()).then(|| Evr::parse(&dependency.version));
+    Capability { name: dependency.name, evr }
+}
+
+fn requirements(found: Result<Vec<rpm::Dependency>, rpm::Error>) -> Result<Vec<Requirement>, HeaderError> {
+    let found = found.map_err(HeaderError::Format)?;
+    let ours = found.into_iter().filter(|dependency| !dependency.flags.contains(DependencyFlags::RPMLIB));
+    ours.map(requirement).collect()
+}
+
+fn requirement(dependency: rpm::Dependency) -> Result<Requirement, HeaderError> {
+    if dependency.name.starts_with('(') {
+        return Ok(dependency.name.parse()?);
+    }
+    let has = |flag| dependency.flags.contains(flag);
+    let comparison = match (has(DependencyFlags::LESS), has(DependencyFlags::EQUAL), has(DependencyFlags::GREATER)) {
+        (true, false, _) => Some(Comparison::Less),
+        (true, true, _) => Some(Comparison::LessEqual),
+        (false, true, true) => Some(Comparison::GreaterEqual),
+        (false, false, true) => Some(Comparison::Greater),
+        (false, true, false) => Some(Comparison::Equal),
+        (false, false, false) => None,
+    };
+    let bound = comparison.map(|comparison| (comparison, Evr::parse(&dependency.version)));
+    Ok(Requirement::Simple(Dependency { name: dependency.name, bound }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_tells_what_the_package_needs() {
+        let package = rpm::PackageBuilder::new("demo", "1.2", "MIT", "x86_64", "a test")
+            .release("3.dd1")
+            .requires(rpm::Dependency::greater_eq("zlib", "1.2"))
+            .requires(rpm::Dependency::any("(a or b)"))
+            .provides(rpm::Dependency::eq("pkgconfig(demo)", "1.2"))
+            .build()
+            .unwrap();
+        let mut bytes = Vec::new();
+        package.write(&mut bytes).unwrap();
+
+        let header = read(&mut bytes.as_slice()).unwrap();
+        assert_eq!(header.nevra.to_string(), "demo-1.2-3.dd1.x86_64");
+        let mut requires: Vec<String> = header.requires.iter().map(ToString::to_string).collect();
+        requires.sort();
+        assert_eq!(requires, ["(a or b)", "zlib >= 1.2"]);
+        assert!(header.provides.contains(&Capability::parse("pkgconfig(demo) = 1.2")));
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        assert!(read(&mut &b"not an rpm"[..]).is_err());
+    }
+}

@@ -1,0 +1,13 @@
+//! The vocabulary of RPM: versions, package names, capabilities, requirements and package headers. Pure.
+//!
+//! Everything here is a value; only [`header::read`] takes a reader, and no function opens a file.
+
+mod evr;
+pub mod header;
+mod nevra;
+mod requirement;
+
+pub use evr::Evr;
+pub use header::RpmHeader;
+pub use nevra::Nevra;
+pub use requirement::{Capability, Comparison, Dependency, ParseRequirementError, Requirement};

@@ -1,0 +1,274 @@
+//! Reads a pipeline file and checks it.
+//!
+//! The raw types mirror the file and refuse unknown keys; [`read`] gives a [`Pipeline`] whose stages exist, stand in
+//! order, and name each other rightly. Relative paths count from the project's folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::package::Capability;
+use crate::toolchain::{Base, Debootstrap, Origin, Stage};
+use crate::yaml;
+
+/// What to build, from toolchain to disk images.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Its name.
+    pub name: String,
+    /// Toolchain stages; each starts from a base or from one above it. Never empty.
+    pub stages: Vec<Stage>,
+    /// The package stage.
+    pub packages: Option<Packages>,
+    /// The image stage.
+    pub images: Option<Images>,
+}
+
+/// Which packages are built, and in which image.
+#[derive(Clone, Debug)]
+pub struct Packages {
+    /// Name of the toolchain stage.
+    pub toolchain: String,
+    /// Folders with specs, absolute.
+    pub specs: Vec<PathBuf>,
+    /// Names of packages; empty for all.
+    pub build: Vec<String>,
+    /// Specs whose `%check` runs.
+    pub check: BTreeSet<String>,
+    /// RPM macros.
+    pub macros: BTreeMap<String, String>,
+}
+
+/// Which disk images are made, and in which image.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// Name of the toolchain stage with the tools.
+    pub toolchain: String,
+    /// Image configurations, absolute.
+    pub configs: Vec<PathBuf>,
+    /// Version in the names of the files.
+    pub version: String,
+}
+
+/// Why a pipeline file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineFileError {
+    /// It is not YAML of the right shape.
+    #[error(transparent)]
+    File(#[from] yaml::ConfigFileError),
+    /// Its parts do not fit together.
+    #[error("`{}` is not right:{}", path.display(), faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Every fault found.
+        faults: Vec<String>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawPipeline {
+    name: String,
+    toolchain: Vec<RawStage>,
+    packages: Option<RawPackages>,
+    images: Option<RawImages>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawStage {
+    stage: String,
+    #[serde(default)]
+    base: Vec<RawBase>,
+    from: Option<String>,
+    containerfile: Option<PathBuf>,
+    #[serde(default)]
+    provides: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawBase {
+    Image(String),
+    Archive(PathBuf),
+    Debootstrap(RawDebootstrap),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawDebootstrap {
+    suite: String,
+    mirror: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawPackages {
+    toolchain: String,
+    specs: Vec<PathBuf>,
+    #[serde(default)]
+    build: Vec<String>,
+    #[serde(default)]
+    check: BTreeSet<String>,
+    #[serde(default)]
+    macros: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawImages {
+    toolchain: String,
+    configs: Vec<PathBuf>,
+    version: String,
+}
+
+/// The pipeline in the file `path`; relative paths in it count from `project`.
+pub fn read(path: &Path, project: &Path) -> Result<Pipeline, PipelineFileError> {
+    let raw: RawPipeline = yaml::read(path)?;
+    let mut check = Check { project, faults: Vec::new() };
+    let pipeline = check.pipeline(raw);
+    if check.faults.is_empty() {
+        Ok(pipeline)
+    } else {
+        Err(PipelineFileError::Content { path: path.to_owned(), faults: check.faults })
+    }
+}
+
+struct Check<'a> {
+    project: &'a Path,
+    faults: Vec<String>,
+}
+
+impl Check<'_> {
+    fn pipeline(&mut self, raw: RawPipeline) -> Pipeline {
+        let mut names: Vec<String> = Vec::new();
+        let mut stages = Vec::new();
+        if raw.toolchain.is_empty() {
+            self.faults.push("`toolchain` lists no stage".to_owned());
+        }
+        for stage in raw.toolchain {
+            if names.contains(&stage.stage) {
+                self.faults.push(format!("two stages are named `{}`", stage.stage));
+            }
+            stages.push(self.stage(&stage, &names));
+            names.push(stage.stage);
+        }
+        let packages = raw.packages.map(|packages| self.packages(packages, &names));
+        let images = raw.images.map(|images| self.images(images, &names));
+        Pipeline { name: raw.name, stages, packages, images }
+    }
+
+    fn stage(&mut self, raw: &RawStage, above: &[String]) -> Stage {
+        let name = &raw.stage;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(plain) {
+            self.faults.push(format!("stage `{name}`: a name has letters, digits, `-` and `_` only"));
+        }
+        let origin = match (&raw.from, raw.base.is_empty()) {
+            (Some(from), true) => {
+                self.known(from, above, &format!("stage `{name}`: `from`"));
+                Origin::Stage(from.clone())
+            }
+            (None, false) => Origin::Bases(raw.base.iter().map(|base| self.base(name, base)).collect()),
+            _ => {
+                self.faults.push(format!("stage `{name}` needs either `from` or `base`"));
+                Origin::Bases(Vec::new())
+            }
+        };
+        let containerfile =
+            raw.containerfile.as_ref().map(|path| self.file(path, &format!("stage `{name}`: containerfile")));
+        let provides = raw.provides.iter().map(|text| Capability::parse(text)).collect();
+        Stage { name: name.clone(), origin, containerfile, provides }
+    }
+
+    fn base(&mut self, stage: &str, raw: &RawBase) -> Base {
+        match raw {
+            RawBase::Image(reference) => {
+                if !reference.contains("@sha256:") {
+                    let fault =
+                        format!("stage `{stage}`: image `{reference}` needs a digest, `NAME@sha256:…`: a tag can move");
+                    self.faults.push(fault);
+                }
+                Base::Image(reference.clone())
+            }
+            RawBase::Archive(path) => Base::Archive(self.project.join(path)),
+            RawBase::Debootstrap(raw) => {
+                Base::Debootstrap(Debootstrap { suite: raw.suite.clone(), mirror: raw.mirror.clone() })
+            }
+        }
+    }
+
+    fn packages(&mut self, raw: RawPackages, stages: &[String]) -> Packages {
+        self.known(&raw.toolchain, stages, "packages: `toolchain`");
+        if raw.specs.is_empty() {
+            self.faults.push("packages: `specs` lists no folder".to_owned());
+        }
+        let specs = raw.specs.iter().map(|path| self.folder(path, "packages: specs")).collect();
+        Packages { toolchain: raw.toolchain, specs, build: raw.build, check: raw.check, macros: raw.macros }
+    }
+
+    fn images(&mut self, raw: RawImages, stages: &[String]) -> Images {
+        self.known(&raw.toolchain, stages, "images: `toolchain`");
+        let configs = raw.configs.iter().map(|path| self.file(path, "images: configs")).collect();
+        Images { toolchain: raw.toolchain, configs, version: raw.version }
+    }
+
+    fn known(&mut self, name: &str, stages: &[String], place: &str) {
+        if !stages.iter().any(|stage| stage == name) {
+            let there = if stages.is_empty() { "none".to_owned() } else { format!("`{}`", stages.join("`, `")) };
+            self.faults.push(format!("{place} names the stage `{name}`; stages above it: {there}"));
+        }
+    }
+
+    fn file(&mut self, path: &Path, place: &str) -> PathBuf {
+        let path = self.project.join(path);
+        if !path.is_file() {
+            self.faults.push(format!("{place}: there is no file `{}`", path.display()));
+        }
+        path
+    }
+
+    fn folder(&mut self, path: &Path, place: &str) -> PathBuf {
+        let path = self.project.join(path);
+        if !path.is_dir() {
+            self.faults.push(format!("{place}: there is no folder `{}`", path.display()));
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(text: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.yaml");
+        std::fs::write(&path, text).unwrap();
+        read(&path, folder.path()).unwrap_err().to_string().replace(&folder.path().display().to_string(), "[DIR]")
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        insta::assert_snapshot!(faults(
+            "name: x\ntoolchain:\n  - stage: a\n    base: [{image: 'registry.example/debian:12'}]\n    containerfile: a.containerfile\n  \
+             - stage: a\n    from: b\npackages: {toolchain: c, specs: [SPECS]}\n"
+        ), @r"
+        `[DIR]/p.yaml` is not right:
+          stage `a`: image `registry.example/debian:12` needs a digest, `NAME@sha256:…`: a tag can move
+          stage `a`: containerfile: there is no file `[DIR]/a.containerfile`
+          two stages are named `a`
+          stage `a`: `from` names the stage `b`; stages above it: `a`
+          packages: `toolchain` names the stage `c`; stages above it: `a`, `a`
+          packages: specs: there is no folder `[DIR]/SPECS`
+        ");
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_place() {
+        let text = faults("name: x\ntoolchain:\n  - stage: a\n    bsae: []\n");
+        assert!(text.contains("[DIR]/p.yaml") && text.contains("bsae") && text.contains("base"), "{text}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Why a run ends without its results, and whose affair that is.
+
+use crate::build::BuildError;
+use crate::engine::EngineError;
+use crate::graph::GraphError;
+use crate::image::ImageError;
+use crate::oci::OciError;
+use crate::source::SourceError;
+use crate::spec::SpecError;
+use crate::toolchain::ToolchainError;
+
+/// A stage could not do its work; a package or image that fails is told in the stage's result instead.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A stage has no image.
+    #[error("stage `{stage}` has no image")]
+    NoStage {
+        /// The stage.
+        stage: String,
+    },
+    /// The pipeline has no such part.
+    #[error("pipeline `{pipeline}` has no `{part}`")]
+    NoPart {
+        /// Its name.
+        pipeline: String,
+        /// `packages` or `images`.
+        part: &'static str,
+    },
+    /// A toolchain stage failed.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The specs could not be read.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The graph has no order, or something is missing in it.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Sources are missing or wrong.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The package stage broke down.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The image stage broke down.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The engine broke down.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The image store broke down.
+    #[error(transparent)]
+    Store(#[from] OciError),
+}
+
+/// Whose affair an error is; decides the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// A package or image.
+    Result,
+    /// What the user asked for, or a file of the user.
+    Usage,
+    /// The engine, the disk, the network.
+    Host,
+}
+
+impl PipelineError {
+    /// Whose affair it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::NoStage { .. } | Self::NoPart { .. } | Self::Graph(_) => Blame::Usage,
+            Self::Toolchain(error) => of_toolchain(error),
+            Self::Spec(SpecError::Engine { .. }) => Blame::Host,
+            Self::Spec(_) => Blame::Usage,
+            Self::Source(SourceError::Unavailable(_) | SourceError::Update(_)) => Blame::Usage,
+            Self::Build(BuildError::NoSource { .. } | BuildError::Changed { .. } | BuildError::NoSpec { .. }) => Blame::Usage,
+            Self::Image(error) if error.is_configuration() => Blame::Usage,
+            Self::Source(_) | Self::Build(_) | Self::Image(_) | Self::Engine(_) | Self::Store(_) => Blame::Host,
+        }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoStage { stage } => Some(format!("make it with `drydock toolchain build {stage}`")),
+            Self::NoPart { part, .. } => Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline")),
+            Self::Toolchain(error) => error.hint(),
+            Self::Spec(error) => error.hint(),
+            Self::Graph(error) => error.hint(),
+            Self::Source(error) => error.hint(),
+            Self::Build(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            Self::Engine(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+        }
+    }
+}
+
+fn of_toolchain(error: &ToolchainError) -> Blame {
+    match error {
+        ToolchainError::Command { .. } => Blame::Result,
+        ToolchainError::ReadContainerfile { .. }
+        | ToolchainError::Containerfile { .. }
+        | ToolchainError::Copy { .. }
+        | ToolchainError::NoStageBelow { .. }
+        | ToolchainError::Provides { .. } => Blame::Usage,
+        ToolchainError::NoBase { .. }
+        | ToolchainError::File { .. }
+        | ToolchainError::Cancelled { .. }
+        | ToolchainError::Store { .. }
+        | ToolchainError::Engine { .. } => Blame::Host,
+    }
+}

@@ -1,0 +1,53 @@
+//! The image stage: disk images from the packages in the repository.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::config::Images;
+use super::error::PipelineError;
+use super::runner::{MadeStages, Runner, toolchain_of};
+use crate::event::Event;
+use crate::image::{self, AssembledImage, AvailableRpm, ImageContext};
+
+impl Runner<'_> {
+    /// Makes the images of `configs`, one after the other, each unless it is up to date.
+    pub async fn images(
+        &self,
+        images: &Images,
+        configs: &[PathBuf],
+        made: &MadeStages,
+    ) -> Result<Vec<AssembledImage>, PipelineError> {
+        let started = Instant::now();
+        (self.report)(Event::StageStarted { stage: "images".to_owned() });
+        let assembly = toolchain_of(&images.toolchain, made, BTreeMap::new())?;
+        let packages = self.available()?;
+        let context = ImageContext {
+            engine: self.engine,
+            assembly: &assembly,
+            packages: &packages,
+            version: &images.version,
+            layout: self.layout,
+            report: self.report,
+            cancel: self.cancel,
+        };
+        let mut assembled = Vec::new();
+        for config in configs {
+            assembled.push(image::assemble(&context, config).await?);
+        }
+        let outcome = format!("{} images", assembled.len());
+        (self.report)(Event::StageFinished { stage: "images".to_owned(), elapsed: started.elapsed(), outcome });
+        Ok(assembled)
+    }
+
+    /// The binary packages of the repository.
+    fn available(&self) -> Result<Vec<AvailableRpm>, PipelineError> {
+        let binaries = self.repo()?.packages().into_iter().filter(|published| !published.rpm.is_source());
+        let rpms = binaries.map(|published| AvailableRpm {
+            path: published.path,
+            header: published.rpm.header,
+            sha256: published.rpm.sha256,
+        });
+        Ok(rpms.collect())
+    }
+}

@@ -1,0 +1,14 @@
+//! Pipelines: which stages run, and in which order. The only module that knows the order.
+//!
+//! In: a pipeline file. Out: toolchain images, packages and disk images, each stage fed with what the one before it made.
+
+mod config;
+mod error;
+mod images;
+mod packages;
+mod runner;
+
+pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
+pub use error::{Blame, PipelineError};
+pub use packages::Prepared;
+pub use runner::{Made, MadeStages, Options, Runner, finished_stages, host_archives, toolchain_of};

@@ -1,0 +1,182 @@
+//! The package stage: specs are read, ordered, their sources fetched, and what is not up to date is built.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::config::Packages;
+use super::error::PipelineError;
+use super::runner::{MadeStages, Runner};
+use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
+use crate::cache;
+use crate::event::Event;
+use crate::graph::{self, BuildGraph, Goals};
+use crate::package::RpmHeader;
+use crate::repo::Repo;
+use crate::source::{self, FetchOptions, Patience, SignatureMode, Sources, WantedSource};
+use crate::spec::{self, LoadedSpecs, Loader, SourcePackage};
+use crate::toolchain::Toolchain;
+
+/// Everything that is known before the first build starts.
+pub struct Prepared {
+    /// The image that packages are built in.
+    pub toolchain: Toolchain,
+    /// All specs of the folders.
+    pub specs: LoadedSpecs,
+    /// The specs of the run and their order.
+    pub graph: BuildGraph,
+}
+
+impl Runner<'_> {
+    /// Reads the specs of `packages` and finds what `goals` need.
+    pub async fn prepare(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<Prepared, PipelineError> {
+        let toolchain = self.toolchain(packages, made)?;
+        let specs = self.load(packages, &toolchain).await?;
+        let known: Vec<RpmHeader> = self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
+        let inputs = graph::Inputs {
+            specs: &specs.packages,
+            given: &toolchain.provides,
+            known: &known,
+            checked: &packages.check,
+        };
+        let graph = graph::resolve(inputs, goals)?;
+        for failure in &specs.failures {
+            let text = format!("`{}` cannot be read and is left out: {}", failure.spec_path.display(), failure.message);
+            (self.report)(Event::Warning { text });
+        }
+        Ok(Prepared { toolchain, specs, graph })
+    }
+
+    /// What RPM makes of the specs of `packages`.
+    pub async fn load(&self, packages: &Packages, toolchain: &Toolchain) -> Result<LoadedSpecs, PipelineError> {
+        let loader = Loader {
+            engine: self.engine,
+            toolchain,
+            layout: self.layout,
+            jobs: self.options.jobs,
+            report: self.report,
+            cancel: self.cancel,
+        };
+        Ok(spec::load(&loader, &packages.specs).await?)
+    }
+
+    /// Finds the sources of every spec of the graph.
+    pub async fn fetch(&self, prepared: &Prepared) -> Result<Sources, PipelineError> {
+        let needed = |package: &&SourcePackage| prepared.graph.needs.contains_key(&package.spec);
+        self.fetch_for(prepared.specs.packages.iter().filter(needed), self.options.signatures).await
+    }
+
+    /// Finds the sources of `packages`.
+    pub async fn fetch_for(
+        &self,
+        packages: impl Iterator<Item = &SourcePackage>,
+        mode: SignatureMode,
+    ) -> Result<Sources, PipelineError> {
+        let wanted: Vec<WantedSource> = packages.flat_map(SourcePackage::wanted_sources).collect();
+        let options = FetchOptions {
+            mode,
+            mirrors: self.options.source_urls.clone(),
+            archives: self.archives.clone(),
+            patience: Patience::default(),
+            now: self.options.now,
+        };
+        Ok(source::fetch(&wanted, &options, self.layout, self.report).await?)
+    }
+
+    /// Builds what of `goals` is not up to date.
+    pub async fn packages(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<Summary, PipelineError> {
+        let started = Instant::now();
+        (self.report)(Event::StageStarted { stage: "packages".to_owned() });
+        let prepared = self.prepare(packages, made, goals).await?;
+        let sources = self.fetch(&prepared).await?;
+        let summary = self.build(packages, &prepared, &sources).await?;
+        let outcome = describe(&summary);
+        (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
+        Ok(summary)
+    }
+
+    async fn build(
+        &self,
+        packages: &Packages,
+        prepared: &Prepared,
+        sources: &Sources,
+    ) -> Result<Summary, PipelineError> {
+        let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
+        let options = self.build_options(packages.check.clone());
+        let context = self.context(prepared, sources, (&store, &history, &repo, &options));
+        Ok(build::build_all(&context, &prepared.graph).await?)
+    }
+
+    fn context<'a>(
+        &'a self,
+        prepared: &'a Prepared,
+        sources: &'a Sources,
+        (store, history, repo, options): (&'a cache::Store, &'a cache::History, &'a Repo, &'a BuildOptions),
+    ) -> BuildContext<'a> {
+        BuildContext {
+            engine: self.engine,
+            toolchain: &prepared.toolchain,
+            layout: self.layout,
+            store,
+            history,
+            repo,
+            specs: &prepared.specs.packages,
+            sources,
+            options,
+            report: self.report,
+            cancel: self.cancel,
+        }
+    }
+
+    /// The repository of built RPMs.
+    pub fn repo(&self) -> Result<Repo, PipelineError> {
+        Ok(Repo::open(self.layout).map_err(BuildError::Repository)?)
+    }
+
+    /// The store of finished packages.
+    fn results(&self) -> Result<cache::Store, PipelineError> {
+        Ok(cache::Store::open(self.layout).map_err(BuildError::Records)?)
+    }
+
+    /// What [`Runner::packages`] would do, without a container or a download.
+    pub async fn preview(&self, packages: &Packages, prepared: &Prepared) -> Result<Preview, PipelineError> {
+        let needed = |package: &&SourcePackage| prepared.graph.needs.contains_key(&package.spec);
+        let wanted: Vec<WantedSource> =
+            prepared.specs.packages.iter().filter(needed).flat_map(SourcePackage::wanted_sources).collect();
+        let sources = source::signed(&wanted, self.layout).await?;
+        let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
+        let options = self.build_options(packages.check.clone());
+        let context = self.context(prepared, &sources, (&store, &history, &repo, &options));
+        Ok(build::preview(&context, &prepared.graph)?)
+    }
+
+    fn build_options(&self, checked: BTreeSet<String>) -> BuildOptions {
+        let options = &self.options;
+        BuildOptions {
+            jobs: options.jobs.get(),
+            cpus: options.cpus,
+            check: options.check,
+            checked,
+            rebuild: options.rebuild.clone(),
+            timeout: Some(options.timeout),
+            memory_bytes: options.memory_bytes,
+            on_failure: options.on_failure,
+        }
+    }
+}
+
+fn describe(summary: &Summary) -> String {
+    let mut parts = vec![format!("{} built", summary.built.len()), format!("{} up to date", summary.up_to_date.len())];
+    let more = [("failed", summary.failed.len()), ("blocked", summary.blocked.len()), ("not begun", summary.unfinished.len())];
+    parts.extend(more.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")));
+    parts.join(", ")
+}

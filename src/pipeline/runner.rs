@@ -1,0 +1,177 @@
+//! Runs the stages of a pipeline, in their order.
+//!
+//! In: a checked [`Pipeline`](super::Pipeline). Out: toolchain images in the store, RPMs in `out/RPMS`, disk images in
+//! `out/images`. Each stage finds out by its key whether there is anything to do; the engine is not asked for anything
+//! before that, so that a run with nothing to do starts no container.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio_util::sync::CancellationToken;
+
+use super::config::Packages;
+use super::error::PipelineError;
+use crate::build::{Check, OnFailure};
+use crate::digest::Sha256;
+use crate::engine::Engine;
+use crate::event::{Event, Report};
+use crate::layout::Layout;
+use crate::oci::Store;
+use crate::package::Capability;
+use crate::source::{Archive, SignatureMode};
+use crate::toolchain::{self, Finished, Origin, Stage, StageContext, Toolchain, ToolchainError};
+
+/// What every stage of a run shares.
+pub struct Runner<'a> {
+    /// Runs containers.
+    pub engine: &'a Engine,
+    /// Holds images.
+    pub store: &'a Store,
+    /// Where everything is written.
+    pub layout: &'a Layout,
+    /// The host's package archives.
+    pub archives: Vec<Archive>,
+    /// Tells what is going on.
+    pub report: Report<'a>,
+    /// Ends the run.
+    pub cancel: &'a CancellationToken,
+    /// What the user asks for.
+    pub options: Options,
+}
+
+/// What the user can ask of a run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Packages built at a time.
+    pub jobs: NonZeroUsize,
+    /// Processes that one build may run at a time; at least 1.
+    pub cpus: usize,
+    /// What a failing `%check` does.
+    pub check: Check,
+    /// What is done with signatures files.
+    pub signatures: SignatureMode,
+    /// URLs of source mirrors, in the order in which they are tried.
+    pub source_urls: Vec<String>,
+    /// Wall time of one package's build.
+    pub timeout: Duration,
+    /// Memory of one package's build; None for no limit.
+    pub memory_bytes: Option<u64>,
+    /// What happens to the other packages when one fails.
+    pub on_failure: OnFailure,
+    /// Specs that are built whether or not their result is at hand.
+    pub rebuild: BTreeSet<String>,
+    /// The time of the run.
+    pub now: SystemTime,
+}
+
+/// A stage that is made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its image.
+    pub image: Sha256,
+    /// What it provides, with what the stages below it provide.
+    pub provides: Vec<Capability>,
+}
+
+/// Stages that are made, by name.
+pub type MadeStages = BTreeMap<String, Made>;
+
+impl Runner<'_> {
+    /// Makes the images of `stages`, which stand in order, or finds them.
+    pub async fn stages(&self, stages: &[Stage]) -> Result<MadeStages, PipelineError> {
+        let mut made = MadeStages::new();
+        for stage in stages {
+            let one = self.stage(stage, &made).await?;
+            made.insert(stage.name.clone(), one);
+        }
+        Ok(made)
+    }
+
+    async fn stage(&self, stage: &Stage, made: &MadeStages) -> Result<Made, ToolchainError> {
+        let below = below(stage, made);
+        let context = StageContext {
+            engine: self.engine,
+            store: self.store,
+            layout: self.layout,
+            archives: &self.archives,
+            report: self.report,
+            cancel: self.cancel,
+        };
+        let started = Instant::now();
+        let title = format!("toolchain {}", stage.name);
+        (self.report)(Event::StageStarted { stage: title.clone() });
+        let finished = toolchain::build(stage, below.map(|below| below.image), &context).await?;
+        let outcome = describe(&finished);
+        (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
+        Ok(add_provides(stage, below, finished.image))
+    }
+
+    /// The toolchain that `packages` are built in.
+    pub fn toolchain(&self, packages: &Packages, made: &MadeStages) -> Result<Toolchain, PipelineError> {
+        toolchain_of(&packages.toolchain, made, packages.macros.clone())
+    }
+}
+
+/// The toolchain of the stage `name` with the run's macros.
+pub fn toolchain_of(
+    name: &str,
+    made: &MadeStages,
+    macros: BTreeMap<String, String>,
+) -> Result<Toolchain, PipelineError> {
+    let made = made.get(name).ok_or_else(|| PipelineError::NoStage { stage: name.to_owned() })?;
+    Ok(Toolchain {
+        stage: name.to_owned(),
+        digest: made.image,
+        arch: std::env::consts::ARCH.to_owned(),
+        provides: made.provides.clone(),
+        macros,
+    })
+}
+
+/// The stages that are made, without making any: each with its image, or None from the first one that is missing on.
+pub fn finished_stages(
+    stages: &[Stage],
+    layout: &Layout,
+    store: &Store,
+) -> Result<Vec<(String, Option<Made>)>, ToolchainError> {
+    let mut made = MadeStages::new();
+    let mut found = Vec::new();
+    for stage in stages {
+        let below = below(stage, &made);
+        let is_ready = below.is_some() || matches!(stage.origin, Origin::Bases(_));
+        let image = match is_ready {
+            true => toolchain::up_to_date(stage, below.map(|below| below.image), layout, store)?,
+            false => None,
+        };
+        let one = image.map(|image| add_provides(stage, below, image));
+        if let Some(one) = &one {
+            made.insert(stage.name.clone(), one.clone());
+        }
+        found.push((stage.name.clone(), one));
+    }
+    Ok(found)
+}
+
+fn below<'a>(stage: &Stage, made: &'a MadeStages) -> Option<&'a Made> {
+    match &stage.origin {
+        Origin::Stage(name) => made.get(name),
+        Origin::Bases(_) => None,
+    }
+}
+
+fn add_provides(stage: &Stage, below: Option<&Made>, image: Sha256) -> Made {
+    let inherited = below.map(|below| below.provides.clone()).unwrap_or_default();
+    Made { image, provides: inherited.into_iter().chain(stage.provides.iter().cloned()).collect() }
+}
+
+fn describe(finished: &Finished) -> String {
+    let state = if finished.up_to_date { "up to date" } else { "made" };
+    format!("{state}, image sha256:{} from {}", finished.image.short(), finished.base)
+}
+
+/// The host's package archives; none where there is no `/etc/apt`.
+pub fn host_archives() -> Vec<Archive> {
+    crate::source::apt::archives(Path::new("/etc/apt"))
+}

@@ -1,0 +1,56 @@
+//! What is built, in which order, and why. Pure.
+//!
+//! - [`BuildInputs`] is everything that decides what a build gives; its digest is the [`BuildKey`]. Content by digest,
+//!   macros, the toolchain image, the arch, the RPMs of the buildroot with the digest of what each provides to a build,
+//!   and whether `%check` runs enter it. Host paths, limits, the number of jobs and time do not. A package is up to
+//!   date when a result of its key is there, and never because a file of some name exists.
+//! - A dependency that was built again with an equal result has an equal digest, so nothing after it is built again.
+//! - [`reasons`] compares the inputs of the last build with those of the next and says in words what differs.
+//! - [`BuildQueue`] holds what may start now; [`Plan`] says before the run what will happen.
+//!
+//! Known hole: what a build reads from the machine itself (the kernel's version, the processor's features) is not in
+//! the key.
+
+mod durations;
+mod key;
+mod planned;
+mod queue;
+mod reason;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+
+pub use key::BuildKey;
+pub use planned::{Plan, PlannedPackage, State};
+pub use queue::{Blocked, BuildQueue, Counts, PostponeError};
+pub use reason::{Reason, reasons};
+
+/// Everything that decides what a build gives; its digest is the build key. Paths of the host, limits and times never
+/// enter it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BuildInputs {
+    /// Counts up when Drydock itself builds in another way.
+    pub key_version: u32,
+    /// Name of the spec file without `.spec`.
+    pub spec: String,
+    /// Digest of the spec file.
+    pub spec_digest: Sha256,
+    /// Digests of sources and patches by file name.
+    pub sources: BTreeMap<String, Sha256>,
+    /// RPM macros of the run.
+    pub macros: BTreeMap<String, String>,
+    /// Manifest digest of the toolchain image.
+    pub image: Sha256,
+    /// RPM's word for the architecture.
+    pub arch: String,
+    /// NEVRAs of the RPMs installed for the build, with the digest of what each provides to a build.
+    pub buildroot: BTreeMap<String, Sha256>,
+    /// True when `%check` runs.
+    pub check: bool,
+}

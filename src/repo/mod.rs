@@ -1,0 +1,97 @@
+//! The repository of built RPMs, `out/RPMS`: one folder an arch, and `repodata/` that dnf reads.
+//!
+//! In: [`StoredResult`]s, one a spec. Out: their RPMs under `out/RPMS/<arch>/`, by hard link where that works, and an
+//! index of exactly these RPMs that points to no missing file, at any moment and after any crash:
+//!
+//! 1. new RPMs get hidden names in their folders, the index files their final names, which contain their digests;
+//! 2. the RPMs are renamed, then `repomd.xml`: from here on a reader sees the new repository;
+//! 3. what was published is recorded in `state/published/<spec>.json` and `state/repodata.json`;
+//! 4. RPMs of an older build of the spec are removed, and index files older than the previous ones.
+//!
+//! Whatever is interrupted is done again by the next [`Repo::publish`] of that spec, since the record is written last.
+//! RPMs that somebody else put into `out/RPMS` are left alone and not indexed; [`Repo::foreign`] lists them. The index
+//! has the same bytes for the same RPMs: its times are those of the packages, its revision is a digest.
+
+mod commit;
+mod error;
+mod record;
+mod repodata;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use error::RepoError;
+use state::State;
+
+use crate::cache::{BuiltRpm, StoredResult};
+use crate::digest::Sha256;
+use crate::layout::Layout;
+
+/// The repository of one project. Clones are the same repository.
+#[derive(Clone)]
+pub struct Repo {
+    state: Arc<Mutex<State>>,
+}
+
+/// An RPM of the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedRpm {
+    /// Where it is; missing when the user has removed it.
+    pub path: PathBuf,
+    /// The spec that makes it.
+    pub spec: String,
+    /// The key of the build that made it.
+    pub key: Sha256,
+    /// What it is.
+    pub rpm: BuiltRpm,
+}
+
+/// What [`Repo::publish`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// These RPMs were there already.
+    Unchanged,
+    /// They are new, or took the place of others.
+    Changed,
+}
+
+impl Repo {
+    /// The repository of the project of `layout`, as it was recorded; no RPM is read.
+    pub fn open(layout: &Layout) -> Result<Self, RepoError> {
+        Ok(Self { state: Arc::new(Mutex::new(State::open(layout)?)) })
+    }
+
+    /// Makes the RPMs of each result those of its spec, and removes the ones of the specs' earlier builds. Compares sizes
+    /// and times with the record and does nothing when they agree, so that a repository in order costs some microseconds
+    /// a file. The index is written once for all `results`.
+    ///
+    /// # Errors
+    /// [`RepoError::Damaged`] when an RPM of a result is not what was stored: the result is to be built again.
+    /// [`RepoError::Taken`] when another spec of this run has published a file of the same name.
+    pub fn publish(&self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
+        self.with(|state| state.publish(results))
+    }
+
+    /// Takes the RPMs of `spec` out of the repository.
+    pub fn remove(&self, spec: &str) -> Result<(), RepoError> {
+        self.with(|state| state.remove(spec))
+    }
+
+    /// All RPMs that were published, source packages included; sorted by spec and file name.
+    pub fn packages(&self) -> Vec<PublishedRpm> {
+        self.with(|state| state.packages())
+    }
+
+    /// Files named `*.rpm` in the repository's folders that no build published; sorted.
+    pub fn foreign(&self) -> Result<Vec<PathBuf>, RepoError> {
+        self.with(|state| state.foreign())
+    }
+
+    /// A panic in another thread leaves the state as its last step left it, and every step can be done again.
+    fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
+        use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

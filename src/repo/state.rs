@@ -1,0 +1,184 @@
+//! The repository's state: what was published, what is in order, and new RPMs under hidden names.
+//!
+//! [`State::commit`], in `commit.rs`, makes them visible.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rpmrepo_metadata::Package;
+
+use super::record::{FileRecord, IndexRecord, SpecRecord, modified_ns};
+use super::{Published, PublishedRpm, RepoError};
+use crate::cache::file::{self, reading, writing};
+use crate::cache::{BuiltRpm, CacheError, StoredResult};
+use crate::digest::Sha256;
+use crate::layout::Layout;
+
+/// The folder of source packages; binary packages are in a folder named after their arch.
+const SOURCE_FOLDER: &str = "src";
+
+pub(super) struct State {
+    pub(super) root: PathBuf,
+    pub(super) records: PathBuf,
+    pub(super) specs: BTreeMap<String, SpecRecord>,
+    pub(super) index: IndexRecord,
+    /// Index entries by digest of the RPM, read when they are needed first.
+    pub(super) entries: BTreeMap<Sha256, Package>,
+    /// Specs that this run has published or found in order.
+    seen: BTreeSet<String>,
+}
+
+impl State {
+    pub(super) fn open(layout: &Layout) -> Result<Self, RepoError> {
+        let (root, records) = (layout.rpms(), layout.state());
+        let wrong = |source| RepoError::File { folder: root.clone(), source };
+        let published = records.join("published");
+        let mut specs = BTreeMap::new();
+        for name in names(&published)? {
+            let Some(spec) = name.strip_suffix(".json").filter(|spec| !spec.starts_with(".new-")) else { continue };
+            if let Some(record) = file::read_json(&published.join(&name)).map_err(wrong)? {
+                specs.insert(spec.to_owned(), record);
+            }
+        }
+        let index = file::read_json(&records.join("repodata.json")).map_err(wrong)?.unwrap_or_default();
+        Ok(Self { root, records, specs, index, entries: BTreeMap::new(), seen: BTreeSet::new() })
+    }
+
+    pub(super) fn publish(&mut self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
+        let mut changes = BTreeMap::new();
+        for (spec, result) in results {
+            if !self.is_intact(spec, result.key) {
+                changes.insert((*spec).to_owned(), self.staged(spec, result)?);
+            }
+            self.seen.insert((*spec).to_owned());
+        }
+        if changes.is_empty() {
+            return Ok(Published::Unchanged);
+        }
+        self.commit(changes)?;
+        Ok(Published::Changed)
+    }
+
+    pub(super) fn remove(&mut self, spec: &str) -> Result<(), RepoError> {
+        let Some(record) = self.specs.get(spec) else { return Ok(()) };
+        let nothing = SpecRecord { key: record.key, files: Vec::new(), stale: Vec::new() };
+        self.commit(BTreeMap::from([(spec.to_owned(), nothing)]))?;
+        self.specs.remove(spec);
+        file::remove(&self.record_path(spec)).map_err(|source| self.wrong(source))
+    }
+
+    pub(super) fn packages(&self) -> Vec<PublishedRpm> {
+        let rpms = |(spec, record): (&String, &SpecRecord)| {
+            let published = |file: &FileRecord| PublishedRpm {
+                path: self.root.join(&file.location),
+                spec: spec.clone(),
+                key: record.key,
+                rpm: file.rpm.clone(),
+            };
+            record.files.iter().map(published).collect::<Vec<_>>()
+        };
+        self.specs.iter().flat_map(rpms).collect()
+    }
+
+    pub(super) fn foreign(&self) -> Result<Vec<PathBuf>, RepoError> {
+        let ours: BTreeSet<&str> =
+            self.specs.values().flat_map(|record| &record.files).map(|file| file.location.as_str()).collect();
+        let mut foreign = Vec::new();
+        for folder in names(&self.root)? {
+            if folder.starts_with('.') || folder == "repodata" || !self.root.join(&folder).is_dir() {
+                continue;
+            }
+            for name in names(&self.root.join(&folder))? {
+                let location = format!("{folder}/{name}");
+                if is_rpm(&name) && !ours.contains(location.as_str()) {
+                    foreign.push(self.root.join(location));
+                }
+            }
+        }
+        foreign.sort();
+        Ok(foreign)
+    }
+
+    pub(super) fn wrong(&self, source: CacheError) -> RepoError {
+        RepoError::File { folder: self.root.clone(), source }
+    }
+
+    pub(super) fn record_path(&self, spec: &str) -> PathBuf {
+        self.records.join("published").join(format!("{spec}.json"))
+    }
+
+    fn is_intact(&self, spec: &str, key: Sha256) -> bool {
+        let repodata = self.root.join("repodata");
+        self.specs.get(spec).is_some_and(|record| {
+            record.key == key
+                && record.stale.is_empty()
+                && record.files.iter().all(|file| file.is_intact(&self.root))
+                && self.index.current.iter().all(|name| repodata.join(name).exists())
+                && fs::read(repodata.join("repomd.xml"))
+                    .is_ok_and(|bytes| self.index.repomd == Some(Sha256::of_bytes(&bytes)))
+        })
+    }
+
+    /// Puts the RPMs of `result` into their folders under hidden names.
+    fn staged(&self, spec: &str, result: &StoredResult) -> Result<SpecRecord, RepoError> {
+        let mut files = Vec::new();
+        for rpm in &result.rpms {
+            let location = format!("{}/{}", folder_of(rpm), rpm.file);
+            self.refuse_taken(spec, &location)?;
+            let stored = result.path(rpm);
+            if Sha256::of_file(&stored).map_err(reading(&stored)).map_err(|source| self.wrong(source))? != rpm.sha256 {
+                return Err(RepoError::Damaged { path: stored });
+            }
+            let modified_ns = stage(&stored, &self.root.join(&location)).map_err(|source| self.wrong(source))?;
+            files.push(FileRecord { location, modified_ns, rpm: rpm.clone() });
+        }
+        Ok(SpecRecord { key: result.key, files, stale: Vec::new() })
+    }
+
+    fn refuse_taken(&self, spec: &str, location: &str) -> Result<(), RepoError> {
+        let holds = |record: &SpecRecord| record.files.iter().any(|file| file.location == location);
+        let other =
+            self.specs.iter().find(|(name, record)| *name != spec && self.seen.contains(*name) && holds(record));
+        match other {
+            None => Ok(()),
+            Some((other, _)) => {
+                Err(RepoError::Taken { file: location.to_owned(), spec: spec.to_owned(), other: other.clone() })
+            }
+        }
+    }
+}
+
+/// True for the name of a file that is, or pretends to be, a whole RPM.
+fn is_rpm(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "rpm") && !name.starts_with('.')
+}
+
+/// The folder of the repository that holds `rpm`.
+fn folder_of(rpm: &BuiltRpm) -> &str {
+    if rpm.is_source() { SOURCE_FOLDER } else { &rpm.header.nevra.arch }
+}
+
+/// Gives the stored RPM the hidden name of `to`; returns its modification time.
+fn stage(stored: &Path, to: &Path) -> Result<u128, CacheError> {
+    let hidden = file::unfinished(to);
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).map_err(writing(folder))?;
+    }
+    file::remove(&hidden)?;
+    file::link_or_copy(stored, &hidden)?;
+    Ok(modified_ns(&fs::metadata(&hidden).map_err(reading(&hidden))?))
+}
+
+/// The names in `folder`, unsorted; none when it does not exist.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, RepoError> {
+    let wrong = |source| RepoError::List { path: folder.to_owned(), source };
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(wrong(error)),
+        Ok(entries) => {
+            entries.map(|entry| Ok(entry.map_err(wrong)?.file_name().to_string_lossy().into_owned())).collect()
+        }
+    }
+}

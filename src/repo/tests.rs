@@ -1,0 +1,196 @@
+//! The repository's promises, on small RPMs.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rpm::{BuildConfig, FileOptions, PackageBuilder};
+
+use super::*;
+use crate::cache::{BuildTimes, CheckOutcome, describe};
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn layout(&self) -> Layout {
+        let path = |name: &str| self.folder.path().join(name);
+        Layout::new(path("build"), path("out"), path("cache"))
+    }
+
+    fn repo(&self) -> Repo {
+        Repo::open(&self.layout()).unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("out/RPMS").join(name)
+    }
+
+    /// A result with one noarch package of each of `names`.
+    fn result(&self, key: &str, version: &str, names: &[&str]) -> StoredResult {
+        let folder = self.folder.path().join("build/store").join(key);
+        fs::create_dir_all(folder.join("rpms")).unwrap();
+        let build = |name: &&str| {
+            let path = folder.join("rpms").join(format!("{name}-{version}-1.noarch.rpm"));
+            let package = PackageBuilder::new(name, version, "MIT", "noarch", "a test")
+                .using_config(BuildConfig::v4().source_date(100))
+                .with_file_contents(key, FileOptions::new(format!("/usr/share/{name}")).permissions(0o644))
+                .unwrap()
+                .build()
+                .unwrap();
+            package.write_file(&path).unwrap();
+            describe(&path).unwrap()
+        };
+        let rpms = names.iter().map(build).collect();
+        let digest = Sha256::of_bytes(key.as_bytes());
+        let times = BuildTimes::default();
+        StoredResult { key: digest, folder, rpms, check: CheckOutcome::Off, times, log: digest }
+    }
+
+    /// Locations in the index that dnf would read.
+    fn indexed(&self) -> Vec<String> {
+        let reader = rpmrepo_metadata::RepositoryReader::new_from_directory(&self.path("")).unwrap();
+        let packages = reader.iter_packages().unwrap().map(|package| package.unwrap().location_href().to_owned());
+        let mut locations: Vec<String> = packages.collect();
+        locations.sort();
+        for location in &locations {
+            assert!(self.path(location).exists(), "{location} is indexed and missing");
+        }
+        locations
+    }
+}
+
+#[test]
+fn a_new_build_takes_the_place_of_the_older_one() {
+    let place = Place::new();
+    let repo = place.repo();
+    let old = place.result("k1", "1", &["a", "a-devel"]);
+    assert_eq!(repo.publish(&[("a", &old)]).unwrap(), Published::Changed);
+    assert_eq!(repo.publish(&[("a", &old)]).unwrap(), Published::Unchanged);
+    assert_eq!(repo.publish(&[("b", &place.result("k2", "1", &["b"]))]).unwrap(), Published::Changed);
+    assert_eq!(
+        place.indexed(),
+        ["noarch/a-1-1.noarch.rpm", "noarch/a-devel-1-1.noarch.rpm", "noarch/b-1-1.noarch.rpm"]
+    );
+
+    let reopened = place.repo();
+    assert_eq!(reopened.packages(), repo.packages());
+    assert_eq!(reopened.publish(&[("a", &old)]).unwrap(), Published::Unchanged);
+    reopened.publish(&[("a", &place.result("k3", "2", &["a"]))]).unwrap();
+    assert_eq!(place.indexed(), ["noarch/a-2-1.noarch.rpm", "noarch/b-1-1.noarch.rpm"]);
+    assert!(!place.path("noarch/a-1-1.noarch.rpm").exists());
+    assert!(reopened.foreign().unwrap().is_empty());
+
+    reopened.remove("a").unwrap();
+    assert_eq!(place.indexed(), ["noarch/b-1-1.noarch.rpm"]);
+    assert_eq!(place.repo().packages().len(), 1);
+}
+
+#[test]
+fn the_same_name_with_other_content_is_replaced() {
+    let place = Place::new();
+    let repo = place.repo();
+    repo.publish(&[("a", &place.result("k1", "1", &["a"]))]).unwrap();
+    let again = place.result("k2", "1", &["a"]);
+    repo.publish(&[("a", &again)]).unwrap();
+    assert_eq!(Sha256::of_file(&place.path("noarch/a-1-1.noarch.rpm")).unwrap(), again.rpms[0].sha256);
+    assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm"]);
+}
+
+#[test]
+fn what_the_user_removes_or_changes_comes_back() {
+    let place = Place::new();
+    let (a, b) = (place.result("k1", "1", &["a"]), place.result("k2", "1", &["b"]));
+    let both = [("a", &a), ("b", &b)];
+    place.repo().publish(&both).unwrap();
+    let index = fs::read(place.path("repodata/repomd.xml")).unwrap();
+    let intact = || {
+        assert_eq!(place.repo().publish(&both).unwrap(), Published::Changed);
+        assert_eq!(place.repo().publish(&both).unwrap(), Published::Unchanged);
+        assert_eq!(fs::read(place.path("repodata/repomd.xml")).unwrap(), index);
+        assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm", "noarch/b-1-1.noarch.rpm"]);
+    };
+
+    fs::remove_dir_all(place.path("")).unwrap();
+    intact();
+    fs::remove_file(place.path("noarch/b-1-1.noarch.rpm")).unwrap();
+    fs::write(place.path("noarch/b-1-1.noarch.rpm"), "no rpm").unwrap();
+    intact();
+    fs::write(place.path("repodata/repomd.xml"), "").unwrap();
+    intact();
+    fs::remove_dir_all(place.folder.path().join("build/state")).unwrap();
+    intact();
+}
+
+#[test]
+fn an_interrupted_publication_is_done_again() {
+    let place = Place::new();
+    let a = place.result("k1", "1", &["a"]);
+    place.repo().publish(&[("a", &a)]).unwrap();
+    let newer = place.result("k2", "2", &["a"]);
+    let record = place.folder.path().join("build/state/published/a.json");
+    let before = fs::read(&record).unwrap();
+    place.repo().publish(&[("a", &newer)]).unwrap();
+    // As if the process had been killed before the record was written.
+    fs::write(&record, before).unwrap();
+    fs::hard_link(a.path(&a.rpms[0]), place.path("noarch/a-1-1.noarch.rpm")).unwrap();
+
+    let repo = place.repo();
+    assert_eq!(repo.publish(&[("a", &newer)]).unwrap(), Published::Changed);
+    assert_eq!(place.indexed(), ["noarch/a-2-1.noarch.rpm"]);
+    assert!(!place.path("noarch/a-1-1.noarch.rpm").exists());
+}
+
+#[test]
+fn the_index_of_the_same_rpms_has_the_same_bytes() {
+    let (first, second) = (Place::new(), Place::new());
+    for (place, order) in [(&first, ["a", "b"]), (&second, ["b", "a"])] {
+        for name in order {
+            place.repo().publish(&[(name, &place.result(name, "1", &[name]))]).unwrap();
+        }
+    }
+    let index = |place: &Place| fs::read(place.path("repodata/repomd.xml")).unwrap();
+    assert_eq!(index(&first), index(&second));
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let place = Place::new();
+    let repo = place.repo();
+    repo.publish(&[("a", &place.result("k1", "1", &["a"]))]).unwrap();
+    let foreign = place.path("noarch/theirs.rpm");
+    fs::write(&foreign, "x").unwrap();
+    repo.publish(&[("b", &place.result("k2", "1", &["b"]))]).unwrap();
+    assert_eq!(repo.foreign().unwrap(), std::slice::from_ref(&foreign));
+    assert_eq!(place.indexed().len(), 2);
+}
+
+#[test]
+fn two_specs_of_one_run_cannot_make_one_file() {
+    let place = Place::new();
+    let repo = place.repo();
+    let (first, second) = (place.result("k1", "1", &["a"]), place.result("k2", "1", &["a"]));
+    repo.publish(&[("a", &first)]).unwrap();
+    let error = repo.publish(&[("b", &second)]).unwrap_err();
+    assert_eq!(error.to_string(), "`b.spec` and `a.spec` both make `noarch/a-1-1.noarch.rpm`");
+
+    // In another run the spec may have got another name.
+    let later = place.repo();
+    later.publish(&[("b", &second)]).unwrap();
+    assert_eq!(later.packages().len(), 1);
+    assert_eq!(place.repo().packages(), later.packages());
+    assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm"]);
+}
+
+#[test]
+fn a_changed_stored_rpm_is_not_published() {
+    let place = Place::new();
+    let result = place.result("k1", "1", &["a"]);
+    fs::write(result.path(&result.rpms[0]), "x").unwrap();
+    assert!(matches!(place.repo().publish(&[("a", &result)]), Err(RepoError::Damaged { .. })));
+    assert!(!place.path("noarch/a-1-1.noarch.rpm").exists());
+}

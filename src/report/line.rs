@@ -1,0 +1,122 @@
+//! The text of an event: no line for what only a live view shows, several for a failure. Pure.
+
+use std::time::Duration;
+
+use crate::event::{BuildResult, Event};
+
+/// Counts finished packages for the `[12/85]` before a line.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    done: usize,
+    total: usize,
+}
+
+/// The lines of `event`.
+pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
+    match event {
+        Event::Queue { .. } => Vec::new(),
+        Event::StageStarted { stage } => vec![format!("{stage}: started")],
+        Event::StageFinished { stage, elapsed, outcome } => {
+            vec![format!("{stage}: {outcome} ({})", duration(*elapsed))]
+        }
+        Event::SourceFetched { file, from, bytes } => vec![format!("fetched {file} ({}) from {from}", size(*bytes))],
+        Event::Planned { to_build, up_to_date } => {
+            *counter = Counter { done: 0, total: *to_build };
+            vec![format!("packages: {to_build} to look at, {up_to_date} up to date")]
+        }
+        Event::BuildStarted { package, reason } => vec![format!("{} building {package}: {reason}", counter.place())],
+        Event::BuildFinished { package, result, elapsed } => {
+            counter.done += 1;
+            finished(&counter.place(), package, result, *elapsed)
+        }
+        Event::BuildBlocked { package, by } => {
+            counter.done += 1;
+            vec![format!("{} blocked {package}: waits for {}", counter.place(), by.join(", "))]
+        }
+        Event::ImageStarted { image } => vec![format!("image {image}: started")],
+        Event::ImageFinished { image, path, bytes, up_to_date, elapsed } => {
+            let state = if *up_to_date { "up to date".to_owned() } else { duration(*elapsed) };
+            vec![format!("image {image}: {} ({}, {state})", path.display(), size(*bytes))]
+        }
+        Event::Note { text } => vec![text.clone()],
+        Event::Warning { text } => vec![format!("warning: {text}")],
+    }
+}
+
+impl Counter {
+    fn place(&self) -> String {
+        format!("[{}/{}]", self.done, self.total)
+    }
+}
+
+fn finished(place: &str, package: &str, result: &BuildResult, elapsed: Duration) -> Vec<String> {
+    match result {
+        BuildResult::Built { rpms } => {
+            vec![format!("{place} built {package} ({}, {} RPMs)", duration(elapsed), rpms.len())]
+        }
+        BuildResult::Failed { phase, status, excerpt, log } => {
+            let mut lines = vec![format!("{place} FAILED {package} in {phase}: {status} ({})", duration(elapsed))];
+            lines.extend(excerpt.iter().map(|line| format!("  | {line}")));
+            lines.push(format!("  log: {}", log.display()));
+            lines
+        }
+    }
+}
+
+/// `350 ms`, `41 s`, `6 min 12 s`.
+pub(super) fn duration(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    match seconds {
+        0 => format!("{} ms", elapsed.as_millis()),
+        1..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// `812 B`, `64 KiB`, `1.2 MiB`, `3.4 GiB`.
+fn size(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let in_units = |unit: u64| bytes as f64 / unit as f64;
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.0} KiB", in_units(1 << 10)),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", in_units(1 << 20)),
+        _ => format!("{:.1} GiB", in_units(1 << 30)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_full() {
+        let mut counter = Counter { done: 3, total: 9 };
+        let event = Event::BuildFinished {
+            package: "zlib-1.3-1".into(),
+            result: BuildResult::Failed {
+                phase: "%build".into(),
+                status: "exit status 1".into(),
+                excerpt: vec!["x.c:1: error: oops".into()],
+                log: "build/logs/zlib.log".into(),
+            },
+            elapsed: Duration::from_secs(75),
+        };
+        assert_eq!(
+            of(&event, &mut counter),
+            [
+                "[4/9] FAILED zlib-1.3-1 in %build: exit status 1 (1 min 15 s)",
+                "  | x.c:1: error: oops",
+                "  log: build/logs/zlib.log"
+            ]
+        );
+    }
+
+    #[test]
+    fn sizes_and_durations_are_short() {
+        assert_eq!([size(812), size(65536), size(1_258_291)], ["812 B", "64 KiB", "1.2 MiB"]);
+        assert_eq!(duration(Duration::from_millis(350)), "350 ms");
+        assert_eq!(duration(Duration::from_secs(7265)), "2 h 1 min");
+    }
+}

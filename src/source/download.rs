@@ -1,0 +1,314 @@
+//! Fetches one URL into a file of the cache, hashing while the bytes arrive.
+//!
+//! A transfer that breaks is tried again after a pause, at most [`RETRIES`] times, and goes on where it broke when the
+//! server still has the same content (`Range` with `If-Range`, RFC 9110 §13.1.5 and §14.2), also in a later run. Content
+//! with a wrong digest is moved to the quarantine and never reaches the cache.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use backon::{ExponentialBuilder, Retryable};
+use reqwest::{Response, StatusCode, Url, header};
+use tokio::io::AsyncWriteExt;
+
+use super::lock::lock;
+use super::part::{self, Part};
+use crate::digest::{KeyBuilder, Sha256};
+use crate::event::{Event, Report};
+
+/// How often a broken transfer is tried again.
+const RETRIES: usize = 3;
+
+/// How long a server may keep Drydock waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the next bytes of an answer.
+    pub stall: Duration,
+    /// The pause before the first retry; each further one is twice as long.
+    pub retry: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(15), stall: seconds(60), retry: seconds(1) }
+    }
+}
+
+/// A finished download.
+#[derive(Clone, Debug)]
+pub(super) struct Downloaded {
+    pub(super) path: PathBuf,
+    pub(super) digest: Sha256,
+    pub(super) bytes: u64,
+}
+
+/// Why a URL did not give the file.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// There is no such host, or it refuses connections.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The host was given time to take the connection and did not.
+    #[error("{0}")]
+    Silent(String),
+    /// The server refused.
+    #[error("{0}")]
+    Refused(StatusCode),
+    /// The transfer broke.
+    #[error("{0}")]
+    Broken(String),
+    /// The content is not what the signature says.
+    #[error("has digest {got} instead of {expected} (kept in `{}`)", kept.display())]
+    Mismatch { expected: Sha256, got: Sha256, kept: PathBuf },
+    /// A file of the cache cannot be written: no other place will do better.
+    #[error("cannot write `{}`", path.display())]
+    Disk { path: PathBuf, source: io::Error },
+}
+
+impl Fault {
+    /// True when the same request may succeed a moment later.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Broken(_) => true,
+            Self::Refused(status) => {
+                status.is_server_error()
+                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
+            }
+            Self::Silent(_) | Self::Mismatch { .. } | Self::Disk { .. } => false,
+        }
+    }
+}
+
+/// Downloads into one folder.
+pub(super) struct Downloader<'a> {
+    client: reqwest::Client,
+    folder: PathBuf,
+    patience: Patience,
+    report: Report<'a>,
+    /// Hosts that did not answer in this run, with the reason; they are not asked twice.
+    unreachable: Mutex<BTreeMap<String, String>>,
+}
+
+impl<'a> Downloader<'a> {
+    /// A downloader whose files get into `folder`, named by their digest.
+    pub(super) fn new(folder: PathBuf, patience: Patience, report: Report<'a>) -> Result<Self, reqwest::Error> {
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(patience.connect)
+                .read_timeout(patience.stall)
+        };
+        // A machine without any certificates can still use mirrors that need none.
+        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build())?;
+        Ok(Self { client, folder, patience, report, unreachable: Mutex::default() })
+    }
+
+    /// The file at `url`; without an expected digest, whatever comes.
+    pub(super) async fn download(&self, url: &Url, expected: Option<Sha256>) -> Result<Downloaded, Fault> {
+        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+        if let Some(reason) = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).get(&host) {
+            return Err(Fault::Unreachable(reason.clone()));
+        }
+        let pauses = ExponentialBuilder::default().with_min_delay(self.patience.retry).with_factor(2.0);
+        let fetched = (|| self.attempt(url, expected))
+            .retry(pauses.with_max_times(RETRIES))
+            .sleep(tokio::time::sleep)
+            .when(retry_again(RETRIES))
+            .notify(|fault, pause| self.tell_retry(url, fault, pause))
+            .await;
+        if let Err(Fault::Unreachable(reason) | Fault::Silent(reason)) = &fetched {
+            self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).insert(host, reason.clone());
+        }
+        fetched
+    }
+
+    fn tell_retry(&self, url: &Url, fault: &Fault, pause: Duration) {
+        let text = format!("`{url}`: {fault}; trying again in {} s", pause.as_secs_f32());
+        (self.report)(Event::Note { text });
+    }
+
+    async fn attempt(&self, url: &Url, expected: Option<Sha256>) -> Result<Downloaded, Fault> {
+        let path = self.part_path(url, expected);
+        let locked = lock(&path).await.map_err(|source| Fault::Disk { path: path.clone(), source })?;
+        let mut part = blocking(&path, move |path| Part::read(path, locked)).await?;
+        if let Some(done) = self.finished_elsewhere(expected).await {
+            let _ = std::fs::remove_file(&path);
+            return Ok(done);
+        }
+        let response = self.ask(url, &part).await.inspect_err(|_| {
+            if part.bytes == 0 {
+                let _ = std::fs::remove_file(&path);
+            }
+        })?;
+        let resumed = response.status() == StatusCode::PARTIAL_CONTENT;
+        if !resumed {
+            let validator = validator(&response);
+            part = blocking(&path, move |_| part.restart(validator.as_deref()).map(|()| part)).await?;
+        }
+        let written = receive(response, part, &path).await?;
+        match expected {
+            Some(expected) if expected != written.digest => self.reject(&path, written, (expected, resumed)).await,
+            _ => self.accept(&path, written).await,
+        }
+    }
+
+    /// One part for each pair of content and URL: validators of two servers cannot be compared.
+    fn part_path(&self, url: &Url, expected: Option<Sha256>) -> PathBuf {
+        let expected = expected.map(|digest| digest.to_string()).unwrap_or_default();
+        let key = KeyBuilder::new("part").field("expected", expected).field("url", url.as_str()).finish();
+        self.folder.join("parts").join(format!("{key}.part"))
+    }
+
+    /// The file, when another process finished it while this one waited for its part.
+    async fn finished_elsewhere(&self, expected: Option<Sha256>) -> Option<Downloaded> {
+        let path = self.folder.join(expected?.to_string());
+        let read = |path: &Path| {
+            let (digest, bytes) = Sha256::of_reader(&mut std::fs::File::open(path)?)?;
+            Ok(Downloaded { path: path.to_owned(), digest, bytes })
+        };
+        blocking(&path, read).await.ok().filter(|found| Some(found.digest) == expected)
+    }
+
+    async fn ask(&self, url: &Url, part: &Part) -> Result<Response, Fault> {
+        let mut request = self.client.get(url.clone());
+        if let Some(validator) = &part.validator {
+            request = request.header(header::RANGE, format!("bytes={}-", part.bytes));
+            request = request.header(header::IF_RANGE, validator);
+        }
+        let response = request.send().await.map_err(|error| transport_fault(&error))?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if starts_at(&response, part.bytes) => Ok(response),
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => self.ask_for_all(url).await,
+            _ => accepted(response),
+        }
+    }
+
+    async fn ask_for_all(&self, url: &Url) -> Result<Response, Fault> {
+        accepted(self.client.get(url.clone()).send().await.map_err(|error| transport_fault(&error))?)
+    }
+
+    async fn accept(&self, path: &Path, written: Written) -> Result<Downloaded, Fault> {
+        let to = self.folder.join(written.digest.to_string());
+        let (digest, bytes) = (written.digest, written.bytes);
+        blocking(path, move |path| {
+            part::publish(path, &to)?;
+            drop(written.lock);
+            Ok(Downloaded { path: to, digest, bytes })
+        })
+        .await
+    }
+
+    async fn reject(&self, path: &Path, written: Written, why: (Sha256, bool)) -> Result<Downloaded, Fault> {
+        let (expected, resumed) = why;
+        let kept = self.folder.join("quarantine").join(written.digest.to_string());
+        let got = written.digest;
+        let to = kept.clone();
+        blocking(path, move |path| {
+            part::publish(path, &to)?;
+            drop(written.lock);
+            Ok(())
+        })
+        .await?;
+        if resumed {
+            // The part of an earlier run may have been damaged; only a whole transfer convicts the server.
+            return Err(Fault::Broken("the resumed file has a wrong digest".into()));
+        }
+        Err(Fault::Mismatch { expected, got, kept })
+    }
+}
+
+/// True for faults that are worth another try. A host that cannot be reached gets one: mostly it is down or not allowed,
+/// and there are other places to look.
+fn retry_again(retries: usize) -> impl FnMut(&Fault) -> bool {
+    let mut unreachable = retries.min(1);
+    move |fault| {
+        if matches!(fault, Fault::Unreachable(_)) {
+            let again = unreachable > 0;
+            unreachable = unreachable.saturating_sub(1);
+            return again;
+        }
+        fault.is_passing()
+    }
+}
+
+/// What was received; the lock of the part is held until this is dropped.
+struct Written {
+    digest: Sha256,
+    bytes: u64,
+    lock: std::fs::File,
+}
+
+async fn receive(mut response: Response, part: Part, path: &Path) -> Result<Written, Fault> {
+    let disk = |source| Fault::Disk { path: path.to_owned(), source };
+    let Part { file, mut hashing, mut bytes, .. } = part;
+    let mut file = tokio::fs::File::from_std(file);
+    let ended = loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                file.write_all(&chunk).await.map_err(disk)?;
+                hashing.write_all(&chunk).map_err(disk)?;
+                bytes += chunk.len() as u64;
+            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(transport_fault(&error)),
+        }
+    };
+    // What has arrived is kept for the next attempt, whatever the end was.
+    file.flush().await.map_err(disk)?;
+    ended?;
+    file.sync_all().await.map_err(disk)?;
+    Ok(Written { digest: hashing.finish().1, bytes, lock: file.into_std().await })
+}
+
+/// Runs file work that may wait on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, Fault> {
+    let owned = path.to_owned();
+    let done = tokio::task::spawn_blocking(move || work(&owned)).await.unwrap_or_else(|error| Err(error.into()));
+    done.map_err(|source| Fault::Disk { path: path.to_owned(), source })
+}
+
+fn accepted(response: Response) -> Result<Response, Fault> {
+    if response.status() == StatusCode::OK { Ok(response) } else { Err(Fault::Refused(response.status())) }
+}
+
+fn starts_at(response: &Response, bytes: u64) -> bool {
+    let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    range.is_some_and(|range| range.starts_with(&format!("bytes {bytes}-")))
+}
+
+/// What `If-Range` may be asked with: a strong entity tag, else the time of the last change.
+fn validator(response: &Response) -> Option<String> {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let tag = text(header::ETAG).filter(|tag| !tag.starts_with("W/"));
+    tag.or_else(|| text(header::LAST_MODIFIED))
+}
+
+fn transport_fault(error: &reqwest::Error) -> Fault {
+    let mut reasons = Vec::new();
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        reasons.push(inner.to_string());
+        cause = inner.source();
+    }
+    // The innermost cause alone tells something; those around it say that a request failed.
+    let reason = reasons.pop().unwrap_or_else(|| error.to_string());
+    if error.is_connect() && error.is_timeout() {
+        Fault::Silent(format!("no connection: {reason}"))
+    } else if error.is_connect() {
+        Fault::Unreachable(format!("no connection: {reason}"))
+    } else if error.is_timeout() {
+        Fault::Broken(format!("no answer in time: {reason}"))
+    } else {
+        Fault::Broken(reason)
+    }
+}

@@ -1,0 +1,234 @@
+//! The places of the network that may have a file, tried one after the other, several files at a time.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use futures_util::StreamExt;
+use reqwest::Url;
+use tokio::sync::OnceCell;
+
+use super::archive::Archives;
+use super::download::{Downloaded, Downloader, Fault};
+use super::error::{SourceError, SourceProblem, Tried, Wrong};
+use super::{FetchOptions, FetchedSource, SignatureMode, WantedSource, whole_file};
+use crate::digest::{KeyBuilder, Sha256};
+use crate::event::{Event, Report};
+use crate::layout::Layout;
+
+/// Downloads that run at a time.
+const AT_A_TIME: usize = 4;
+
+/// A file that has to be downloaded.
+#[derive(Clone, Copy)]
+pub(super) struct Away<'a> {
+    pub(super) file: &'a WantedSource,
+    /// The digest that it must have; None to take what comes.
+    pub(super) expected: Option<Sha256>,
+    /// The digest that it had so far.
+    pub(super) formerly: Option<Sha256>,
+}
+
+type Found<'a> = Vec<(&'a WantedSource, FetchedSource)>;
+
+/// Downloads every file once, also when several specs name it; gives what was found and what was not.
+pub(super) async fn download_all<'a>(
+    away: Vec<Away<'a>>,
+    options: &FetchOptions,
+    layout: &Layout,
+    report: Report<'_>,
+) -> Result<(Found<'a>, Vec<SourceProblem>), SourceError> {
+    let network = Network::new(options, layout, report)?;
+    let mut same: BTreeMap<(String, String), Vec<Away<'a>>> = BTreeMap::new();
+    for one in away {
+        let key = match one.expected {
+            Some(digest) => (String::new(), digest.to_string()),
+            None => (one.file.spec.clone(), one.file.file.clone()),
+        };
+        same.entry(key).or_default().push(one);
+    }
+    let downloads = same.into_values().map(|same| network.first_place(same));
+    let results: Vec<_> = futures_util::stream::iter(downloads).buffer_unordered(AT_A_TIME).collect().await;
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for result in results {
+        let (same, outcome) = result?;
+        match outcome {
+            Ok(source) => found.extend(same.iter().map(|one| (one.file, source.clone()))),
+            Err(tried) => missing.extend(same.iter().map(|one| {
+                one.file.problem(Wrong::NotFound { expected: one.expected.or(one.formerly), tried: tried.clone() })
+            })),
+        }
+    }
+    Ok((found, missing))
+}
+
+/// The files of one digest and what became of them.
+type Outcome<'a> = (Vec<Away<'a>>, Result<FetchedSource, Vec<Tried>>);
+
+struct Network<'a> {
+    downloader: Downloader<'a>,
+    archives: OnceCell<Archives<'a>>,
+    options: &'a FetchOptions,
+    cache: PathBuf,
+    indexes: PathBuf,
+    report: Report<'a>,
+}
+
+impl<'a> Network<'a> {
+    fn new(options: &'a FetchOptions, layout: &Layout, report: Report<'a>) -> Result<Self, SourceError> {
+        let cache = layout.sources();
+        let downloader = Downloader::new(cache.clone(), options.patience, report).map_err(SourceError::Client)?;
+        Ok(Self { downloader, archives: OnceCell::new(), options, cache, indexes: layout.indexes(), report })
+    }
+
+    async fn first_place<'b>(&self, same: Vec<Away<'b>>) -> Result<Outcome<'b>, SourceError> {
+        let one = same[0];
+        if let Some(source) = self.known_by_url(one) {
+            return Ok((same, Ok(source)));
+        }
+        let mut tried = Vec::new();
+        for candidate in self.urls(&same) {
+            let outcome = self.try_place(one, &candidate, &mut tried).await?;
+            if let Some(source) = outcome {
+                return Ok((same, Ok(source)));
+            }
+        }
+        let found = self.by_digest(one, &mut tried).await?;
+        Ok((same, found.ok_or(tried)))
+    }
+
+    /// Mirrors, then the spec's own URL.
+    fn urls(&self, same: &[Away<'_>]) -> Vec<String> {
+        let mut urls = Vec::new();
+        for one in same {
+            for mirror in &self.options.mirrors {
+                urls.push(below(mirror, &[&one.file.file]));
+                if let Some(digest) = one.expected.or(one.formerly) {
+                    urls.push(below(mirror, &[&one.file.spec, &digest.to_string(), &one.file.file]));
+                }
+            }
+        }
+        // The fragment of a spec's URL says how the file is called, not what is asked of the server.
+        let own = same.iter().filter_map(|one| one.file.url.as_deref());
+        urls.extend(own.map(|url| url.split('#').next().unwrap_or(url).to_owned()));
+        let mut seen = std::collections::BTreeSet::new();
+        urls.retain(|url| seen.insert(url.clone()));
+        urls
+    }
+
+    async fn by_digest(&self, one: Away<'_>, tried: &mut Vec<Tried>) -> Result<Option<FetchedSource>, SourceError> {
+        let Some(digest) = one.expected.or(one.formerly) else { return Ok(None) };
+        let looked = self.archives().await?.find(digest).await;
+        let urls = match looked {
+            Ok(urls) => urls,
+            Err(reason) => {
+                tried.push(Tried { place: "package archives".into(), reason });
+                return Ok(None);
+            }
+        };
+        for url in urls {
+            // What an index promises is known: it must be that, also where nothing is expected.
+            let promised = Away { expected: Some(digest), ..one };
+            if let Some(source) = self.try_place(promised, url.as_str(), tried).await? {
+                return Ok(Some(source));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn archives(&self) -> Result<&Archives<'a>, SourceError> {
+        let make = async || {
+            let folder = self.indexes.clone();
+            let downloader = Downloader::new(folder.clone(), self.options.patience, self.report)?;
+            Ok(Archives::new(&self.options.archives, downloader, folder, self.options.now))
+        };
+        self.archives.get_or_try_init(make).await.map_err(SourceError::Client)
+    }
+
+    async fn try_place(
+        &self,
+        one: Away<'_>,
+        place: &str,
+        tried: &mut Vec<Tried>,
+    ) -> Result<Option<FetchedSource>, SourceError> {
+        let url = match http_url(place) {
+            Ok(url) => url,
+            Err(reason) => {
+                tried.push(Tried { place: place.to_owned(), reason });
+                return Ok(None);
+            }
+        };
+        match self.downloader.download(&url, one.expected).await {
+            Ok(downloaded) => Ok(Some(self.take(one, place, downloaded))),
+            Err(Fault::Disk { path, source }) => Err(SourceError::Cache { path, source }),
+            Err(fault) => {
+                if let Fault::Mismatch { .. } = &fault {
+                    (self.report)(Event::Warning { text: format!("`{place}` {fault}") });
+                }
+                tried.push(Tried { place: place.to_owned(), reason: fault.to_string() });
+                Ok(None)
+            }
+        }
+    }
+
+    fn take(&self, one: Away<'_>, place: &str, downloaded: Downloaded) -> FetchedSource {
+        let Downloaded { path, digest, bytes } = downloaded;
+        if one.expected.is_none() {
+            // Only saves a download; not being able to write it is no fault.
+            let _ = whole_file::replace(&self.by_url_path(one), digest.to_string().as_bytes());
+        }
+        (self.report)(Event::SourceFetched { file: one.file.file.clone(), from: place.to_owned(), bytes });
+        FetchedSource { path, sha256: digest, bytes }
+    }
+
+    /// What an earlier run downloaded for a file that nobody signed.
+    fn known_by_url(&self, one: Away<'_>) -> Option<FetchedSource> {
+        if self.options.mode != SignatureMode::Skip || one.expected.is_some() {
+            return None;
+        }
+        let digest: Sha256 = std::fs::read_to_string(self.by_url_path(one)).ok()?.parse().ok()?;
+        let path = self.cache.join(digest.to_string());
+        let (sha256, bytes) = Sha256::of_reader(&mut std::fs::File::open(&path).ok()?).ok()?;
+        (sha256 == digest).then_some(FetchedSource { path, sha256, bytes })
+    }
+
+    fn by_url_path(&self, one: Away<'_>) -> PathBuf {
+        let url = one.file.url.as_deref().unwrap_or_default();
+        let key = KeyBuilder::new("by-url").field("file", &one.file.file).field("url", url);
+        self.cache.join("by-url").join(key.finish().to_string())
+    }
+}
+
+/// `mirror` with more segments; a query of the mirror stays at the end.
+fn below(mirror: &str, segments: &[&str]) -> String {
+    let Ok(mut url) = Url::parse(mirror) else { return format!("{mirror}/{}", segments.join("/")) };
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url.into()
+}
+
+fn http_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    match url.scheme() {
+        "http" | "https" => Ok(url),
+        other => Err(format!("`{other}` is not a way to download; `http` and `https` are")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_keeps_its_query() {
+        assert_eq!(below("http://m.test/core/?t=1", &["a+b.tar"]), "http://m.test/core/a+b.tar?t=1");
+        assert_eq!(below("http://m.test/core", &["zlib", "00", "x y"]), "http://m.test/core/zlib/00/x%20y");
+    }
+
+    #[test]
+    fn only_http_is_spoken() {
+        assert!(http_url("https://x.test/a").is_ok());
+        assert!(http_url("ftp://x.test/a").unwrap_err().contains("`ftp`"));
+        assert!(http_url("a.tar").unwrap_err().contains("not a URL"));
+    }
+}

@@ -1,0 +1,211 @@
+//! `<spec>.signatures.json`: the SHA-256 of each source of a spec.
+//!
+//! The format is Azure Linux's: `{"Signatures": {"<file name>": "<64 hexadecimal digits>"}}`. As there, the word
+//! `Signatures` and the digits are read in either case. Nothing else may stand in the file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+
+use super::whole_file;
+use crate::digest::Sha256;
+
+/// Digests by file name.
+pub type Signatures = BTreeMap<String, Sha256>;
+
+/// Why a `signatures.json` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SignaturesError {
+    /// The file is there and cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The content is not what the format asks for.
+    #[error("`{}`, line {line}, column {column}: {reason}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1; 0 when the file as a whole is wrong.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The signatures file of the spec file `spec_path`.
+pub fn path_of(spec_path: &Path) -> PathBuf {
+    spec_path.with_extension("signatures.json")
+}
+
+/// Reads the signatures file `path`; a missing one has no entries.
+pub fn read(path: &Path) -> Result<Signatures, SignaturesError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Signatures::new()),
+        Err(source) => Err(SignaturesError::Read { path: path.to_owned(), source }),
+    }
+}
+
+/// The signatures in `text`, the content of `path`.
+pub fn parse(path: &Path, text: &str) -> Result<Signatures, SignaturesError> {
+    let wrong = |(line, column), reason| SignaturesError::Content { path: path.to_owned(), line, column, reason };
+    let file: File = serde_json::from_str(text).map_err(|error| {
+        let shown = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        wrong((error.line(), error.column()), shown.strip_suffix(&place).unwrap_or(&shown).to_owned())
+    })?;
+    let entry = |(file, digest): (String, String)| match digest.parse() {
+        Ok(parsed) => Ok((file, parsed)),
+        Err(error) => Err(wrong(place_of(text, &digest), format!("`{file}`: {error}"))),
+    };
+    file.0.into_iter().map(entry).collect()
+}
+
+/// Line and column, both counted from 1, of the first string `value` in `text`.
+fn place_of(text: &str, value: &str) -> (usize, usize) {
+    let quoted = format!("\"{value}\"");
+    let mut lines = text.lines().enumerate();
+    let found = lines.find_map(|(line, content)| content.rfind(&quoted).map(|column| (line + 1, column + 1)));
+    found.unwrap_or_default()
+}
+
+/// Puts `entries` in the place of all entries of the file `path`, sorted; tells whether that changed the file.
+///
+/// The indentation and the end of the file stay as they are; a new file is indented by two spaces.
+pub fn write(path: &Path, entries: &Signatures) -> Result<Changed, SignaturesError> {
+    let old = std::fs::read_to_string(path).ok();
+    let text = format(entries, old.as_deref());
+    if old.as_deref() == Some(&text) {
+        return Ok(Changed::No);
+    }
+    let written = whole_file::replace(path, text.as_bytes());
+    written.map(|()| Changed::Yes).map_err(|source| SignaturesError::Write { path: path.to_owned(), source })
+}
+
+/// Whether a file is different now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the answers")]
+pub enum Changed {
+    Yes,
+    No,
+}
+
+fn format(entries: &Signatures, old: Option<&str>) -> String {
+    let step = old.and_then(indentation).unwrap_or("  ");
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let lines: Vec<String> =
+        entries.iter().map(|(file, digest)| format!("{step}{step}{}: \"{digest}\"", quoted(file))).collect();
+    let inner = if lines.is_empty() { String::new() } else { format!("\n{}\n{step}", lines.join(",\n")) };
+    let end = if old.is_some_and(|old| !old.ends_with('\n')) { "" } else { "\n" };
+    format!("{{\n{step}\"Signatures\": {{{inner}}}\n}}{end}")
+}
+
+/// What the second line of `text` begins with.
+fn indentation(text: &str) -> Option<&str> {
+    let line = text.lines().nth(1)?;
+    let step = &line[..line.len() - line.trim_start().len()];
+    (!step.is_empty()).then_some(step)
+}
+
+struct File(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for File {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FileVisitor)
+    }
+}
+
+struct FileVisitor;
+
+impl<'de> Visitor<'de> for FileVisitor {
+    type Value = File;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the one key `Signatures`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<File, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<String>()? {
+            if !key.eq_ignore_ascii_case("Signatures") {
+                return Err(A::Error::custom(format!("unknown key `{key}`, expected `Signatures`")));
+            }
+            if found.replace(map.next_value()?).is_some() {
+                return Err(A::Error::custom("the key `Signatures` is there twice"));
+            }
+        }
+        found.map(File).ok_or_else(|| A::Error::custom("the key `Signatures` is missing"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+    fn read_text(text: &str) -> Result<Signatures, String> {
+        parse(Path::new("/s/a.signatures.json"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn key_and_digits_are_read_in_either_case() {
+        let digits = "ab".repeat(32);
+        for (key, shown) in [("Signatures", digits.clone()), ("signatures", digits.to_uppercase())] {
+            let read = read_text(&format!("{{\"{key}\": {{\"a.tar\": \"{shown}\"}}}}")).unwrap();
+            assert_eq!(read["a.tar"].to_string(), digits);
+        }
+    }
+
+    #[test]
+    fn a_fault_is_told_with_its_place() {
+        let wrong = read_text("{\n \"Signatures\": {\n  \"a.tar\": \"12\"\n }\n}").unwrap_err();
+        assert_eq!(
+            wrong,
+            "`/s/a.signatures.json`, line 3, column 12: `a.tar`: `12` is not a SHA-256 digest: 64 hexadecimal digits are expected"
+        );
+        let unknown = read_text("{\n \"Signature\": {}\n}").unwrap_err();
+        assert!(unknown.contains("line 2") && unknown.contains("unknown key `Signature`"), "{unknown}");
+        assert!(read_text("{}").unwrap_err().contains("`Signatures` is missing"));
+        assert!(read_text("{\"Signatures\": {}").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn an_update_keeps_the_formatting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.signatures.json");
+        let entries = Signatures::from([("b".into(), ZEROS.parse().unwrap()), ("a".into(), ZEROS.parse().unwrap())]);
+        std::fs::write(&path, "{\n \"Signatures\": {\n  \"x\": \"00\"\n }\n}").unwrap();
+        assert_eq!(write(&path, &entries).unwrap(), Changed::Yes);
+        assert_eq!(write(&path, &entries).unwrap(), Changed::No);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{{\n \"Signatures\": {{\n  \"a\": \"{ZEROS}\",\n  \"b\": \"{ZEROS}\"\n }}\n}}"));
+        assert_eq!(read(&path).unwrap(), entries);
+    }
+
+    #[test]
+    fn a_new_file_is_indented_by_two_spaces() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path_of(&folder.path().join("a.spec"));
+        write(&path, &Signatures::from([("a".into(), ZEROS.parse().unwrap())])).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{{\n  \"Signatures\": {{\n    \"a\": \"{ZEROS}\"\n  }}\n}}\n"));
+    }
+}

@@ -1,0 +1,173 @@
+//! Reads what `rpmspec` said of one spec into a [`SourcePackage`]. Pure.
+//!
+//! In: the answers that [`super::script`] describes. A record that is not as described, or a dependency that is not one,
+//! makes the whole answer wrong: half a package would be built in the wrong order.
+
+use super::find::SpecFile;
+use super::parsed::{self, Parsed};
+use super::{BinaryPackage, SourceFile, SourcePackage};
+use crate::digest::Sha256;
+use crate::package::{Capability, Evr, Nevra, Requirement};
+use crate::source::SourceKind;
+
+/// Flags of a dependency (`rpmds.h`): a feature of rpm itself, and one that may stay unsatisfied.
+const RPMLIB: u32 = 1 << 24;
+const MISSING_OK: u32 = 1 << 19;
+
+/// What `rpmspec` wrote about one spec.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer<'a> {
+    /// The source package without checks.
+    pub(super) source: &'a str,
+    /// Its binary packages.
+    pub(super) binary: &'a str,
+    /// The source package with checks, where the spec asks for them.
+    pub(super) checked: Option<&'a str>,
+    /// The expanded spec.
+    pub(super) parsed: &'a str,
+}
+
+/// The package that `file`, with digest `digest`, makes on `arch`; or why the answer makes no sense.
+pub(super) fn package(
+    file: &SpecFile,
+    digest: Sha256,
+    arch: &str,
+    answer: Answer<'_>,
+) -> Result<SourcePackage, String> {
+    let source = Records::read(answer.source)?;
+    let mut nevra = source.nevras()?.pop().ok_or("rpmspec told no source package")?;
+    let excluded = excluded(&source, &nevra.arch, arch);
+    "src".clone_into(&mut nevra.arch);
+    let build_requires = source.requirements()?;
+    let mut check_requires = match answer.checked {
+        Some(checked) => Records::read(checked)?.requirements()?,
+        None => Vec::new(),
+    };
+    check_requires.retain(|requirement| !build_requires.contains(requirement));
+    let parsed = parsed::read(answer.parsed);
+    Ok(SourcePackage {
+        spec: file.name.clone(),
+        spec_path: file.path.clone(),
+        spec_digest: digest,
+        nevra,
+        binaries: binaries(answer.binary)?,
+        build_requires,
+        check_requires,
+        sources: sources(&source, &parsed),
+        has_check: parsed.has_check,
+        excluded,
+        changelog_time: source.values("C").next().and_then(|time| time.parse().ok()),
+        files: parsed.files,
+    })
+}
+
+/// Sources, then patches, each in the spec's order; the header has them in another one and without URLs.
+fn sources(source: &Records<'_>, parsed: &Parsed) -> Vec<SourceFile> {
+    let mut files = Vec::new();
+    for (tag, kind) in [("S", SourceKind::Source), ("P", SourceKind::Patch)] {
+        let named = source.values(tag).map(|name| {
+            let place = parsed.sources.iter().position(|text| parsed::file_name(text) == name);
+            let url = place.and_then(|place| parsed::url(&parsed.sources[place]));
+            (place.unwrap_or(usize::MAX), SourceFile { name: name.to_owned(), url, kind })
+        });
+        let mut named: Vec<_> = named.collect();
+        named.sort_by_key(|(place, _)| *place);
+        files.extend(named.into_iter().map(|(_, file)| file));
+    }
+    files
+}
+
+fn binaries(text: &str) -> Result<Vec<BinaryPackage>, String> {
+    let records = Records::read(text)?;
+    let starts = records.0.iter().enumerate().filter(|(_, record)| record[0] == "N").map(|(at, _)| at);
+    let mut starts: Vec<usize> = starts.collect();
+    starts.push(records.0.len());
+    let each = starts.windows(2).map(|ends| Records(records.0[ends[0]..ends[1]].to_vec()));
+    each.map(|records| {
+        let nevra = records.nevras()?.pop().ok_or("rpmspec told a package without name")?;
+        Ok(BinaryPackage { nevra, provides: records.provides()?, requires: records.requirements()? })
+    })
+    .collect()
+}
+
+/// As `rpmbuild` decides it; a package without architecture may name `noarch` among those it is built on.
+fn excluded(source: &Records<'_>, main_arch: &str, arch: &str) -> Option<String> {
+    let lists = [("XA", "ExclusiveArch"), ("EA", "ExcludeArch"), ("XO", "ExclusiveOS"), ("EO", "ExcludeOS")];
+    lists.into_iter().find_map(|(tag, field)| {
+        let words: Vec<&str> = source.values(tag).collect();
+        let has = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
+        let out = match tag {
+            "XA" => ![words.is_empty(), has(arch), main_arch == "noarch" && has("noarch")].contains(&true),
+            "EA" => has(arch),
+            "XO" => !words.is_empty() && !has("linux"),
+            _ => has("linux"),
+        };
+        out.then(|| format!("{field}: {}", words.join(" ")))
+    })
+}
+
+/// Records of an answer: a tag and at least one field each.
+struct Records<'a>(Vec<Vec<&'a str>>);
+
+impl<'a> Records<'a> {
+    fn read(text: &'a str) -> Result<Self, String> {
+        // rpm writes `(none)` in the place of a list that the header has not.
+        let records = text.split('\u{1e}').map(|record| record.trim_start_matches("(none)"));
+        let records = records.filter(|record| !record.trim().is_empty()).map(|record| {
+            let fields: Vec<&str> = record.split('\u{1f}').collect();
+            let expected = match fields[0] {
+                "N" => 6,
+                "R" | "V" => 3,
+                "S" | "P" | "XA" | "EA" | "XO" | "EO" | "C" => 2,
+                _ => 0,
+            };
+            if fields.len() == expected {
+                Ok(fields)
+            } else {
+                Err(format!("rpmspec's answer has `{}` in it", record.escape_debug()))
+            }
+        });
+        records.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn tagged(&self, tag: &str) -> impl Iterator<Item = &[&'a str]> {
+        self.0.iter().filter(move |record| record[0] == tag).map(|record| &record[1..])
+    }
+
+    fn values(&self, tag: &str) -> impl Iterator<Item = &'a str> {
+        self.tagged(tag).map(|fields| fields[0])
+    }
+
+    fn nevras(&self) -> Result<Vec<Nevra>, String> {
+        let nevra = |fields: &[&str]| {
+            let epoch = fields[1].parse().map_err(|_| format!("`{}` is not an epoch", fields[1]))?;
+            let evr = Evr { epoch, version: fields[2].to_owned(), release: fields[3].to_owned() };
+            Ok(Nevra { name: fields[0].to_owned(), evr, arch: fields[4].to_owned() })
+        };
+        self.tagged("N").map(nevra).collect()
+    }
+
+    fn provides(&self) -> Result<Vec<Capability>, String> {
+        let capability = |fields: &[&str]| {
+            let evr = (!fields[1].is_empty()).then(|| Evr::parse(fields[1]));
+            Ok(Capability { name: fields[0].to_owned(), evr })
+        };
+        self.tagged("V").map(capability).collect()
+    }
+
+    /// In the header's order, each once.
+    fn requirements(&self) -> Result<Vec<Requirement>, String> {
+        let mut found: Vec<Requirement> = Vec::new();
+        for fields in self.tagged("R") {
+            let flags: u32 = fields[1].parse().map_err(|_| format!("`{}` are not flags", fields[1]))?;
+            if flags & (RPMLIB | MISSING_OK) != 0 {
+                continue;
+            }
+            let requirement = fields[0].parse().map_err(|error| format!("{error}"))?;
+            if !found.contains(&requirement) {
+                found.push(requirement);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,75 @@
+//! What RPM makes of one spec file.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256;
+use crate::package::{Capability, Nevra, Requirement};
+use crate::source::{SourceKind, WantedSource};
+
+/// A source package as `rpmspec` reads it in the toolchain image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePackage {
+    /// Name of the spec file without `.spec`: the key of the package in graph and plan. Unique in a run.
+    pub spec: String,
+    /// The spec file, absolute.
+    pub spec_path: PathBuf,
+    /// Digest of the spec file's content.
+    pub spec_digest: Sha256,
+    /// Name, version and release of the source package; its arch is `src`.
+    pub nevra: Nevra,
+    /// The binary packages that it makes, in the spec's order.
+    pub binaries: Vec<BinaryPackage>,
+    /// What its build needs, checks included when `check_requires` is not told apart.
+    pub build_requires: Vec<Requirement>,
+    /// What is needed in addition when `%check` runs.
+    pub check_requires: Vec<Requirement>,
+    /// Sources, then patches, each in the spec's order.
+    pub sources: Vec<SourceFile>,
+    /// True when the spec has a `%check` section.
+    pub has_check: bool,
+    /// None when the package can be built for the toolchain's arch; otherwise why not, as in `ExclusiveArch: aarch64`.
+    pub excluded: Option<String>,
+    /// Seconds since 1970 of the newest changelog entry; None without a changelog.
+    pub changelog_time: Option<i64>,
+    /// Paths and globs in its `%files` sections, expanded; tells what a generated provide may come from.
+    pub files: Vec<String>,
+}
+
+/// A source or patch of a spec.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// File name: the last part of the URL or path, or what follows `#/`.
+    pub name: String,
+    /// The URL as the spec gives it, a `#/name` included; None for a file that comes with the spec.
+    pub url: Option<String>,
+    /// Source or patch.
+    pub kind: SourceKind,
+}
+
+impl SourcePackage {
+    /// What [`crate::source::fetch`] is asked for this package, by the digests of its signatures file.
+    pub fn wanted_sources(&self) -> Vec<WantedSource> {
+        let wanted = |file: &SourceFile| WantedSource {
+            spec: self.spec.clone(),
+            spec_path: self.spec_path.clone(),
+            file: file.name.clone(),
+            kind: file.kind,
+            url: file.url.clone(),
+            expected: None,
+        };
+        self.sources.iter().map(wanted).collect()
+    }
+}
+
+/// A binary package that a spec says it makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BinaryPackage {
+    /// Its identity.
+    pub nevra: Nevra,
+    /// What the spec says it provides, its own name included; generated provides are not known before it is built.
+    pub provides: Vec<Capability>,
+    /// What the spec says it requires.
+    pub requires: Vec<Requirement>,
+}

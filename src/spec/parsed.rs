@@ -1,0 +1,218 @@
+//! Reads what `rpmspec -P` writes: a spec with its macros and conditions expanded. Pure.
+//!
+//! The header that `rpmspec` tells has neither URLs nor the files of packages, so these come from the expanded text.
+//! What is read is a hint, except whether there is a `%check`.
+
+/// What an expanded spec says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parsed {
+    /// Values of `Source` and `Patch` tags and lines of `%sourcelist` and `%patchlist`, in their order.
+    pub(super) sources: Vec<String>,
+    /// True when there is a `%check` section.
+    pub(super) has_check: bool,
+    /// Absolute paths and globs of all `%files` sections, in their order.
+    pub(super) files: Vec<String>,
+}
+
+/// Section names that begin something else than what is above them.
+const SECTIONS: [&str; 34] = [
+    "package",
+    "description",
+    "prep",
+    "generate_buildrequires",
+    "conf",
+    "build",
+    "install",
+    "check",
+    "clean",
+    "pre",
+    "post",
+    "preun",
+    "postun",
+    "pretrans",
+    "posttrans",
+    "preuntrans",
+    "postuntrans",
+    "verify",
+    "verifyscript",
+    "trigger",
+    "triggerin",
+    "triggerun",
+    "triggerprein",
+    "triggerpostun",
+    "filetriggerin",
+    "filetriggerun",
+    "filetriggerpostun",
+    "transfiletriggerin",
+    "transfiletriggerun",
+    "transfiletriggerpostun",
+    "files",
+    "changelog",
+    "sourcelist",
+    "patchlist",
+];
+
+/// Reads an expanded spec.
+pub(super) fn read(text: &str) -> Parsed {
+    let mut parsed = Parsed::default();
+    let mut section = "package";
+    for line in text.lines() {
+        if let Some(name) = section_name(line) {
+            section = name;
+            parsed.has_check |= name == "check";
+            continue;
+        }
+        match section {
+            "package" => parsed.sources.extend(tag_value(line)),
+            "sourcelist" | "patchlist" => parsed.sources.extend(list_entry(line)),
+            "files" => parsed.files.extend(file_entries(line)),
+            _ => {}
+        }
+    }
+    parsed
+}
+
+/// The file name that RPM makes of a `Source` or `Patch` value: what follows the last `/`, and of a URL's last part what
+/// follows the last `=` (`parsePreamble.c`). `#/name` at the end of a URL gives `name` by the same rule.
+pub(super) fn file_name(value: &str) -> &str {
+    let last = value.rsplit('/').next().unwrap_or(value);
+    if value.contains("://") { last.rsplit('=').next().unwrap_or(last) } else { last }
+}
+
+/// The value, if it is a URL.
+pub(super) fn url(value: &str) -> Option<String> {
+    value.contains("://").then(|| value.to_owned())
+}
+
+fn section_name(line: &str) -> Option<&'static str> {
+    let word = line.strip_prefix('%')?.split_whitespace().next()?;
+    SECTIONS.into_iter().find(|name| word.eq_ignore_ascii_case(name))
+}
+
+/// The value of `SourceN: value` or `PatchN: value`.
+fn tag_value(line: &str) -> Option<String> {
+    let (tag, value) = line.split_once(':')?;
+    let tag = tag.trim().to_ascii_lowercase();
+    let number = tag.strip_prefix("source").or_else(|| tag.strip_prefix("patch"))?;
+    number.bytes().all(|digit| digit.is_ascii_digit()).then(|| value.trim().to_owned())
+}
+
+fn list_entry(line: &str) -> Option<String> {
+    let line = line.trim();
+    (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned())
+}
+
+/// The paths of one line of `%files`; none for what is excluded, made by the build, or not a path.
+fn file_entries(line: &str) -> Vec<String> {
+    let mut rest = line.trim();
+    while let Some(directive) = rest.strip_prefix('%') {
+        if directive.starts_with("exclude") || directive.starts_with("defattr") {
+            return Vec::new();
+        }
+        let end = directive.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(directive.len());
+        rest = directive[end..].trim_start();
+        if let Some(arguments) = rest.strip_prefix('(') {
+            let Some((_, after)) = arguments.split_once(')') else { return Vec::new() };
+            rest = after.trim_start();
+        }
+    }
+    words(rest).into_iter().filter(|word| word.starts_with('/')).flat_map(|word| alternatives(&word)).collect()
+}
+
+/// Words at white space; double quotes hold one together.
+fn words(text: &str) -> Vec<String> {
+    let (mut found, mut word, mut inside) = (Vec::new(), String::new(), false);
+    for letter in text.chars() {
+        match letter {
+            '"' => inside = !inside,
+            c if c.is_whitespace() && !inside => found.push(std::mem::take(&mut word)),
+            c => word.push(c),
+        }
+    }
+    found.push(word);
+    found.retain(|word| !word.is_empty());
+    found
+}
+
+/// `a{b,c}` as `ab` and `ac`, as the shell does; a brace without comma or partner stands for itself.
+fn alternatives(text: &str) -> Vec<String> {
+    const MOST: usize = 256;
+    let Some((open, close, commas)) = first_braces(text) else { return vec![text.to_owned()] };
+    let mut starts = vec![open + 1];
+    starts.extend(commas.iter().map(|comma| comma + 1));
+    let ends = commas.iter().copied().chain([close]);
+    let parts = starts
+        .into_iter()
+        .zip(ends)
+        .map(|(start, end)| format!("{}{}{}", &text[..open], &text[start..end], &text[close + 1..]));
+    let mut found: Vec<String> = parts.take(MOST).flat_map(|part| alternatives(&part)).collect();
+    found.truncate(MOST);
+    found
+}
+
+/// The first braces with a comma of their own: where they open and close, and their commas.
+fn first_braces(text: &str) -> Option<(usize, usize, Vec<usize>)> {
+    let open_braces = text.match_indices('{').map(|(at, _)| at);
+    for open in open_braces {
+        let (mut depth, mut commas) = (0_usize, Vec::new());
+        for (at, letter) in text[open..].char_indices() {
+            match letter {
+                '{' => depth += 1,
+                ',' if depth == 1 => commas.push(open + at),
+                '}' if depth == 1 && !commas.is_empty() => return Some((open, open + at, commas)),
+                '}' if depth == 1 => break,
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_follow_rpm() {
+        for (value, name) in [
+            ("https://x.test/a/b.tar.gz#/t1-1.0.tar.gz", "t1-1.0.tar.gz"),
+            ("https://x.test/dl?x=1&f=foo.tgz", "foo.tgz"),
+            ("https://x.test/c-1.0.tar.gz", "c-1.0.tar.gz"),
+            ("a=b.conf", "a=b.conf"),
+            ("sub/local.conf", "local.conf"),
+        ] {
+            assert_eq!(file_name(value), name);
+        }
+    }
+
+    #[test]
+    fn sections_tags_and_files_are_told_apart() {
+        let text = "Name: a\nSource0: https://x.test/a.tar\nPATCH:\tb.patch\nSourcecode: no\n%description\nSource1: no\n\
+            %package devel\nSource9: nine\n%sourcelist\n# c\nlisted.tar\n%checkout\n%files\n%defattr(-,root,root)\n\
+            %dir /etc/a\n%config(noreplace) %attr(0644, root, root) /etc/a/*.conf\n%doc README /usr/share/doc/a\n\
+            %exclude /usr/lib/no\n/usr/lib64/{pkgconfig/{a,b}.pc,liba.so}\n\"/usr/share/with space\"\n%{_unknown}/x\n\
+            %ghost %verify(not md5) /run/a\n/odd{x}/y{\n%check\nmake\n%files devel -f devel.lang\n/usr/include/a.h\n";
+        let parsed = read(text);
+        assert!(parsed.has_check);
+        assert_eq!(parsed.sources, ["https://x.test/a.tar", "b.patch", "nine", "listed.tar", "%checkout"]);
+        let files = [
+            "/etc/a",
+            "/etc/a/*.conf",
+            "/usr/share/doc/a",
+            "/usr/lib64/pkgconfig/a.pc",
+            "/usr/lib64/pkgconfig/b.pc",
+            "/usr/lib64/liba.so",
+            "/usr/share/with space",
+            "/run/a",
+            "/odd{x}/y{",
+            "/usr/include/a.h",
+        ];
+        assert_eq!(parsed.files, files);
+    }
+
+    #[test]
+    fn a_word_that_begins_like_check_is_no_section() {
+        assert!(!read("%install\n%checkfoo\n %check\n").has_check);
+    }
+}

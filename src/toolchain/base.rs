@@ -1,0 +1,123 @@
+//! Where a stage starts: the image below, or the first of its bases that can be had.
+
+use super::debootstrap;
+use super::error::ToolchainError;
+use super::record::Record;
+use super::stage::{Base, Debootstrap, Origin, Stage};
+use super::{StageContext, record};
+use crate::digest::KeyBuilder;
+use crate::digest::Sha256;
+use crate::event::Event;
+use crate::oci::ImageConfig;
+use crate::oci::registry;
+
+/// 2026-01-01 00:00:00 UTC in seconds since 1970: a file of an image that is newer gets this time, so that layers made on
+/// different days are equal. It is later than the files of the bases, whose times tell what they are.
+const NEWEST_FILE: u64 = 1_767_225_600;
+
+/// The image that the stage's first instruction starts from.
+pub(super) async fn obtain(
+    stage: &Stage,
+    below: Option<Sha256>,
+    context: &StageContext<'_>,
+) -> Result<Record, ToolchainError> {
+    match &stage.origin {
+        Origin::Stage(name) => from_stage(stage, name, below, context),
+        Origin::Bases(bases) => first_of(stage, bases, context).await,
+    }
+}
+
+fn from_stage(
+    stage: &Stage,
+    name: &str,
+    below: Option<Sha256>,
+    context: &StageContext<'_>,
+) -> Result<Record, ToolchainError> {
+    let missing = || ToolchainError::NoStageBelow { stage: stage.name.clone(), below: name.to_owned() };
+    let image = below.ok_or_else(missing)?;
+    let apt_lines = record::load(&context.layout.state(), image).map(|record| record.apt_lines).unwrap_or_default();
+    Ok(Record { image, apt_lines, base: format!("stage {name}") })
+}
+
+async fn first_of(stage: &Stage, bases: &[Base], context: &StageContext<'_>) -> Result<Record, ToolchainError> {
+    let mut tried = Vec::new();
+    for base in bases {
+        if context.cancel.is_cancelled() {
+            return Err(ToolchainError::Cancelled { stage: stage.name.clone() });
+        }
+        match obtain_one(base, context).await {
+            Ok(record) => return Ok(record),
+            Err(reason) => {
+                let text = format!("stage `{}`: {} cannot be had: {reason}", stage.name, base.describe());
+                (context.report)(Event::Note { text });
+                tried.push((base.describe(), reason));
+            }
+        }
+    }
+    Err(ToolchainError::NoBase { stage: stage.name.clone(), tried })
+}
+
+async fn obtain_one(base: &Base, context: &StageContext<'_>) -> Result<Record, String> {
+    let record = |image, apt_lines| Record { image, apt_lines, base: base.describe() };
+    match base {
+        Base::Image(reference) => {
+            let image =
+                registry::pull(reference, context.store, context.report).await.map_err(|error| chain(&error))?;
+            Ok(record(image.manifest, Vec::new()))
+        }
+        Base::Archive(path) => {
+            let config = root_config();
+            let imported = tokio::task::block_in_place(|| context.store.import_archive(path, &config));
+            let image = imported.map_err(|error| chain(&error))?;
+            Ok(record(image.manifest, Vec::new()))
+        }
+        Base::Debootstrap(wanted) => {
+            let (image, apt_lines) = by_debootstrap(wanted, context).await?;
+            Ok(record(image, apt_lines))
+        }
+    }
+}
+
+/// A fresh root is kept under the key of what was asked for, so that a stage that fails later does not fetch it again.
+async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Result<(Sha256, Vec<String>), String> {
+    let apt_lines = debootstrap::apt_lines(wanted, context.archives);
+    let key =
+        KeyBuilder::new("debootstrap").field("suite", &wanted.suite).field("lines", apt_lines.join("\n")).finish();
+    let known = record::load(&context.layout.state(), key);
+    if let Some(known) = known.filter(|known| context.store.has(known.image)) {
+        return Ok((known.image, apt_lines));
+    }
+    let work = context.layout.work();
+    std::fs::create_dir_all(&work).map_err(|error| format!("cannot make `{}`: {error}", work.display()))?;
+    let tar = work.join(format!("debootstrap-{}.tar", std::process::id()));
+    let image = async {
+        debootstrap::make(wanted, &apt_lines, &tar, context.cancel).await?;
+        let stored = tokio::task::block_in_place(|| context.store.from_rootfs_tar(&tar, &root_config()));
+        stored.map_err(|error| chain(&error))
+    }
+    .await;
+    let removed = std::fs::remove_file(&tar);
+    let image = image?.manifest;
+    if let Err(error) = removed {
+        tracing::warn!(path = %tar.display(), %error, "cannot remove a temporary file");
+    }
+    let kept = Record { image, apt_lines: apt_lines.clone(), base: format!("debootstrap {}", wanted.suite) };
+    record::save(&context.layout.state(), key, &kept).map_err(|error| chain(&error))?;
+    Ok((image, apt_lines))
+}
+
+/// The configuration of a root that comes without one.
+fn root_config() -> ImageConfig {
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
+    ImageConfig { env: vec![path], created: NEWEST_FILE, ..ImageConfig::default() }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,159 @@
+//! Toolchain stages: container images that packages and disk images are built in.
+//!
+//! In: [`Stage`]s of a pipeline. Out: for each stage one image in the OCI layout, from then on named by its digest.
+//!
+//! A stage is a base (an image of a registry by digest, an archive, or a Debian-like root by mmdebstrap, the first that
+//! can be had) or the image of a stage above, then the instructions of its containerfile, then one layer with an RPM
+//! database that says what the stage [provides](provides). Each instruction gives one layer and is kept when it is
+//! finished, so that an interrupted stage goes on with the next one.
+//!
+//! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
+//! of the image below, the containerfile's instructions, the content of the files that it copies, `provides`, and
+//! [`KEY_VERSION`]. What does not: paths of the host, its mirrors, the engine. Known hole: a command such as `apt-get
+//! install` gives what the archive holds on that day; the image is made once and its digest enters every build key.
+
+mod base;
+mod containerfile;
+mod copy;
+mod debootstrap;
+mod error;
+mod provides;
+mod record;
+mod stage;
+mod steps;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use containerfile::ContainerfileError;
+pub use error::ToolchainError;
+pub use stage::{Base, Debootstrap, Origin, Stage};
+use tokio_util::sync::CancellationToken;
+
+use crate::digest::KeyBuilder;
+use crate::digest::Sha256;
+use crate::engine::Engine;
+use crate::engine::ImageId;
+use crate::event::Report;
+use crate::layout::Layout;
+use crate::oci::Store;
+use crate::package::Capability;
+use crate::source::Archive;
+
+/// Counts up when the same stage description gives another image.
+const KEY_VERSION: &str = "1";
+
+/// A finished stage: an image that packages are built in.
+#[derive(Clone, Debug)]
+pub struct Toolchain {
+    /// Name of the stage.
+    pub stage: String,
+    /// The image's manifest digest.
+    pub digest: Sha256,
+    /// The architecture of what it builds, in RPM's word: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// What RPM may take as given in it: its rpm database says so too.
+    pub provides: Vec<Capability>,
+    /// RPM macros of the run, such as `dist`.
+    pub macros: BTreeMap<String, String>,
+}
+
+impl Toolchain {
+    /// The image to start containers from.
+    pub fn image(&self) -> ImageId {
+        ImageId::Stored(self.digest)
+    }
+}
+
+/// What making a stage needs.
+pub struct StageContext<'a> {
+    /// Runs the commands of containerfiles.
+    pub engine: &'a Engine,
+    /// Gets the image.
+    pub store: &'a Store,
+    /// Where records, logs and work in progress are.
+    pub layout: &'a Layout,
+    /// The host's package archives, for `debootstrap`.
+    pub archives: &'a [Archive],
+    /// Tells what is going on.
+    pub report: Report<'a>,
+    /// Ends the work.
+    pub cancel: &'a CancellationToken,
+}
+
+/// A stage's image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Its manifest digest.
+    pub image: Sha256,
+    /// Which base it goes back to, in words.
+    pub base: String,
+    /// True when nothing had to be done.
+    pub up_to_date: bool,
+}
+
+/// Makes the image of `stage`, or finds it when its key is known; `below` is the image of the stage that it starts from.
+pub async fn build(
+    stage: &Stage,
+    below: Option<Sha256>,
+    context: &StageContext<'_>,
+) -> Result<Finished, ToolchainError> {
+    let script = steps::read(stage)?;
+    let key = key(stage, below, script.as_ref())?;
+    if let Some(finished) = find(key, context) {
+        return Ok(finished);
+    }
+    let start = base::obtain(stage, below, context).await?;
+    let done = steps::carry_out(stage, script.as_ref(), start, context).await?;
+    record::save(&context.layout.state(), key, &done)?;
+    Ok(Finished { image: done.image, base: done.base, up_to_date: false })
+}
+
+/// The image of `stage` when nothing has to be done for it.
+pub fn up_to_date(
+    stage: &Stage,
+    below: Option<Sha256>,
+    layout: &Layout,
+    store: &Store,
+) -> Result<Option<Sha256>, ToolchainError> {
+    let script = steps::read(stage)?;
+    let key = key(stage, below, script.as_ref())?;
+    Ok(record::load(&layout.state(), key).map(|record| record.image).filter(|image| store.has(*image)))
+}
+
+fn find(key: Sha256, context: &StageContext<'_>) -> Option<Finished> {
+    let record = record::load(&context.layout.state(), key)?;
+    let is_there = context.store.has(record.image);
+    is_there.then_some(Finished { image: record.image, base: record.base, up_to_date: true })
+}
+
+fn key(stage: &Stage, below: Option<Sha256>, script: Option<&steps::Script>) -> Result<Sha256, ToolchainError> {
+    let mut key = KeyBuilder::new("toolchain stage").field("version", KEY_VERSION);
+    match &stage.origin {
+        Origin::Stage(_) => key = key.field("below", below.map(Sha256::to_oci).unwrap_or_default()),
+        Origin::Bases(bases) => {
+            for base in bases {
+                key = key.field("base", base_name(base));
+            }
+        }
+    }
+    if let Some(script) = script {
+        key = key.field("script", script.digest()?.as_bytes());
+    }
+    for capability in &stage.provides {
+        key = key.field("provides", capability.to_string());
+    }
+    Ok(key.finish())
+}
+
+/// A base as the key sees it: an archive by its content, so that its path does not count.
+fn base_name(base: &Base) -> String {
+    match base {
+        Base::Archive(path) => format!("archive {}", archive_digest(path)),
+        Base::Image(_) | Base::Debootstrap(_) => base.describe(),
+    }
+}
+
+fn archive_digest(path: &Path) -> String {
+    Sha256::of_file(path).map_or_else(|_| "missing".to_owned(), Sha256::to_oci)
+}

@@ -1,0 +1,58 @@
+//! What the pipeline says of one toolchain stage, checked.
+
+use std::path::PathBuf;
+
+use crate::package::Capability;
+
+/// One stage: where its file system comes from and what is done to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Its name, unique in the pipeline.
+    pub name: String,
+    /// What it starts from.
+    pub origin: Origin,
+    /// The containerfile to carry out, absolute.
+    pub containerfile: Option<PathBuf>,
+    /// What RPM may take as given in it, besides what the stage below provides.
+    pub provides: Vec<Capability>,
+}
+
+/// What a stage starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The first of these that can be had; never empty.
+    Bases(Vec<Base>),
+    /// The image of the stage with this name, which stands above in the pipeline.
+    Stage(String),
+}
+
+/// A base that does not come from another stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// An image of a registry, `NAME@sha256:…`.
+    Image(String),
+    /// A rootfs tar, a `docker save` tar, or an OCI layout as tar or folder; absolute.
+    Archive(PathBuf),
+    /// A Debian-like root made by mmdebstrap.
+    Debootstrap(Debootstrap),
+}
+
+/// What mmdebstrap is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debootstrap {
+    /// Such as `bookworm`.
+    pub suite: String,
+    /// The archive's address; None for those that the host's apt configuration names for this suite.
+    pub mirror: Option<String>,
+}
+
+impl Base {
+    /// The base in the pipeline's words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Image(reference) => format!("image {reference}"),
+            Self::Archive(path) => format!("archive {}", path.display()),
+            Self::Debootstrap(debootstrap) => format!("debootstrap {}", debootstrap.suite),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One engine under test, with an image, and short ways to run something in it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drydock::engine::{
+    Capabilities, Choice, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, Home, HostPath, ImageId, Limits,
+    Mount, Network, Places, Session, Stream, Transfer, User,
+};
+use drydock::oci::Store;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::{Daemon, Owner, open_to_all};
+use crate::rootfs;
+use crate::traces::Traces;
+
+/// The engine and its surroundings; everything is below one temporary folder.
+pub struct Bench {
+    pub engine: Engine,
+    pub image: ImageId,
+    pub kind: Kind,
+    /// None for the machine's own daemon, and for an engine without one.
+    daemon: Option<Daemon>,
+    folder: TempDir,
+}
+
+/// Which engine, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Docker,
+    DockerByCopy,
+    Podman,
+    PodmanByCopy,
+    PodmanRootless,
+    Embedded,
+    EmbeddedRootless,
+}
+
+/// How a program ended and what it wrote.
+#[derive(Debug)]
+pub struct Ran {
+    pub exit: Exit,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Bench {
+    /// Starts what `kind` needs and connects.
+    pub async fn new(kind: Kind) -> Self {
+        let folder = tempfile::Builder::new().prefix("drydock-contract-").tempdir_in("/tmp").unwrap();
+        open_to_all(folder.path());
+        let daemon_folder = folder.path().join("daemon");
+        std::fs::create_dir(&daemon_folder).unwrap();
+        let daemon = kind.daemon(&daemon_folder);
+        let home = home(folder.path());
+        let image = ImageId::Stored(rootfs::image(&home.store, folder.path()).manifest);
+        let engine = connect(kind, &address(daemon.as_ref()), home).await;
+        println!("{kind:?}: {}", engine.description());
+        let bench = Self { engine, image, kind, daemon, folder };
+        // So that the image is there before anything is compared.
+        assert_eq!(bench.run(&bench.program(&["true"])).await.exit, Exit::Code(0));
+        bench
+    }
+
+    /// A folder for the test's own files; also the engine's, below it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A new empty folder.
+    pub fn empty_folder(&self, name: &str) -> PathBuf {
+        let path = self.folder().join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir(&path).unwrap();
+        path
+    }
+
+    /// Where the daemon is.
+    pub fn address(&self) -> String {
+        address(self.daemon.as_ref())
+    }
+
+    /// True when the daemon is the test's own, and may be killed.
+    pub fn has_daemon(&self) -> bool {
+        self.daemon.is_some()
+    }
+
+    /// Kills the daemon and starts it again after `between`.
+    pub async fn restart_daemon(&mut self, between: impl FnOnce()) {
+        self.daemon.as_mut().unwrap().kill();
+        between();
+        self.daemon = self.kind.daemon(&self.folder().join("daemon"));
+        self.engine = connect(self.kind, &self.address(), home(self.folder())).await;
+    }
+
+    /// A shell script, run by `builder` in its home folder.
+    pub fn shell(&self, script: &str) -> ContainerSpec {
+        self.program(&["sh", "-c", script])
+    }
+
+    /// A program, run by `builder` in its home folder.
+    pub fn program(&self, argv: &[&str]) -> ContainerSpec {
+        program(self.image, argv)
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, spec: &ContainerSpec) -> Ran {
+        self.try_run(spec, None).await.unwrap()
+    }
+
+    /// Runs it and takes `from` out into the new folder `into`.
+    pub async fn run_and_collect(&self, spec: &ContainerSpec, from: &str, into: &Path) -> Result<Ran, EngineError> {
+        self.try_run(spec, Some(Collect { from: guest(from), into: into.to_owned() })).await
+    }
+
+    /// Runs it.
+    pub async fn try_run(&self, spec: &ContainerSpec, collect: Option<Collect>) -> Result<Ran, EngineError> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut output = |stream: Stream, bytes: &[u8]| match stream {
+            Stream::Stdout => stdout.extend_from_slice(bytes),
+            Stream::Stderr => stderr.extend_from_slice(bytes),
+        };
+        let cancel = CancellationToken::new();
+        let exit = self.engine.run(spec, Session { output: &mut output, collect, cancel: &cancel }).await?;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Ok(Ran { exit, stdout: text(stdout), stderr: text(stderr) })
+    }
+
+    /// The folders of the daemon's containers.
+    pub fn containers(&self) -> Vec<PathBuf> {
+        let folders = ["data/containers", "root/overlay-containers", "root/vfs-containers"];
+        let entries = folders.iter().flat_map(|folder| std::fs::read_dir(self.folder().join("daemon").join(folder)));
+        entries.flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    }
+
+    /// What is there now of mounts, processes and folders.
+    pub fn traces(&self) -> Traces {
+        let watched = [
+            "daemon/data/containers", "daemon/data/overlay2", "daemon/data/volumes", "daemon/root/overlay-containers",
+            "daemon/root/vfs-containers", "daemon/root/overlay", "daemon/root/volumes", "engine",
+            "engine/containers",
+        ];
+        Traces::of(self.folder(), &watched)
+    }
+}
+
+impl Kind {
+    /// What a user would choose.
+    pub fn choice(self) -> Choice {
+        match self {
+            Self::Docker | Self::DockerByCopy => Choice::Docker,
+            Self::Podman | Self::PodmanByCopy | Self::PodmanRootless => Choice::Podman,
+            Self::Embedded | Self::EmbeddedRootless => Choice::Embedded,
+        }
+    }
+
+    /// The kind with this debug form.
+    pub fn read(name: &str) -> Self {
+        let daemons = [Self::Docker, Self::DockerByCopy, Self::Podman, Self::PodmanByCopy, Self::PodmanRootless];
+        let all = daemons.into_iter().chain([Self::Embedded, Self::EmbeddedRootless]);
+        all.into_iter().find(|kind| format!("{kind:?}") == name).unwrap()
+    }
+
+    /// True when files are copied to the engine.
+    pub fn copies(self) -> bool {
+        matches!(self, Self::DockerByCopy | Self::PodmanByCopy)
+    }
+
+    fn daemon(self, folder: &Path) -> Option<Daemon> {
+        match self {
+            Self::Docker | Self::DockerByCopy if nix::unistd::geteuid().is_root() => Some(Daemon::docker(folder)),
+            Self::Docker | Self::DockerByCopy | Self::Embedded | Self::EmbeddedRootless => None,
+            Self::Podman | Self::PodmanByCopy => Some(Daemon::podman(folder, Owner::Root)),
+            Self::PodmanRootless => Some(Daemon::podman(folder, Owner::User)),
+        }
+    }
+}
+
+/// The address of `daemon`, or of the machine's Docker.
+fn address(daemon: Option<&Daemon>) -> String {
+    let given = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    daemon.map_or(given, Daemon::address)
+}
+
+/// Connects to the daemon at `address`.
+pub async fn connect(kind: Kind, address: &str, home: Home) -> Engine {
+    let mut places = Places::default();
+    match kind.choice() {
+        Choice::Podman => places.container_host = Some(address.to_owned()),
+        _ => places.docker_host = Some(address.to_owned()),
+    }
+    if kind.copies() {
+        places.transfer = Transfer::Copy;
+    }
+    Engine::connect(kind.choice(), &places, home).await.unwrap()
+}
+
+/// A program in `image`, run by `builder` in its home folder.
+pub fn program(image: ImageId, argv: &[&str]) -> ContainerSpec {
+    ContainerSpec {
+        image,
+        argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        env: BTreeMap::new(),
+        user: User::Named("builder".to_owned()),
+        workdir: guest("/home/builder"),
+        mounts: Vec::new(),
+        network: Network::None,
+        capabilities: Capabilities::Default,
+        limits: Limits { memory_bytes: Some(512 << 20), pids: Some(256), timeout: Some(Duration::from_secs(120)) },
+    }
+}
+
+/// The engine's files below the folder of a bench.
+pub fn home(folder: &Path) -> Home {
+    let engine = folder.join("engine");
+    std::fs::create_dir_all(&engine).unwrap();
+    Home { store: Store::open(folder.join("oci")).unwrap(), folder: engine, helper: env!("CARGO_BIN_EXE_drydock").into() }
+}
+
+/// A path in the container.
+pub fn guest(path: &str) -> GuestPath {
+    GuestPath::new(path).unwrap()
+}
+
+/// A read-only mount.
+pub fn read_only(host: &Path, at: &str) -> Mount {
+    Mount::ReadOnly { host: HostPath::new(host).unwrap(), guest: guest(at) }
+}

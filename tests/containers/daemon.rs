@@ -1,0 +1,182 @@
+//! Daemons of the tests' own: with their own folders, sockets and names, so that the machine's are not disturbed.
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User};
+
+use crate::traces;
+
+/// A running daemon; it ends with this value.
+pub struct Daemon {
+    child: Child,
+    socket: PathBuf,
+}
+
+/// Whose Podman.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The system's.
+    Root,
+    /// An ordinary user's.
+    User,
+}
+
+impl Daemon {
+    /// A Docker whose files are all below `folder`.
+    pub fn docker(folder: &Path) -> Self {
+        let socket = folder.join("docker.sock");
+        let at = |name: &str| folder.join(name).display().to_string();
+        let namespace = format!("drydock-contract-{}", std::process::id());
+        let mut command = parented(&["dockerd"]);
+        command.args(["--host", &format!("unix://{}", socket.display())]);
+        command.args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("docker.pid")]);
+        command.args(["--containerd-namespace", &namespace, "--bridge", "none", "--iptables=false", "--ip6tables=false"]);
+        Self::started(command, folder, socket)
+    }
+
+    /// A Podman service whose files are all below `folder`.
+    pub fn podman(folder: &Path, owner: Owner) -> Self {
+        let socket = folder.join("podman.sock");
+        let at = |name: &str| folder.join(name).display().to_string();
+        // crun does not know cgroup v1 beside v2.
+        let runtime = if Path::new("/usr/sbin/runc").exists() { "runtime = \"runc\"\n" } else { "" };
+        let settings = format!("[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n{runtime}");
+        std::fs::write(folder.join("containers.conf"), settings).unwrap();
+        let mut words: Vec<String> = Vec::new();
+        if owner == Owner::User && nix::unistd::geteuid().is_root() {
+            let user = ordinary_user();
+            nix::unistd::chown(folder, Some(user.uid), Some(user.gid)).unwrap();
+            words.extend(["setpriv", "--init-groups", "--inh-caps=-all"].map(str::to_owned));
+            words.extend([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)]);
+        }
+        words.push("podman".to_owned());
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let mut command = parented(&words);
+        let driver = if owner == Owner::User { "vfs" } else { "overlay" };
+        command.args(["--root", &at("root"), "--runroot", &at("run"), "--tmpdir", &at("tmp"), "--storage-driver", driver]);
+        command.args(["system", "service", "--time=0", &format!("unix://{}", socket.display())]);
+        command.env("CONTAINERS_CONF", folder.join("containers.conf"));
+        command.env("HOME", folder).env("XDG_RUNTIME_DIR", folder).env_remove("XDG_CONFIG_HOME");
+        command.current_dir(folder);
+        Self::started(command, folder, socket)
+    }
+
+    /// Its address.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// Its process.
+    pub fn process(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap())
+    }
+
+    /// Kills it without a warning, and what belongs to it: a rootless Podman is two processes, and Docker's containerd is
+    /// meant to die with it, but a new Docker that comes too early takes the old one for its own.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let _ = std::fs::remove_file(self.folder().join("docker.pid"));
+        while self.kill_processes(&["system service", "containerd.toml"]) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills the processes whose command line has this daemon's folder and one of `words`; false when there is none.
+    fn kill_processes(&self, words: &[&str]) -> bool {
+        let processes = traces::processes_below(self.folder());
+        let mut processes = processes.into_iter().filter(|(_, command)| words.iter().any(|word| command.contains(word)));
+        processes.by_ref().filter(|(process, _)| kill(Pid::from_raw(*process), Signal::SIGKILL).is_ok()).count() > 0
+    }
+
+    fn folder(&self) -> &Path {
+        self.socket.parent().unwrap()
+    }
+
+    fn started(mut command: Command, folder: &Path, socket: PathBuf) -> Self {
+        let log = File::create(folder.join("daemon.log")).unwrap();
+        command.stdin(std::process::Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().expect("the daemon is not installed");
+        let mut daemon = Self { child, socket };
+        let begin = Instant::now();
+        while std::os::unix::net::UnixStream::connect(&daemon.socket).is_err() {
+            let ended = daemon.child.try_wait().unwrap();
+            if ended.is_some() || begin.elapsed() > Duration::from_secs(60) {
+                let log = std::fs::read_to_string(folder.join("daemon.log")).unwrap();
+                panic!("{command:?} does not answer ({ended:?}):\n{log}");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        daemon
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It ends its own helpers when it is asked, and not when it is killed.
+        let _ = kill(self.process(), Signal::SIGTERM);
+        let begin = Instant::now();
+        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            if begin.elapsed() > Duration::from_secs(20) {
+                let _ = self.child.kill();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // What a daemon leaves when it ends: Podman the process that keeps its user namespace, both a mount of their storage.
+        for pause in ["tmp/pause.pid", "libpod/tmp/pause.pid", "run/pause.pid"] {
+            let process = std::fs::read_to_string(self.folder().join(pause)).ok();
+            if let Some(process) = process.and_then(|text| text.trim().parse().ok()) {
+                let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+            }
+        }
+        self.kill_processes(&[""]);
+        for point in traces::mounts_below(self.folder()).iter().rev() {
+            let _ = nix::mount::umount2(Path::new(point), nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+/// A command that ends with the test process, however that ends.
+fn parented(words: &[&str]) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).args(words);
+    command
+}
+
+/// The user named by `DRYDOCK_CONTAINER_USER`, else the first one who has ranges of user numbers.
+pub fn ordinary_user() -> User {
+    let subordinate = std::fs::read_to_string("/etc/subuid").unwrap_or_default();
+    let named = std::env::var("DRYDOCK_CONTAINER_USER").ok();
+    let names = named.iter().map(String::as_str).chain(subordinate.lines().filter_map(|line| line.split(':').next()));
+    let mut users = names.filter_map(|name| User::from_name(name).ok().flatten());
+    users.find(|user| !user.uid.is_root()).expect(
+        "no ordinary user with ranges in /etc/subuid: `useradd --create-home --add-subids-for-system NAME`, \
+         then DRYDOCK_CONTAINER_USER=NAME",
+    )
+}
+
+/// Lets everybody into the folder.
+pub fn open_to_all(folder: &Path) {
+    std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Runs this very test, and nothing else, as an ordinary user.
+pub fn rerun_as_user(test: &str) {
+    let user = ordinary_user();
+    let status = Command::new("setpriv")
+        .args(["--init-groups", "--inh-caps=-all"])
+        .args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env("HOME", &user.dir)
+        .current_dir("/tmp")
+        .status()
+        .unwrap();
+    assert!(status.success(), "as {}: {status} {:?}", user.name, status.signal());
+}

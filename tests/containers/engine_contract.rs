@@ -1,0 +1,91 @@
+//! The contract that every engine keeps: one list of scenarios, run against each engine.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+
+use crate::bench::{Bench, Kind};
+use crate::daemon::rerun_as_user;
+use crate::scenarios::{self, SCENARIOS};
+
+fn wanted() -> bool {
+    let wanted = std::env::var_os("DRYDOCK_CONTAINER_TESTS").is_some();
+    if !wanted {
+        println!("skipped: set DRYDOCK_CONTAINER_TESTS=1");
+    }
+    wanted
+}
+
+fn keeps_the_contract(kind: Kind) {
+    if !wanted() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let failed = runtime.block_on(async {
+        let only = std::env::var("DRYDOCK_CONTRACT_ONLY").unwrap_or_default();
+        let mut failed = Vec::new();
+        let mut bench = Bench::new(kind).await;
+        for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| name.contains(&only)) {
+            let begin = Instant::now();
+            let outcome = AssertUnwindSafe(scenario(&bench)).catch_unwind().await;
+            let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+            println!("{kind:?}: {name} ... {word} ({:.1} s)", begin.elapsed().as_secs_f64());
+            if outcome.is_err() {
+                failed.push(*name);
+            }
+        }
+        if bench.has_daemon() && (only.is_empty() || only == "daemon") {
+            scenarios::a_daemon_that_dies_is_told_with_the_container(&mut bench).await;
+        }
+        failed
+    });
+    assert!(failed.is_empty(), "{kind:?} does not keep: {failed:#?}");
+}
+
+#[test]
+fn docker() {
+    keeps_the_contract(Kind::Docker);
+}
+
+#[test]
+fn docker_by_copy() {
+    keeps_the_contract(Kind::DockerByCopy);
+}
+
+#[test]
+fn podman() {
+    keeps_the_contract(Kind::Podman);
+}
+
+#[test]
+fn podman_by_copy() {
+    keeps_the_contract(Kind::PodmanByCopy);
+}
+
+#[test]
+fn podman_rootless() {
+    keeps_the_contract(Kind::PodmanRootless);
+}
+
+#[test]
+fn embedded() {
+    keeps_the_contract(Kind::Embedded);
+}
+
+#[test]
+fn embedded_rootless() {
+    if nix::unistd::geteuid().is_root() && wanted() {
+        rerun_as_user("engine_contract::embedded_rootless");
+    } else {
+        keeps_the_contract(Kind::EmbeddedRootless);
+    }
+}
+
+/// No test of its own: a scenario starts it in another process and kills that.
+#[test]
+fn victim() {
+    if let Some(folder) = std::env::var_os("DRYDOCK_CONTRACT_VICTIM") {
+        tokio::runtime::Runtime::new().unwrap().block_on(scenarios::run_until_killed(folder.as_ref()));
+    }
+}

@@ -1,0 +1,439 @@
+//! What every engine does, one scenario a function; each panics when the engine does something else.
+
+use std::future::Future;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use drydock::digest::Sha256;
+use drydock::engine::{Exit, ImageId, Mount, Session, Stream, User};
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use crate::bench::{Bench, Kind, connect, guest, home, program, read_only};
+use crate::rootfs::BUILDER;
+use crate::traces::Traces;
+
+type Scenario = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+macro_rules! scenarios {
+    ($($(#[$doc:meta])* async fn $name:ident($bench:ident) $body:block)*) => {
+        /// All scenarios by name, in the order in which they run.
+        pub const SCENARIOS: &[(&str, Scenario)] = &[$((stringify!($name), $name)),*];
+        $($(#[$doc])* fn $name($bench: &Bench) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+            Box::pin(async move $body)
+        })*
+    };
+}
+
+scenarios! {
+    async fn an_exit_status_and_a_signal_are_told_apart(bench) {
+        assert_eq!(bench.run(&bench.shell("exit 0")).await.exit, Exit::Code(0));
+        assert_eq!(bench.run(&bench.shell("exit 7")).await.exit, Exit::Code(7));
+        assert_eq!(bench.run(&bench.shell("exit 137")).await.exit, Exit::Code(137));
+        assert_eq!(bench.run(&bench.shell("kill -KILL $$")).await.exit, Exit::Signal(9));
+        assert_eq!(bench.run(&bench.shell("kill -SEGV $$")).await.exit, Exit::Signal(11));
+        assert_eq!(bench.run(&bench.shell("sh -c 'kill -KILL $$'; exit $?")).await.exit, Exit::Code(137));
+    }
+
+    async fn both_streams_come_whole_and_apart(bench) {
+        let ran = bench.run(&bench.shell("echo out; echo err >&2; printf 'no newline'; printf 'none\\n\\n' >&2")).await;
+        assert_eq!((&*ran.stdout, &*ran.stderr), ("out\nno newline", "err\nnone\n\n"));
+        let ran = bench.run(&bench.shell("seq 200000; seq 200000 >&2")).await;
+        let all: String = (1..=200_000).map(|n| format!("{n}\n")).collect();
+        assert!(ran.stdout == all && ran.stderr == all, "{} and {} bytes", ran.stdout.len(), ran.stderr.len());
+    }
+
+    async fn output_is_seen_while_the_program_runs(bench) {
+        // The program goes on only when its first lines were seen: it waits for a file that the test then writes.
+        let folder = bench.empty_folder("signal");
+        let mut spec = bench.shell("echo first; echo first >&2; until test -e /signal/go; do sleep 0.05; done; echo last");
+        spec.mounts.push(read_only(&folder, "/signal"));
+        let by_copy = bench.kind.copies();
+        if by_copy {
+            spec.argv[2] = "echo first; echo first >&2; sleep 3; echo last".to_owned();
+        }
+        let begin = Instant::now();
+        let (mut seen, mut first) = (0, None);
+        let mut output = |_: Stream, bytes: &[u8]| {
+            if bytes.starts_with(b"first") {
+                seen += 1;
+                if seen == 2 {
+                    first = Some(begin.elapsed());
+                    std::fs::write(folder.join("go"), "").unwrap();
+                }
+            }
+        };
+        let cancel = CancellationToken::new();
+        let session = Session { output: &mut output, collect: None, cancel: &cancel };
+        assert_eq!(bench.engine.run(&spec, session).await.unwrap(), Exit::Code(0));
+        let first = first.expect("the first lines of both streams");
+        assert!(!by_copy || begin.elapsed() - first > Duration::from_secs(2), "seen only at the end");
+    }
+
+    async fn a_time_limit_kills(bench) {
+        let before = bench.traces();
+        let mut spec = bench.shell("echo begun; sleep 1000");
+        spec.limits.timeout = Some(Duration::from_secs(2));
+        let begin = Instant::now();
+        let ran = bench.run(&spec).await;
+        assert_eq!((ran.exit, &*ran.stdout), (Exit::TimedOut, "begun\n"));
+        assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+        Traces::settle(&before, || bench.traces());
+    }
+
+    async fn a_memory_limit_kills(bench) {
+        if bench.engine.description().contains("cannot keep memory") {
+            println!("    this engine says that it cannot limit memory here");
+            return;
+        }
+        let hog = "dd if=/dev/zero of=/dev/null bs=300M count=1";
+        let mut spec = bench.shell(&format!("exec {hog}"));
+        spec.limits.memory_bytes = Some(64 << 20);
+        assert_eq!(bench.run(&spec).await.exit, Exit::MemoryLimit);
+        // As a compiler below make.
+        let mut spec = bench.shell(&format!("{hog} || exit 2"));
+        spec.limits.memory_bytes = Some(64 << 20);
+        assert_eq!(bench.run(&spec).await.exit, Exit::MemoryLimit);
+        spec.limits.memory_bytes = Some(512 << 20);
+        assert_eq!(bench.run(&spec).await.exit, Exit::Code(0));
+    }
+
+    async fn a_process_limit_is_kept(bench) {
+        if bench.engine.description().contains("process limits") {
+            println!("    this engine says that it cannot limit processes here");
+            return;
+        }
+        let mut spec = bench.shell("for i in 1 2 3 4 5 6 7 8 9; do sleep 30 & done; echo all");
+        spec.limits.pids = Some(6);
+        assert_ne!(bench.run(&spec).await.exit, Exit::Code(0));
+        spec.limits.pids = Some(60);
+        assert_eq!(bench.run(&spec).await.stdout, "all\n");
+    }
+
+    async fn a_cancelled_run_leaves_nothing(bench) {
+        let before = bench.traces();
+        let cancel = CancellationToken::new();
+        let mut output = |_: Stream, _: &[u8]| cancel.cancel();
+        let session = Session { output: &mut output, collect: None, cancel: &cancel };
+        let begin = Instant::now();
+        let spec = bench.shell("sleep 1000 & echo begun; sleep 1000");
+        assert_eq!(bench.engine.run(&spec, session).await.unwrap(), Exit::Cancelled);
+        assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+        let session = Session { output: &mut |_, _| (), collect: None, cancel: &cancel };
+        assert_eq!(bench.engine.run(&spec, session).await.unwrap(), Exit::Cancelled);
+        Traces::settle(&before, || bench.traces());
+    }
+
+    async fn a_dropped_run_leaves_nothing(bench) {
+        let before = bench.traces();
+        let cancel = CancellationToken::new();
+        let begun = tokio::sync::Notify::new();
+        let mut output = |_: Stream, _: &[u8]| begun.notify_one();
+        let session = Session { output: &mut output, collect: None, cancel: &cancel };
+        let spec = bench.shell("echo begun; sleep 1000");
+        tokio::select! {
+            ended = bench.engine.run(&spec, session) => panic!("{ended:?}"),
+            () = begun.notified() => {}
+        }
+        tokio::task::yield_now().await;
+        tokio::task::block_in_place(|| Traces::settle(&before, || bench.traces()));
+    }
+
+    async fn there_is_no_network(bench) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = format!(
+            "nc -w 2 127.0.0.1 {port} </dev/null && echo reached the host; nc -w 2 192.0.2.1 80 </dev/null && echo reached; \
+             ip -o link | grep -v LOOPBACK | grep -w UP; ip route; true"
+        );
+        let ran = bench.run(&bench.shell(&script)).await;
+        assert_eq!((ran.exit, &*ran.stdout), (Exit::Code(0), ""), "{}", ran.stderr);
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err());
+    }
+
+    async fn inputs_cannot_be_changed(bench) {
+        let folder = bench.empty_folder("input");
+        std::fs::write(folder.join("file"), "content").unwrap();
+        std::fs::create_dir(folder.join("sub")).unwrap();
+        let everyone = PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(&folder, everyone).unwrap();
+        let tries = "cat /in/folder/file /in/alone; for at in /in/folder/file /in/alone; do echo x >>$at && echo wrote; \
+             chmod 600 $at && echo chmod; rm -f $at && echo removed; done; touch /in/folder/sub/new && echo made; \
+             mount -o remount,rw /in/folder && echo remounted; mount -o remount,bind,rw /in/folder && echo remounted; \
+             umount /in/folder && echo unmounted; true";
+        for user in [User::Root, User::Named("builder".to_owned())] {
+            let mut spec = bench.shell(tries);
+            spec.user = user;
+            spec.mounts = vec![read_only(&folder, "/in/folder"), read_only(&folder.join("file"), "/in/alone")];
+            let ran = bench.run(&spec).await;
+            assert_eq!((ran.exit, &*ran.stdout), (Exit::Code(0), "contentcontent"), "{}", ran.stderr);
+        }
+        assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"content");
+        assert_eq!(std::fs::read_dir(folder.join("sub")).unwrap().count(), 0);
+    }
+
+    async fn outputs_come_out_with_content_and_mode(bench) {
+        let into = bench.empty_folder("collected");
+        let script = "mkdir -p out/sub/deep out/empty; echo one >out/a; echo two >out/sub/deep/b; chmod 750 out/a; \
+             chmod 4755 out/sub/deep/b; dd if=/dev/zero of=out/big bs=1M count=20 2>/dev/null; exit 3";
+        let ran = bench.run_and_collect(&bench.shell(script), "/home/builder/out", &into).await.unwrap();
+        assert_eq!(ran.exit, Exit::Code(3), "files are wanted whatever the exit");
+        let mode = |name: &str| into.join(name).metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!((std::fs::read(into.join("a")).unwrap(), mode("a")), (b"one\n".to_vec(), 0o750));
+        assert_eq!((std::fs::read(into.join("sub/deep/b")).unwrap(), mode("sub/deep/b")), (b"two\n".to_vec(), 0o755));
+        assert_eq!(into.join("big").metadata().unwrap().len(), 20 << 20);
+        assert!(into.join("empty").is_dir());
+        let into = bench.empty_folder("collected");
+        bench.run_and_collect(&bench.shell("true"), "/home/builder/out", &into).await.unwrap();
+        assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0, "a missing folder counts as empty");
+    }
+
+    async fn only_files_and_folders_are_taken(bench) {
+        let before = bench.traces();
+        for (script, named) in [
+            ("ln -s /etc/passwd out/trap", "trap"),
+            ("ln -s .. out/trap", "trap"),
+            ("mkdir out/sub; mkfifo out/sub/trap", "trap"),
+            ("mknod out/trap c 1 3", "trap"),
+            ("ln out/good out/trap", "trap"),
+            ("rm -r out; ln -s /etc out", "out"),
+        ] {
+            let into = bench.empty_folder("collected");
+            let mut spec = bench.shell(&format!("mkdir out; echo x >out/good; {script}"));
+            // The device is for root alone.
+            spec.user = User::Root;
+            let refused = bench.run_and_collect(&spec, "/home/builder/out", &into).await;
+            match refused {
+                Ok(ran) if script.contains("mknod") => assert_ne!(ran.exit, Exit::Code(0), "{}", ran.stderr),
+                Ok(ran) => panic!("`{script}` was taken: {ran:?}"),
+                Err(error) => {
+                    assert!(error.to_string().contains(named), "{error}");
+                    assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0, "{script}");
+                }
+            }
+            std::fs::remove_dir_all(into).unwrap();
+        }
+        Traces::settle(&before, || bench.traces());
+    }
+
+    async fn a_build_has_no_privileges(bench) {
+        let script = "id -u; id -g; id -G; grep -E 'Cap(Eff|Prm|Amb|Inh)|NoNewPrivs' /proc/self/status | tr -d '\\t'";
+        let ran = bench.run(&bench.shell(script)).await;
+        let none = "0000000000000000";
+        let expected = format!(
+            "{BUILDER}\n{BUILDER}\n{BUILDER} 2345\nCapInh:{none}\nCapPrm:{none}\nCapEff:{none}\nCapAmb:{none}\nNoNewPrivs:1\n"
+        );
+        assert_eq!(ran.stdout, expected, "{}", ran.stderr);
+        let mut spec = bench.shell("id -u; mount -t tmpfs none /tmp && echo mounted; chown builder /tmp && echo chowned");
+        spec.user = User::Root;
+        assert_eq!(bench.run(&spec).await.stdout, "0\nchowned\n");
+    }
+
+    async fn the_environment_is_the_given_one(bench) {
+        let mut spec = bench.shell("pwd; env | grep -v -e ^PWD= -e ^SHLVL= | sort; hostname");
+        spec.workdir = guest("/made/for/this");
+        spec.env.insert("GIVEN".to_owned(), "with space\nand line".to_owned());
+        let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let expected = format!(
+            "/made/for/this\nFROM_IMAGE=yes\nGIVEN=with space\nHOME=/home/builder\nPATH={path}\nand line\ndrydock\n"
+        );
+        assert_eq!(bench.run(&spec).await.stdout, expected);
+    }
+
+    async fn a_missing_program_is_told(bench) {
+        for program in ["no-such-program", "/bin/no-such-program", "/etc/passwd"] {
+            let error = bench.try_run(&bench.program(&[program, "x"]), None).await.unwrap_err();
+            assert!(error.to_string().contains(&format!("cannot start `{program}`")), "{error}");
+        }
+        assert_eq!(bench.run(&bench.shell("no-such-program")).await.exit, Exit::Code(127));
+    }
+
+    async fn memory_can_be_mounted(bench) {
+        let mut spec = bench.shell("touch /tmp/x && stat -c %a /tmp && df -m /tmp | tail -1 | tr -s ' ' | cut -d ' ' -f 2");
+        spec.mounts.push(Mount::Tmpfs { guest: guest("/tmp"), size_bytes: 32 << 20 });
+        assert_eq!(bench.run(&spec).await.stdout, "1777\n32\n");
+    }
+
+    async fn a_derived_image_holds_exactly_the_change(bench) {
+        let (first, second) = (Sha256::of_bytes(b"first"), Sha256::of_bytes(b"second"));
+        let input = bench.empty_folder("derive");
+        let mut spec = bench.shell("cat /in/file >/etc/new; rm /etc/group; mkdir /opt; chmod 750 /root; echo $STEP; pwd");
+        std::fs::write(input.join("file"), "new\n").unwrap();
+        spec.mounts.push(read_only(&input.join("file"), "/in/file"));
+        (spec.user, spec.workdir) = (User::Root, guest("/root"));
+        spec.env.insert("STEP".to_owned(), "one".to_owned());
+        assert_eq!(derive(bench, &spec, first).await, (Exit::Code(0), "one\n/root\n".to_owned()));
+        assert_eq!(changes(bench, first).await, ["etc/", "etc/.wh.group", "etc/new", "opt/", "root/"]);
+
+        let mut next = bench.shell("cat /etc/new; ls /etc/group; stat -c %a /root; echo $STEP$HOME $FROM_IMAGE; id -un");
+        next.image = ImageId::Derived(first);
+        let ran = bench.run(&next).await;
+        assert_eq!(ran.stdout, "new\n750\n/home/builder yes\nbuilder\n", "{}", ran.stderr);
+        assert!(ran.stderr.contains("/etc/group"), "{}", ran.stderr);
+
+        next.argv[2] = "true".to_owned();
+        assert_eq!(derive(bench, &next, second).await.0, Exit::Code(0));
+        assert_eq!(changes(bench, second).await, [""; 0]);
+        next.argv[2] = "exit 1".to_owned();
+        let failed = Sha256::of_bytes(b"failed");
+        assert_eq!(derive(bench, &next, failed).await.0, Exit::Code(1));
+        for (key, there) in [(first, true), (second, true), (failed, false)] {
+            assert_eq!(bench.engine.has_image(ImageId::Derived(key)).await.unwrap(), there);
+            bench.engine.remove_derived(key).await.unwrap();
+            assert!(!bench.engine.has_image(ImageId::Derived(key)).await.unwrap());
+        }
+        bench.engine.remove_derived(first).await.unwrap();
+        assert!(bench.try_run(&next, None).await.is_err(), "the image is gone");
+    }
+
+    async fn files_are_seen_as_they_are(bench) {
+        let folder = bench.empty_folder("seen");
+        std::fs::create_dir(folder.join("sub")).unwrap();
+        std::fs::write(folder.join("sub/script"), "#!/bin/sh\necho ran\n").unwrap();
+        std::fs::write(folder.join("sub/plain"), vec![b'x'; 3 << 20]).unwrap();
+        std::fs::set_permissions(folder.join("sub/script"), PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(folder.join("sub/plain"), PermissionsExt::from_mode(0o644)).unwrap();
+        std::os::unix::fs::symlink("sub/script", folder.join("link")).unwrap();
+        let mut spec = bench.shell("cd /in; find . | sort; stat -c '%a %s' sub/script sub/plain; readlink link; ./link; /alone");
+        spec.mounts = vec![read_only(&folder, "/in"), read_only(&folder.join("link"), "/alone")];
+        let expected = ".\n./link\n./sub\n./sub/plain\n./sub/script\n755 19\n644 3145728\nsub/script\nran\nran\n";
+        let ran = bench.run(&spec).await;
+        assert_eq!(ran.stdout, expected, "{}", ran.stderr);
+        spec.mounts = vec![read_only(&folder.join("missing"), "/in")];
+        let error = bench.try_run(&spec, None).await.unwrap_err();
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+
+    async fn eight_run_at_a_time(bench) {
+        let before = bench.traces();
+        let runs = (0..16).map(|number| async move {
+            let into = bench.empty_folder(&format!("parallel-{number}"));
+            let spec = bench.shell(&format!("mkdir out; echo {number} >out/number; sleep 0.2; echo {number}; exit {number}"));
+            let ran = bench.run_and_collect(&spec, "/home/builder/out", &into).await.unwrap();
+            assert_eq!((ran.exit, ran.stdout), (Exit::Code(number), format!("{number}\n")));
+            assert_eq!(std::fs::read_to_string(into.join("number")).unwrap(), format!("{number}\n"));
+            std::fs::remove_dir_all(into).unwrap();
+        });
+        let mut runs: Vec<_> = runs.collect();
+        while !runs.is_empty() {
+            join_all(runs.drain(..8)).await;
+        }
+        Traces::settle(&before, || bench.traces());
+    }
+
+    async fn two_hundred_runs_leave_nothing(bench) {
+        let before = bench.traces();
+        let begin = Instant::now();
+        for number in 0..200 {
+            let ran = bench.run(&bench.shell(&format!("echo {number}"))).await;
+            assert_eq!((ran.exit, ran.stdout), (Exit::Code(0), format!("{number}\n")));
+        }
+        println!("    {} ms a container", begin.elapsed().as_millis() / 200);
+        Traces::settle(&before, || bench.traces());
+    }
+
+    async fn what_a_killed_process_left_is_swept(bench) {
+        let before = bench.traces();
+        let mut victim = Victim::start(bench);
+        victim.child.kill().unwrap();
+        victim.child.wait().unwrap();
+        let left = bench.traces();
+        assert_ne!(left, before, "the container is still there, or the scenario proves nothing");
+        bench.engine.sweep().await.unwrap();
+        Traces::settle(&before, || bench.traces());
+        assert_eq!(bench.run(&bench.shell("echo on")).await.stdout, "on\n");
+    }
+}
+
+async fn derive(bench: &Bench, spec: &drydock::engine::ContainerSpec, key: Sha256) -> (Exit, String) {
+    let mut stdout = Vec::new();
+    let mut output = |stream: Stream, bytes: &[u8]| match stream {
+        Stream::Stdout => stdout.extend_from_slice(bytes),
+        Stream::Stderr => eprint!("{}", String::from_utf8_lossy(bytes)),
+    };
+    let cancel = CancellationToken::new();
+    let session = Session { output: &mut output, collect: None, cancel: &cancel };
+    let exit = bench.engine.derive(spec, key, session).await.unwrap();
+    (exit, String::from_utf8(stdout).unwrap())
+}
+
+/// The names in the layer, sorted.
+async fn changes(bench: &Bench, key: Sha256) -> Vec<String> {
+    let path = bench.folder().join("changes.tar");
+    bench.engine.export_changes(key, &path).await.unwrap();
+    let mut archive = tar::Archive::new(std::fs::File::open(&path).unwrap());
+    let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().to_str().unwrap().to_owned());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    std::fs::remove_file(path).unwrap();
+    names
+}
+
+/// A daemon that is killed in the middle of a run: the run ends, and says which container and what to do.
+pub async fn a_daemon_that_dies_is_told_with_the_container(bench: &mut Bench) {
+    let mut victim = Victim::start(bench);
+    let mut said = String::new();
+    let restarted = bench.restart_daemon(|| {
+        said = victim.rest();
+        victim.child.wait().unwrap();
+    });
+    restarted.await;
+    assert!(said.contains("the engine stopped answering while the container `drydock-"), "{said}");
+    assert!(said.contains("start the engine again"), "{said}");
+    bench.engine.sweep().await.unwrap();
+    assert_eq!(bench.run(&bench.shell("echo on")).await.stdout, "on\n");
+    assert!(bench.containers().is_empty(), "{:?}", bench.containers());
+}
+
+/// Another process that runs a container on the same engine.
+struct Victim {
+    child: std::process::Child,
+    output: std::io::BufReader<std::process::ChildStdout>,
+}
+
+impl Victim {
+    /// Starts it and waits until its container runs.
+    fn start(bench: &Bench) -> Self {
+        use std::io::BufRead;
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "engine_contract::victim", "--nocapture"])
+            .env("DRYDOCK_CONTRACT_VICTIM", bench.folder())
+            .env("DRYDOCK_CONTRACT_KIND", format!("{:?}", bench.kind))
+            .env("DRYDOCK_CONTRACT_ADDRESS", bench.address())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("begun") {
+            line.clear();
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the other process ended too early");
+        }
+        Self { child, output }
+    }
+
+    /// What it says until it ends.
+    fn rest(&mut self) -> String {
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut self.output, &mut text).unwrap();
+        text
+    }
+}
+
+/// The other process: runs a container that never ends, in the engine of the bench in `folder`.
+pub async fn run_until_killed(folder: &Path) {
+    let kind = Kind::read(&std::env::var("DRYDOCK_CONTRACT_KIND").unwrap());
+    let home = home(folder);
+    let image = ImageId::Stored(home.store.images().unwrap()[0].0);
+    let engine = connect(kind, &std::env::var("DRYDOCK_CONTRACT_ADDRESS").unwrap(), home).await;
+    let mut output = |_: Stream, _: &[u8]| println!("begun");
+    let cancel = CancellationToken::new();
+    let session = Session { output: &mut output, collect: None, cancel: &cancel };
+    match engine.run(&program(image, &["sh", "-c", "echo begun; sleep 1000"]), session).await {
+        Ok(exit) => println!("{exit}"),
+        Err(error) => println!("{error}\n{}", error.hint().unwrap_or_default()),
+    }
+}

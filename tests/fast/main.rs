@@ -1,0 +1,7 @@
+//! Tests that need no container engine: the program's messages, exit codes and files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod architecture;
+mod pipeline_files;
+mod support;

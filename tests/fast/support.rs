@@ -1,0 +1,61 @@
+//! A project in a temporary folder, and the program run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A temporary project.
+pub(crate) struct Project {
+    folder: tempfile::TempDir,
+}
+
+/// What a run of the program gave.
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Project {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn file(self, path: &str, content: &str) -> Self {
+        let path = self.folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Runs `drydock` in the project's folder, without an engine that a test could reach by chance.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_drydock"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_remove("DOCKER_HOST")
+            .env_remove("DRYDOCK_LOG")
+            .env("XDG_CACHE_HOME", self.path().join("cache"))
+            .output()
+            .unwrap();
+        let real: PathBuf = self.path().canonicalize().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&real.display().to_string(), "[DIR]");
+        Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+}
+
+impl Ran {
+    /// Exit code and both outputs, for a snapshot.
+    pub(crate) fn show(&self) -> String {
+        format!(
+            "exit code: {}\n--- stdout\n{}--- stderr\n{}",
+            self.code.map_or("signal".to_owned(), |code| code.to_string()),
+            self.stdout,
+            self.stderr
+        )
+    }
+}
