@@ -24,10 +24,8 @@ pub async fn test(
         let (store, path) = (store.clone(), path.to_owned());
         move || store.import_archive(&path, &ImageConfig::default())
     });
-    let image = imported
-        .await
-        .map_err(BootError::Task)?
-        .map_err(|source| BootError::Oci { path: path.to_owned(), source })?;
+    let image =
+        imported.await.map_err(BootError::Task)?.map_err(|source| BootError::Oci { path: path.to_owned(), source })?;
     let spec = spec(ImageId::Stored(image.manifest))?;
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut output = |stream: Stream, bytes: &[u8]| match stream {
@@ -42,7 +40,9 @@ pub async fn test(
     let console = String::from_utf8_lossy(&stderr).trim().to_owned();
     let problem = match () {
         () if !exit.is_success() => Some(format!("its shell ended with {exit}")),
-        () if seen.os_release_value("ID").is_none() => Some("`/etc/os-release` does not say which system it is".to_owned()),
+        () if seen.os_release_value("ID").is_none() => {
+            Some("`/etc/os-release` does not say which system it is".to_owned())
+        }
         () if seen.packages.is_empty() => Some("it has no list of packages".to_owned()),
         () => None,
     };

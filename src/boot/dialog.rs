@@ -77,12 +77,7 @@ fn die_with_us(command: &mut Command) {
 #[cfg(not(target_os = "linux"))]
 fn die_with_us(_: &mut Command) {}
 
-async fn converse(
-    console: &mut Talk,
-    qemu: &mut Child,
-    options: &BootOptions,
-    seen: &mut Seen,
-) -> Result<(), Stop> {
+async fn converse(console: &mut Talk, qemu: &mut Child, options: &BootOptions, seen: &mut Seen) -> Result<(), Stop> {
     let started = Instant::now();
     wait_for_prompt(console, qemu, options.boot_limit).await?;
     seen.login_after = Some(started.elapsed());

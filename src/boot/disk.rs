@@ -10,10 +10,7 @@ use super::{BootError, Firmware};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A disk, in QEMU's word for its format.
-    Disk {
-        format: &'static str,
-        firmware: Firmware,
-    },
+    Disk { format: &'static str, firmware: Firmware },
     /// A CD.
     Iso,
 }

@@ -86,13 +86,15 @@ impl BootError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoQemu { .. } => {
-                "install it: `apt install qemu-system-x86` (Debian), `dnf install qemu-system-x86-core` (Fedora)".to_owned()
+                "install it: `apt install qemu-system-x86` (Debian), `dnf install qemu-system-x86-core` (Fedora)"
+                    .to_owned()
             }
             Self::NoFirmware { .. } => {
                 "install it: `apt install ovmf` (Debian), `dnf install edk2-ovmf` (Fedora)".to_owned()
             }
             Self::Kind { .. } => {
-                "raw, img, vhd, vhdx, qcow2 and iso can be started; a compressed image must be unpacked first".to_owned()
+                "raw, img, vhd, vhdx, qcow2 and iso can be started; a compressed image must be unpacked first"
+                    .to_owned()
             }
             Self::Engine(fault) => return fault.hint(),
             _ => return None,

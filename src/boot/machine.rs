@@ -58,7 +58,8 @@ impl Machine<'_> {
             ["-device", "virtio-rng-pci"],
         ];
         let switches = ["-no-user-config", "-nodefaults", "-no-reboot"];
-        let mut arguments: Vec<String> = switches.into_iter().chain(fixed.into_iter().flatten()).map(str::to_owned).collect();
+        let mut arguments: Vec<String> =
+            switches.into_iter().chain(fixed.into_iter().flatten()).map(str::to_owned).collect();
         arguments.extend(self.firmware_arguments());
         arguments.extend(self.image_arguments());
         arguments

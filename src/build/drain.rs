@@ -21,9 +21,17 @@ pub struct Pace<'a> {
     pub cancel: &'a CancellationToken,
 }
 
-/// Runs `build_one` for every package of `queue`, each after all it needs; `tell_blocked` gets each package that is not
-/// begun, with the failed one that it needs. Packages that nothing was decided about are in no set of the summary, unless
-/// their builds were cancelled.
+/// What [`drain`] tells while it runs.
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    /// A package is not begun, since one that it needs has failed.
+    Blocked(&'a Blocked),
+    /// Builds were begun or have ended.
+    Queue(&'a BuildQueue),
+}
+
+/// Runs `build_one` for every package of `queue`, each after all it needs, and tells what changes. Packages that nothing
+/// was decided about are in no set of the summary, unless their builds were cancelled.
 ///
 /// # Errors
 /// The first one of `build_one`, after all builds that ran have ended.
@@ -31,7 +39,7 @@ pub async fn drain<E>(
     mut queue: BuildQueue,
     pace: Pace<'_>,
     build_one: impl AsyncFn(&str) -> Result<Outcome, E>,
-    tell_blocked: impl Fn(&Blocked),
+    tell: impl Fn(Change<'_>),
 ) -> Result<Summary, E> {
     let start = async |spec: String| {
         let outcome = build_one(&spec).await;
@@ -48,12 +56,13 @@ pub async fn drain<E>(
                 None => break,
             }
         }
+        tell(Change::Queue(&queue));
         let Some((spec, outcome)) = running.next().await else { break };
         match outcome {
             Ok(Outcome::Failed(failure)) => {
                 stopping |= pace.on_failure == OnFailure::Stop;
                 for blocked in queue.fail(&spec) {
-                    tell_blocked(&blocked);
+                    tell(Change::Blocked(&blocked));
                     summary.blocked.insert(blocked.package, blocked.by);
                 }
                 summary.failed.insert(spec, failure);

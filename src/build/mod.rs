@@ -41,7 +41,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use container::Check;
-pub use drain::{Pace, drain};
+pub use drain::{Change, Pace, drain};
 pub use error::BuildError;
 pub use outcome::{Failure, Outcome, Summary};
 pub use preview::{Preview, preview};

@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::buildroot::Buildroots;
-use super::drain::{Pace, drain};
+use super::drain::{Change, Pace, drain};
 use super::one::build_one;
 use super::preview::{State, Step, walk};
 use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name};
 use crate::cache::{CacheError, StoredResult, file};
 use crate::event::Event;
 use crate::graph::BuildGraph;
-use crate::plan::{Blocked, BuildQueue};
+use crate::plan::BuildQueue;
 use crate::repo::{Published, RepoError};
 use crate::spec::SourcePackage;
 
@@ -56,14 +57,32 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
         None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
     };
     let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
-    let tell_blocked = |blocked: &Blocked| {
-        let by = vec![name(&blocked.by)];
-        (context.report)(Event::BuildBlocked { package: name(&blocked.package), by });
+    let jobs = options.jobs;
+    let tell = |change: Change<'_>| {
+        (context.report)(match change {
+            Change::Blocked(blocked) => {
+                Event::BuildBlocked { package: name(&blocked.package), by: vec![name(&blocked.by)] }
+            }
+            Change::Queue(queue) => queue_event(queue, jobs, &durations),
+        });
     };
-    let mut summary = drain(queue, pace, build, tell_blocked).await?;
+    let mut summary = drain(queue, pace, build, tell).await?;
     let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
     summary.unfinished.extend(unfinished);
     Ok(summary)
+}
+
+/// How far the queue is; how long the rest lasts is told once anything is known of durations.
+fn queue_event(queue: &BuildQueue, jobs: usize, durations: &BTreeMap<String, Duration>) -> Event {
+    let counts = queue.counts();
+    Event::Queue {
+        running: counts.running,
+        ready: counts.ready,
+        waiting: counts.waiting,
+        blocked: counts.blocked,
+        done: counts.published + counts.failed,
+        remaining: (!durations.is_empty()).then(|| queue.remaining_estimate(jobs)),
+    }
 }
 
 impl<'a> Run<'a> {

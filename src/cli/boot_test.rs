@@ -124,7 +124,11 @@ fn given(project: &Project, images: &[PathBuf]) -> Result<Vec<PathBuf>, Fault> {
     let paths: Vec<PathBuf> = images.iter().map(|path| project.folder.join(path)).collect();
     let missing: Vec<String> =
         paths.iter().filter(|path| !path.is_file()).map(|path| path.display().to_string()).collect();
-    if missing.is_empty() { Ok(paths) } else { Err(Fault::usage(format!("there is no image `{}`", missing.join("`, `")))) }
+    if missing.is_empty() {
+        Ok(paths)
+    } else {
+        Err(Fault::usage(format!("there is no image `{}`", missing.join("`, `"))))
+    }
 }
 
 /// Names an image file as it is now, and how it is looked at.

@@ -26,7 +26,7 @@ pub(super) struct SourceArgs {
 pub(super) struct BuildArgs {
     #[command(flatten)]
     pub(super) sources: SourceArgs,
-    /// Packages built at a time; half of the processors when not given
+    /// Packages built at a time; half of the processors, but two where there are two, when not given
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// What a failing `%check` does, for packages whose checks the pipeline asks for
@@ -77,7 +77,9 @@ impl BuildArgs {
     /// What is asked of the run.
     pub(super) fn options(&self) -> Options {
         let processors = processors();
-        let half = NonZeroUsize::MIN.saturating_add(processors.get().saturating_sub(1) / 2);
+        // Builds are serial for long stretches: on a small machine two of them fill it better than one.
+        let two = NonZeroUsize::MIN.saturating_add(1);
+        let half = NonZeroUsize::new(processors.get() / 2).unwrap_or(NonZeroUsize::MIN).max(two).min(processors);
         Options {
             jobs: self.jobs.unwrap_or(half),
             cpus: processors.get(),

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
 use super::{FormatArg, Global, goals, options};
-use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
 use crate::build::Preview;
+use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
 use crate::event::{Event, Report};
 use crate::layout::Layout;
 use crate::oci::Store;
@@ -156,7 +156,8 @@ impl Project {
         if fs4::FileExt::try_lock(&file).is_err() {
             let mut owner = String::new();
             let _ = file.read_to_string(&mut owner);
-            let text = format!("another drydock works in `{}` (process {})", self.layout.build().display(), owner.trim());
+            let text =
+                format!("another drydock works in `{}` (process {})", self.layout.build().display(), owner.trim());
             return Err(Fault::usage(text).with_hint(Some("wait for it, or use another --build-dir".to_owned())));
         }
         let mut write_owner = || {
@@ -197,14 +198,16 @@ fn cache_folder() -> Result<PathBuf, Fault> {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    let base = base.ok_or_else(|| Fault::usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for the cache"))?;
+    let base =
+        base.ok_or_else(|| Fault::usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for the cache"))?;
     Ok(base.join("drydock"))
 }
 
 /// The first signal asks for an orderly end; the second one ends the program at once, and its containers with it.
 async fn watch_signals(cancel: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         tracing::warn!("cannot listen for signals");
         return;
     };

@@ -23,7 +23,11 @@ pub(super) fn of_packages(summary: &Summary) -> Result<(), Fault> {
     }));
     lines.extend(summary.blocked.iter().map(|(spec, by)| format!("  {spec}: blocked by {by}")));
     lines.extend(summary.unfinished.iter().map(|spec| format!("  {spec}: not finished")));
-    let hint = summary.failed.keys().next().map(|spec| format!("look at `drydock logs {spec}`, then run the same command: what is finished is kept"));
+    let hint = summary
+        .failed
+        .keys()
+        .next()
+        .map(|spec| format!("look at `drydock logs {spec}`, then run the same command: what is finished is kept"));
     Err(Fault::failed(lines.join("\n")).with_hint(hint))
 }
 

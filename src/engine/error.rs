@@ -33,9 +33,9 @@ impl EngineError {
             Self::Api(fault) => fault.hint(),
             Self::Embedded(fault) => fault.hint(),
             Self::Collect(_) => None,
-            Self::NoEngine { hint, .. } => {
-                let start = "start Docker or Podman".to_owned();
-                Some(hint.as_ref().map_or(start.clone(), |hint| format!("{start}; or, for the embedded engine, {hint}")))
+            Self::NoEngine { hint: None, .. } => Some("start Docker or Podman".to_owned()),
+            Self::NoEngine { hint: Some(hint), .. } => {
+                Some(format!("start Docker or Podman; or, for the embedded engine: {hint}"))
             }
         }
     }

@@ -116,7 +116,7 @@ struct Connected {
 }
 
 enum Backend {
-    Api(Api),
+    Api(Box<Api>),
     Embedded(Embedded),
 }
 
@@ -158,7 +158,7 @@ impl Engine {
         let mut reasons = Vec::new();
         for flavor in [Flavor::Docker, Flavor::Podman] {
             match self.api(flavor).await {
-                Ok(api) => return Ok(Connected { backend: Backend::Api(api), why: because(&reasons) }),
+                Ok(api) => return Ok(Connected { backend: Backend::Api(Box::new(api)), why: because(&reasons) }),
                 Err(fault) => reasons.push(error::with_causes(&fault)),
             }
         }
@@ -244,7 +244,7 @@ impl Connected {
 
 impl From<Api> for Connected {
     fn from(api: Api) -> Self {
-        Self { backend: Backend::Api(api), why: String::new() }
+        Self { backend: Backend::Api(Box::new(api)), why: String::new() }
     }
 }
 

@@ -25,11 +25,17 @@ pub fn write(
         let is_first = !numbers.contains_key(&entry.inode);
         let number = *numbers.entry(entry.inode).or_insert(next);
         let links = if entry.kind == EntryKind::Folder { 2 } else { names[&entry.inode] };
-        append(&mut to, path, (entry, number, links), if is_first { rootfs.content(entry)? } else { rootfs.content(&no_content(entry))? })?;
+        append(
+            &mut to,
+            path,
+            (entry, number, links),
+            if is_first { rootfs.content(entry)? } else { rootfs.content(&no_content(entry))? },
+        )?;
     }
     for (at, (path, target)) in (1..).zip(links) {
         let kind = EntryKind::Symlink((*target).to_owned());
-        let link = Entry { kind, mode: 0o777, uid: 0, gid: 0, mtime: 0, xattrs: std::collections::BTreeMap::new(), inode: 0 };
+        let link =
+            Entry { kind, mode: 0o777, uid: 0, gid: 0, mtime: 0, xattrs: std::collections::BTreeMap::new(), inode: 0 };
         append(&mut to, path, (&link, numbers.len() as u64 + at, 1), io::empty())?;
     }
     let fields = Fields { links: 1, ..Fields::default() };

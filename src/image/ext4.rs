@@ -21,7 +21,8 @@ pub fn write(
     let mut options = Options::new(slot.bytes, slot.file_system.0, i64::try_from(epoch).unwrap_or(i64::MAX));
     let label = &slot.partition.label;
     options.label = (!label.is_empty() && label.len() <= 16).then(|| label.clone());
-    let mut tree = Tree { builder: FsBuilder::new(options).map_err(error)?, folders: HashMap::new(), files: Vec::new() };
+    let mut tree =
+        Tree { builder: FsBuilder::new(options).map_err(error)?, folders: HashMap::new(), files: Vec::new() };
     let mut first_names = HashMap::new();
     for (path, entry) in entries {
         tree.declare(path, entry, &mut first_names).map_err(|source| named(path, &source))?;

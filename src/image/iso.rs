@@ -110,7 +110,8 @@ pub fn container(image: ImageId, tree: &Path, label: &str, epoch: u64) -> Result
          -c boot/boot.cat \
          -b boot/grub2/eltorito.img -no-emul-boot -boot-load-size 4 -boot-info-table --grub2-boot-info \
          --grub2-mbr /in/boot/grub2/boot_hybrid.img \
-         --efi-boot boot/grub2/efi.img -efi-boot-part --efi-boot-image --protective-msdos-label /in",
+         --efi-boot boot/grub2/efi.img -efi-boot-part --efi-boot-image --protective-msdos-label \
+         --set_all_file_dates $(date -u -d @{epoch} +%Y%m%d%H%M%S)00 /in",
         volume_name(label)
     );
     Ok(ContainerSpec {

@@ -151,7 +151,8 @@ pub async fn assemble(context: &ImageContext<'_>, config_path: &Path) -> Result<
 }
 
 fn needs_kernel(config: &ImageConfig) -> bool {
-    config.system.kernel.is_some() && config.outputs.iter().any(|output| output.needs_disk() || output.format == Format::Iso)
+    config.system.kernel.is_some()
+        && config.outputs.iter().any(|output| output.needs_disk() || output.format == Format::Iso)
 }
 
 fn output_paths(context: &ImageContext<'_>, config: &ImageConfig) -> Vec<PathBuf> {

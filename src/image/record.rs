@@ -129,9 +129,8 @@ impl ImageFile {
 /// The record in the file `path` if it is of `key` and its files are `expected`, all there and as they were written.
 pub fn up_to_date(path: &Path, key: Sha256, expected: &[PathBuf]) -> Option<Record> {
     let record = load(path)?;
-    let is_same = |(file, path): (&ImageFile, &PathBuf)| {
-        file.path == *path && ImageFile::of(path).is_ok_and(|now| now == *file)
-    };
+    let is_same =
+        |(file, path): (&ImageFile, &PathBuf)| file.path == *path && ImageFile::of(path).is_ok_and(|now| now == *file);
     let complete = record.files.len() == expected.len() && record.files.iter().zip(expected).all(is_same);
     (record.key == key && complete).then_some(record)
 }

@@ -172,9 +172,8 @@ fn is_part_of_a_file(xattr: &str) -> bool {
 }
 
 fn text(bytes: Vec<u8>) -> io::Result<String> {
-    String::from_utf8(bytes).map_err(|error| {
-        invalid(format!("the name `{}` is not UTF-8", String::from_utf8_lossy(error.as_bytes())))
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| invalid(format!("the name `{}` is not UTF-8", String::from_utf8_lossy(error.as_bytes()))))
 }
 
 fn invalid(text: String) -> io::Error {

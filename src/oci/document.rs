@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use oci_spec::image::{
-    Arch, Config, Descriptor, ImageConfiguration, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType, Os,
-    RootFs,
+    Arch, Config, Descriptor, History, ImageConfiguration, ImageIndex, ImageManifest, ImageManifestBuilder, MediaType,
+    Os, RootFs,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -111,6 +111,10 @@ pub(super) fn write_image(store: &Store, layers: Vec<Layer>, config: &ImageConfi
     let mut rootfs = RootFs::default();
     rootfs.set_diff_ids(layers.iter().map(|layer| layer.diff_id.to_oci()).collect());
     document.set_architecture(architecture()).set_os(Os::Linux).set_rootfs(rootfs);
+    // Podman commits nothing onto an image whose history does not tell each layer.
+    let mut history = History::default();
+    history.set_created(Some(super::time::format(config.created))).set_created_by(Some("drydock".to_owned()));
+    document.set_history(Some(vec![history; layers.len()]));
     document.set_created(Some(super::time::format(config.created))).set_config(Some(written(config)));
     let bytes = canonical(&document, "a new image configuration")?;
     write_manifest(store, &bytes, layers)

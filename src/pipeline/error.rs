@@ -72,7 +72,9 @@ impl PipelineError {
             Self::Spec(SpecError::Engine { .. }) => Blame::Host,
             Self::Spec(_) => Blame::Usage,
             Self::Source(SourceError::Unavailable(_) | SourceError::Update(_)) => Blame::Usage,
-            Self::Build(BuildError::NoSource { .. } | BuildError::Changed { .. } | BuildError::NoSpec { .. }) => Blame::Usage,
+            Self::Build(BuildError::NoSource { .. } | BuildError::Changed { .. } | BuildError::NoSpec { .. }) => {
+                Blame::Usage
+            }
             Self::Image(error) if error.is_configuration() => Blame::Usage,
             Self::Source(_) | Self::Build(_) | Self::Image(_) | Self::Engine(_) | Self::Store(_) => Blame::Host,
         }
@@ -82,7 +84,9 @@ impl PipelineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoStage { stage } => Some(format!("make it with `drydock toolchain build {stage}`")),
-            Self::NoPart { part, .. } => Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline")),
+            Self::NoPart { part, .. } => {
+                Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline"))
+            }
             Self::Toolchain(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Graph(error) => error.hint(),

@@ -176,7 +176,8 @@ impl Runner<'_> {
 
 fn describe(summary: &Summary) -> String {
     let mut parts = vec![format!("{} built", summary.built.len()), format!("{} up to date", summary.up_to_date.len())];
-    let more = [("failed", summary.failed.len()), ("blocked", summary.blocked.len()), ("not begun", summary.unfinished.len())];
+    let more =
+        [("failed", summary.failed.len()), ("blocked", summary.blocked.len()), ("not begun", summary.unfinished.len())];
     parts.extend(more.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")));
     parts.join(", ")
 }

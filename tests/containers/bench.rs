@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drydock::engine::{
-    Capabilities, Choice, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, Home, HostPath, ImageId, Limits,
-    Mount, Network, Places, Session, Stream, Transfer, User,
+    Capabilities, Choice, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, Home, HostPath, ImageId,
+    Limits, Mount, Network, Places, Session, Stream, Transfer, User,
 };
 use drydock::oci::Store;
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ impl Bench {
         let home = home(folder.path());
         let image = ImageId::Stored(rootfs::image(&home.store, folder.path()).manifest);
         let engine = connect(kind, &address(daemon.as_ref()), home).await;
-        println!("{kind:?}: {}", engine.description());
+        println!("{kind:?}: {}", engine.description().unwrap_or_default());
         let bench = Self { engine, image, kind, daemon, folder };
         // So that the image is there before anything is compared.
         assert_eq!(bench.run(&bench.program(&["true"])).await.exit, Exit::Code(0));
@@ -138,8 +138,14 @@ impl Bench {
     /// What is there now of mounts, processes and folders.
     pub fn traces(&self) -> Traces {
         let watched = [
-            "daemon/data/containers", "daemon/data/overlay2", "daemon/data/volumes", "daemon/root/overlay-containers",
-            "daemon/root/vfs-containers", "daemon/root/overlay", "daemon/root/volumes", "engine",
+            "daemon/data/containers",
+            "daemon/data/overlay2",
+            "daemon/data/volumes",
+            "daemon/root/overlay-containers",
+            "daemon/root/vfs-containers",
+            "daemon/root/overlay",
+            "daemon/root/volumes",
+            "engine",
             "engine/containers",
         ];
         Traces::of(self.folder(), &watched)
@@ -208,7 +214,7 @@ pub fn program(image: ImageId, argv: &[&str]) -> ContainerSpec {
         mounts: Vec::new(),
         network: Network::None,
         capabilities: Capabilities::Default,
-        limits: Limits { memory_bytes: Some(512 << 20), pids: Some(256), timeout: Some(Duration::from_secs(120)) },
+        limits: Limits { memory_bytes: Some(512 << 20), pids: Some(256), timeout: Some(Duration::from_mins(2)) },
     }
 }
 
@@ -216,7 +222,11 @@ pub fn program(image: ImageId, argv: &[&str]) -> ContainerSpec {
 pub fn home(folder: &Path) -> Home {
     let engine = folder.join("engine");
     std::fs::create_dir_all(&engine).unwrap();
-    Home { store: Store::open(folder.join("oci")).unwrap(), folder: engine, helper: env!("CARGO_BIN_EXE_drydock").into() }
+    Home {
+        store: Store::open(folder.join("oci")).unwrap(),
+        folder: engine,
+        helper: env!("CARGO_BIN_EXE_drydock").into(),
+    }
 }
 
 /// A path in the container.

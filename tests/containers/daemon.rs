@@ -16,6 +16,8 @@ use crate::traces;
 pub struct Daemon {
     child: Child,
     socket: PathBuf,
+    /// Its folder is then the next daemon's, who is not to be disturbed.
+    is_killed: bool,
 }
 
 /// Whose Podman.
@@ -36,7 +38,14 @@ impl Daemon {
         let mut command = parented(&["dockerd"]);
         command.args(["--host", &format!("unix://{}", socket.display())]);
         command.args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("docker.pid")]);
-        command.args(["--containerd-namespace", &namespace, "--bridge", "none", "--iptables=false", "--ip6tables=false"]);
+        command.args([
+            "--containerd-namespace",
+            &namespace,
+            "--bridge",
+            "none",
+            "--iptables=false",
+            "--ip6tables=false",
+        ]);
         Self::started(command, folder, socket)
     }
 
@@ -59,7 +68,16 @@ impl Daemon {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut command = parented(&words);
         let driver = if owner == Owner::User { "vfs" } else { "overlay" };
-        command.args(["--root", &at("root"), "--runroot", &at("run"), "--tmpdir", &at("tmp"), "--storage-driver", driver]);
+        command.args([
+            "--root",
+            &at("root"),
+            "--runroot",
+            &at("run"),
+            "--tmpdir",
+            &at("tmp"),
+            "--storage-driver",
+            driver,
+        ]);
         command.args(["system", "service", "--time=0", &format!("unix://{}", socket.display())]);
         command.env("CONTAINERS_CONF", folder.join("containers.conf"));
         command.env("HOME", folder).env("XDG_RUNTIME_DIR", folder).env_remove("XDG_CONFIG_HOME");
@@ -80,6 +98,7 @@ impl Daemon {
     /// Kills it without a warning, and what belongs to it: a rootless Podman is two processes, and Docker's containerd is
     /// meant to die with it, but a new Docker that comes too early takes the old one for its own.
     pub fn kill(&mut self) {
+        self.is_killed = true;
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let _ = std::fs::remove_file(self.folder().join("docker.pid"));
@@ -91,7 +110,8 @@ impl Daemon {
     /// Kills the processes whose command line has this daemon's folder and one of `words`; false when there is none.
     fn kill_processes(&self, words: &[&str]) -> bool {
         let processes = traces::processes_below(self.folder());
-        let mut processes = processes.into_iter().filter(|(_, command)| words.iter().any(|word| command.contains(word)));
+        let mut processes =
+            processes.into_iter().filter(|(_, command)| words.iter().any(|word| command.contains(word)));
         processes.by_ref().filter(|(process, _)| kill(Pid::from_raw(*process), Signal::SIGKILL).is_ok()).count() > 0
     }
 
@@ -103,11 +123,11 @@ impl Daemon {
         let log = File::create(folder.join("daemon.log")).unwrap();
         command.stdin(std::process::Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().expect("the daemon is not installed");
-        let mut daemon = Self { child, socket };
+        let mut daemon = Self { child, socket, is_killed: false };
         let begin = Instant::now();
         while std::os::unix::net::UnixStream::connect(&daemon.socket).is_err() {
             let ended = daemon.child.try_wait().unwrap();
-            if ended.is_some() || begin.elapsed() > Duration::from_secs(60) {
+            if ended.is_some() || begin.elapsed() > Duration::from_mins(1) {
                 let log = std::fs::read_to_string(folder.join("daemon.log")).unwrap();
                 panic!("{command:?} does not answer ({ended:?}):\n{log}");
             }
@@ -119,6 +139,9 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if self.is_killed {
+            return;
+        }
         // It ends its own helpers when it is asked, and not when it is killed.
         let _ = kill(self.process(), Signal::SIGTERM);
         let begin = Instant::now();
@@ -131,7 +154,7 @@ impl Drop for Daemon {
         // What a daemon leaves when it ends: Podman the process that keeps its user namespace, both a mount of their storage.
         for pause in ["tmp/pause.pid", "libpod/tmp/pause.pid", "run/pause.pid"] {
             let process = std::fs::read_to_string(self.folder().join(pause)).ok();
-            if let Some(process) = process.and_then(|text| text.trim().parse().ok()) {
+            if let Some(process) = process.and_then(|text| text.trim().parse().ok()).filter(|&process| process > 1) {
                 let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
             }
         }
@@ -152,8 +175,8 @@ fn parented(words: &[&str]) -> Command {
 /// The user named by `DRYDOCK_CONTAINER_USER`, else the first one who has ranges of user numbers.
 pub fn ordinary_user() -> User {
     let subordinate = std::fs::read_to_string("/etc/subuid").unwrap_or_default();
-    let named = std::env::var("DRYDOCK_CONTAINER_USER").ok();
-    let names = named.iter().map(String::as_str).chain(subordinate.lines().filter_map(|line| line.split(':').next()));
+    let wanted = std::env::var("DRYDOCK_CONTAINER_USER").ok();
+    let names = wanted.iter().map(String::as_str).chain(subordinate.lines().filter_map(|line| line.split(':').next()));
     let mut users = names.filter_map(|name| User::from_name(name).ok().flatten());
     users.find(|user| !user.uid.is_root()).expect(
         "no ordinary user with ranges in /etc/subuid: `useradd --create-home --add-subids-for-system NAME`, \

@@ -29,8 +29,16 @@ fn write(path: &Path) {
     let mut tar = Builder::new(std::fs::File::create(path).unwrap());
     let busybox = busybox();
     for (folder, mode, owner) in [
-        ("bin", 0o755, 0), ("dev", 0o755, 0), ("etc", 0o755, 0), ("home", 0o755, 0), ("home/builder", 0o755, BUILDER),
-        ("proc", 0o755, 0), ("root", 0o700, 0), ("run", 0o755, 0), ("sys", 0o755, 0), ("tmp", 0o1777, 0),
+        ("bin", 0o755, 0),
+        ("dev", 0o755, 0),
+        ("etc", 0o755, 0),
+        ("home", 0o755, 0),
+        ("home/builder", 0o755, BUILDER),
+        ("proc", 0o755, 0),
+        ("root", 0o700, 0),
+        ("run", 0o755, 0),
+        ("sys", 0o755, 0),
+        ("tmp", 0o1777, 0),
     ] {
         add(&mut tar, folder, (EntryType::Directory, mode, owner), b"");
     }

@@ -12,8 +12,13 @@ impl Traces {
     /// Everything that names a path below `folder`, and the names in the folders `watched`, relative to it.
     pub fn of(folder: &Path, watched: &[&str]) -> Self {
         let mut traces = BTreeSet::new();
-        traces.extend(mounts_below(folder).into_iter().map(|point| format!("mount {point}")));
-        traces.extend(processes_below(folder).into_iter().map(|(process, command)| format!("process {process} {command}")));
+        // Podman's storage mounts itself on itself when it likes; that is nobody's container.
+        let storage = folder.join("daemon/root/overlay").display().to_string();
+        let mounts = mounts_below(folder).into_iter().filter(|point| *point != storage);
+        traces.extend(mounts.map(|point| format!("mount {point}")));
+        traces.extend(
+            processes_below(folder).into_iter().map(|(process, command)| format!("process {process} {command}")),
+        );
         for watched in watched {
             traces.extend(names(&folder.join(watched)).into_iter().map(|name| format!("file {watched}/{name}")));
         }

@@ -115,8 +115,11 @@ impl Images {
             Fault::Engine(source) => ApiError::Request { operation: "export the image", thing: image.clone(), source },
         });
         match outcome {
-            Ok(true) => std::fs::rename(&partial, into)
-                .map_err(|source| ApiError::Export { image, path: into.to_owned(), source }),
+            Ok(true) => std::fs::rename(&partial, into).map_err(|source| ApiError::Export {
+                image,
+                path: into.to_owned(),
+                source,
+            }),
             Ok(false) => {
                 let layer = ready.layers.last().cloned().unwrap_or_default();
                 Err(ApiError::NoLayer { image, layer })
@@ -129,7 +132,12 @@ impl Images {
     }
 
     /// Writes the last layer of `ready` to the second path, by way of the first; false when the engine does not give it.
-    async fn write_changes(&self, ready: &Ready, name: &str, (scratch, partial): (&Path, &Path)) -> Result<bool, Fault> {
+    async fn write_changes(
+        &self,
+        ready: &Ready,
+        name: &str,
+        (scratch, partial): (&Path, &Path),
+    ) -> Result<bool, Fault> {
         let mut into = layer::create(partial).map_err(Fault::File)?;
         let below = ready.labels.get(LAYERS_BELOW).and_then(|count| count.parse::<usize>().ok());
         if below == Some(ready.layers.len()) {

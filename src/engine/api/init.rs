@@ -110,6 +110,7 @@ mod tests {
     use super::super::record::{End, Record, TOKEN_BYTES};
     use super::*;
 
+    #[expect(clippy::unwrap_used, reason = "test code")]
     fn run(environment: &[&str], candidates: &[&str], argv: &[&str]) -> (Output, End) {
         let folder = tempfile::tempdir().unwrap();
         let path = write_into(folder.path()).unwrap();
@@ -140,7 +141,8 @@ mod tests {
         let (output, record) = shell("env; echo $#:$1");
         assert_eq!(record, End::Code(0));
         let text = String::from_utf8(output.stdout).unwrap();
-        let mut lines: Vec<_> = text.lines().filter(|line| !line.starts_with("PWD=") && !line.starts_with('_')).collect();
+        let mut lines: Vec<_> =
+            text.lines().filter(|line| !line.starts_with("PWD=") && !line.starts_with('_')).collect();
         lines.sort_unstable();
         lines.retain(|line| !line.starts_with("SHLVL="));
         assert_eq!(lines, ["1:last", "A=b", "HOME=/of/the/engine", "PATH=/usr/bin:/bin"]);

@@ -75,7 +75,8 @@ impl Inputs {
 
     /// The host's own files.
     pub(super) fn mounted(&self) -> Vec<Shown> {
-        let shown = |(path, guest): &(PathBuf, String)| Shown { source: path.display().to_string(), guest: guest.clone() };
+        let shown =
+            |(path, guest): &(PathBuf, String)| Shown { source: path.display().to_string(), guest: guest.clone() };
         self.files.iter().map(shown).collect()
     }
 
@@ -85,7 +86,10 @@ impl Inputs {
         let container = Leftover::Container(helper.make_container(leftovers).await?);
         helper.upload(self.files.iter().map(|(path, _)| path.clone()).collect()).await?;
         remove(helper.docker, &container).await;
-        let shown = |(at, (_, guest)): (usize, &(PathBuf, String))| Shown { source: format!("{volume}/{at}"), guest: guest.clone() };
+        let shown = |(at, (_, guest)): (usize, &(PathBuf, String))| Shown {
+            source: format!("{volume}/{at}"),
+            guest: guest.clone(),
+        };
         Ok(self.files.iter().enumerate().map(shown).collect())
     }
 }
@@ -140,7 +144,9 @@ impl Helper<'_> {
             uploaded = self.docker.upload_to_container(&container, Some(options), body) => uploaded,
         };
         match produced.await {
-            Ok(Err((path, source))) if source.kind() != io::ErrorKind::BrokenPipe => Err(ApiError::Input { path, source }),
+            Ok(Err((path, source))) if source.kind() != io::ErrorKind::BrokenPipe => {
+                Err(ApiError::Input { path, source })
+            }
             _ => uploaded.map_err(ApiError::request("copy files into", &container)),
         }
     }

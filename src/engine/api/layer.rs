@@ -15,8 +15,22 @@ use crate::digest::HashingWriter;
 
 /// What Docker and Podman mount into every container, and so may leave as an empty file or folder in its layer.
 const MOUNT_POINTS: [&str; 16] = [
-    ".dockerenv", "dev/console", "dev/drydock-init", "dev/mqueue", "dev/pts", "dev/shm", "etc/hostname", "etc/hosts",
-    "etc/mtab", "etc/resolv.conf", "proc", "run/.containerenv", "run/secrets", "sys", "dev", "run",
+    ".dockerenv",
+    "dev/console",
+    "dev/drydock-init",
+    "dev/mqueue",
+    "dev/pts",
+    "dev/shm",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/mtab",
+    "etc/resolv.conf",
+    "proc",
+    "run/.containerenv",
+    "run/secrets",
+    "sys",
+    "dev",
+    "run",
 ];
 
 /// The end of every tar archive.
@@ -147,8 +161,17 @@ mod tests {
     fn the_layer_is_found_by_its_digest_and_loses_its_mount_points() {
         let long = format!("usr/share/{}", "long/".repeat(40));
         let inner = layer(&[
-            ("etc/", ""), ("etc/hosts", ""), ("etc/resolv.conf", ""), ("in/", ""), ("in/package.src.rpm", ""),
-            ("new/", ""), ("new/empty", ""), (&format!("{long}file"), "text"), ("run/", ""), ("run/kept", "x"), ("work/", ""),
+            ("etc/", ""),
+            ("etc/hosts", ""),
+            ("etc/resolv.conf", ""),
+            ("in/", ""),
+            ("in/package.src.rpm", ""),
+            ("new/", ""),
+            ("new/empty", ""),
+            (&format!("{long}file"), "text"),
+            ("run/", ""),
+            ("run/kept", "x"),
+            ("work/", ""),
         ]);
         let digest = crate::digest::Sha256::of_bytes(&inner).to_oci();
         let mut builder = tar::Builder::new(Vec::new());

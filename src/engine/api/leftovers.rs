@@ -77,10 +77,9 @@ pub(super) async fn remove(docker: &Docker, thing: &Leftover) -> bool {
         }
     };
     match outcome {
-        Ok(()) => true,
         Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => false,
-        // Somebody else is removing it.
-        Err(Bollard::DockerResponseServerError { status_code: 409, .. }) => true,
+        // 409: somebody else is removing it.
+        Ok(()) | Err(Bollard::DockerResponseServerError { status_code: 409, .. }) => true,
         Err(error) => {
             tracing::warn!(?thing, %error, "not removed; the next sweep tries again");
             true

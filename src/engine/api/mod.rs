@@ -36,6 +36,7 @@ use self::inputs::Way;
 use self::leftovers::Leftover;
 use self::owner::Owner;
 use self::run::Run;
+use self::socket::SocketOwner;
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
 use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Places, Session, Transfer};
@@ -59,9 +60,9 @@ impl Api {
     pub(super) async fn connect(flavor: Flavor, places: &Places, home: Home) -> Result<Self, ApiError> {
         let connection = socket::connect(flavor, places).await?;
         let folder = home.folder.clone();
-        let init = tokio::task::spawn_blocking(move || init::write_into(&folder)).await.unwrap_or_else(|error| {
-            Err(std::io::Error::other(error))
-        });
+        let init = tokio::task::spawn_blocking(move || init::write_into(&folder))
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let init = init.map_err(|source| ApiError::Folder { folder: home.folder.clone(), source })?;
         let api = Self {
             images: Images::new(connection.docker.clone(), home.store),
@@ -76,7 +77,8 @@ impl Api {
         if places.transfer == Transfer::Copy || !connection.address.starts_with("unix://") {
             api.settle(Way::Copy);
         }
-        Ok(api.with_limits_told().await)
+        let missing = api.missing_limits(connection.owner).await;
+        Ok(Self { description: format!("{}{missing}", api.description), ..api })
     }
 
     /// `docker` or `podman`, whichever answers.
@@ -171,19 +173,20 @@ impl Api {
         KeyBuilder::new("run").field("owner", self.owner.label()).field("random", random).finish().to_string()
     }
 
-    /// A rootless engine with cgroup v1 takes limits and keeps none.
-    async fn with_limits_told(mut self) -> Self {
-        if let Ok(info) = self.docker.info().await {
-            let is_rootless = info.security_options.iter().flatten().any(|option| option == "name=rootless");
-            let has_none = is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
-            let missing: Vec<_> = [(info.memory_limit, "memory"), (info.pids_limit, "process")]
-                .into_iter()
-                .filter_map(|(has, what)| (has_none || has == Some(false)).then_some(what))
-                .collect();
-            if !missing.is_empty() {
-                self.description += &format!(" (it cannot keep {} limits)", missing.join(" and "));
-            }
+    /// In words, which limits the engine takes and does not keep: all of them, when it is rootless and has cgroup v1.
+    /// Docker itself says that it is rootless, Podman's answer to Docker's question does not.
+    async fn missing_limits(&self, socket: SocketOwner) -> String {
+        let Ok(info) = self.docker.info().await else { return String::new() };
+        let says_rootless = info.security_options.iter().flatten().any(|option| option == "name=rootless");
+        let is_rootless = says_rootless || (self.flavor == Flavor::Podman && socket == SocketOwner::User);
+        let has_none = is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
+        let missing: Vec<_> = [(info.memory_limit, "memory"), (info.pids_limit, "process")]
+            .into_iter()
+            .filter_map(|(has, what)| (has_none || has == Some(false)).then_some(what))
+            .collect();
+        if missing.is_empty() {
+            return String::new();
         }
-        self
+        format!(" (it cannot keep {} limits)", missing.join(" and "))
     }
 }

@@ -71,7 +71,7 @@ pub(super) fn project(folder: &Path) -> String {
     Sha256::of_bytes(folder.as_os_str().as_encoded_bytes()).short()
 }
 
-/// When the process began, in clock ticks since boot; empty where there is no `/proc`. Field 22 of proc_pid_stat(5).
+/// When the process began, in clock ticks since boot; empty where there is no `/proc`. Field 22 of `proc_pid_stat(5)`.
 fn began(process: i32) -> String {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -92,7 +92,10 @@ mod tests {
         child.wait().unwrap();
         assert!(me.knows_to_be_gone(&gone.label()));
         assert!(me.knows_to_be_gone(&Owner { boot: "earlier".to_owned(), ..me.clone() }.label()));
-        assert!(me.knows_to_be_gone(&Owner { began: "1".to_owned(), ..me.clone() }.label()), "the number was used again");
+        assert!(
+            me.knows_to_be_gone(&Owner { began: "1".to_owned(), ..me.clone() }.label()),
+            "the number was used again"
+        );
         assert!(!me.knows_to_be_gone(&Owner { machine: "elsewhere".to_owned(), ..gone.clone() }.label()));
         assert!(!me.knows_to_be_gone(&Owner { namespace: "pid:[1]".to_owned(), ..gone }.label()));
         assert!(!me.knows_to_be_gone("somebody"));

@@ -12,7 +12,9 @@ const PIECE_BYTES: usize = 256 << 10;
 
 /// A stream of what `produce` writes, on a blocking thread, and the end of that thread. An error of `produce` breaks the
 /// stream, so that the receiver cannot take half of it for the whole.
-pub(super) fn written_by<E, F>(produce: F) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, JoinHandle<Result<(), E>>)
+pub(super) fn written_by<E, F>(
+    produce: F,
+) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, JoinHandle<Result<(), E>>)
 where
     E: Send + 'static,
     F: FnOnce(&mut dyn Write) -> Result<(), E> + Send + 'static,
@@ -40,9 +42,7 @@ where
     F: FnOnce(&mut dyn Read) -> T + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(PIECES);
-    let consumed = tokio::task::spawn_blocking(move || {
-        consume(&mut ChannelReader { receiver, current: Bytes::new() })
-    });
+    let consumed = tokio::task::spawn_blocking(move || consume(&mut ChannelReader { receiver, current: Bytes::new() }));
     let mut fault = None;
     while let Some(piece) = stream.next().await {
         let piece = piece.map_err(|error| fault = Some(error)).map_err(|()| io::Error::other("the stream broke off"));
@@ -109,7 +109,8 @@ mod tests {
     #[tokio::test]
     async fn an_archive_that_fails_breaks_the_stream() {
         let (stream, produced) = written_by(|writer| writer.write_all(b"half").and(Err(io::Error::other("disk"))));
-        let (whole, fault) = read_by(Box::pin(stream), |reader| io::copy(reader, &mut io::sink()).is_ok()).await.unwrap();
+        let (whole, fault) =
+            read_by(Box::pin(stream), |reader| io::copy(reader, &mut io::sink()).is_ok()).await.unwrap();
         assert!(produced.await.unwrap().is_err());
         assert!(!whole && fault.is_some());
     }

@@ -18,8 +18,20 @@ use crate::engine::{Capabilities, ContainerSpec, Mount, Network, User};
 
 /// Docker's default set.
 const DEFAULT_CAPABILITIES: [&str; 14] = [
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW",
-    "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
 ];
 
 /// Docker's default.
@@ -155,7 +167,8 @@ fn capabilities(spec: &ContainerSpec) -> Vec<String> {
 fn security(spec: &ContainerSpec) -> Vec<String> {
     // With SELinux, the host's files would have to be relabelled to be seen.
     let mut options = vec!["no-new-privileges".to_owned(), "label=disable".to_owned()];
-    let may_mount = matches!(&spec.capabilities, Capabilities::DefaultAnd(more) if more.iter().any(|name| name == "SYS_ADMIN"));
+    let may_mount =
+        matches!(&spec.capabilities, Capabilities::DefaultAnd(more) if more.iter().any(|name| name == "SYS_ADMIN"));
     if may_mount {
         // Docker's AppArmor profile forbids all mounts, whatever the capabilities.
         options.push("apparmor=unconfined".to_owned());

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error as Bollard;
+use bollard::models::ContainerConfig;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CommitContainerOptionsBuilder, CreateContainerOptionsBuilder,
     DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
 };
-use bollard::models::ContainerConfig;
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,7 @@ use crate::engine::collect;
 use crate::engine::{Collect, ContainerSpec, EngineError, Exit, Mount, Session, Stream as Which};
 
 /// How long a killed container may take to be gone.
-const DYING: Duration = Duration::from_secs(60);
+const DYING: Duration = Duration::from_mins(1);
 
 /// How often the engine is asked whether the memory limit was reached when a program was killed: the kernel's word
 /// reaches the engine's state a little after the end of the container.

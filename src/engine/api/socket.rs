@@ -4,6 +4,7 @@
 //! socket that does not answer or refuses us is told, never skipped in silence. A Podman that answers on Docker's socket
 //! is called Podman. Places: <https://docs.docker.com/reference/cli/docker/#environment-variables>, podman-system-service(1).
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +30,15 @@ pub(in crate::engine) enum Flavor {
     Podman,
 }
 
+/// Whose a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SocketOwner {
+    /// The system's, or not known.
+    System,
+    /// An ordinary user's.
+    User,
+}
+
 /// A daemon that answered.
 pub(super) struct Connection {
     /// The client.
@@ -37,6 +47,8 @@ pub(super) struct Connection {
     pub(super) flavor: Flavor,
     /// `unix:///var/run/docker.sock` and the like.
     pub(super) address: String,
+    /// Whose the socket is, and so the daemon behind it.
+    pub(super) owner: SocketOwner,
     /// Product and version, for people.
     pub(super) version: String,
 }
@@ -107,7 +119,12 @@ async fn open(flavor: Flavor, address: &str) -> Result<Connection, ApiError> {
     }
     let flavor = answering(&version);
     let version = format!("{} {}", flavor.title(), version.version.unwrap_or_default());
-    Ok(Connection { docker, flavor, address: address.to_owned(), version })
+    Ok(Connection { docker, flavor, address: address.to_owned(), owner: owner(address), version })
+}
+
+fn owner(address: &str) -> SocketOwner {
+    let socket = address.strip_prefix("unix://").and_then(|path| Path::new(path).metadata().ok());
+    if socket.is_some_and(|socket| socket.uid() != 0) { SocketOwner::User } else { SocketOwner::System }
 }
 
 fn client(address: &str) -> Result<Docker, ApiError> {
@@ -121,10 +138,8 @@ fn client(address: &str) -> Result<Docker, ApiError> {
 
 fn answering(version: &SystemVersion) -> Flavor {
     let is_podman = |name: &str| name.starts_with("Podman");
-    match version.components.iter().flatten().any(|component| is_podman(&component.name)) {
-        true => Flavor::Podman,
-        false => Flavor::Docker,
-    }
+    let mut components = version.components.iter().flatten();
+    if components.any(|component| is_podman(&component.name)) { Flavor::Podman } else { Flavor::Docker }
 }
 
 #[cfg(test)]

@@ -64,6 +64,15 @@ impl Cgroup {
         count.is_some_and(|count| count.trim() != "0")
     }
 
+    /// Removes the groups, in which no process is left.
+    pub(super) fn remove(&mut self) {
+        for folder in self.folders.drain(..) {
+            if let Err(fault) = fs::remove_dir(&folder) {
+                tracing::debug!(path = %folder.display(), %fault, "a control group stays until the next sweep");
+            }
+        }
+    }
+
     fn limit(&mut self, id: &str, controller: &str, value: &str) {
         let Some(hierarchy) = Hierarchy::of_this_process(controller) else { return };
         for parent in &hierarchy.parents {
@@ -91,11 +100,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        for folder in &self.folders {
-            if let Err(fault) = fs::remove_dir(folder) {
-                tracing::debug!(path = %folder.display(), %fault, "a control group stays until the next sweep");
-            }
-        }
+        self.remove();
     }
 }
 

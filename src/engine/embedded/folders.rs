@@ -11,6 +11,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,7 +40,9 @@ impl Folders {
         let folders = Self { root: root.to_owned() };
         for name in ["layers", "derived", "containers"] {
             let path = folders.root.join(name);
-            fs::create_dir_all(&path).map_err(SandboxError::file("make the folder", &path))?;
+            // Nobody else on this machine may run the set-user-ID programs of an image.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+            made.map_err(SandboxError::file("make the folder", &path))?;
         }
         Ok(folders)
     }
@@ -161,7 +164,8 @@ impl Folders {
 pub(super) struct ContainerFolder {
     pub(super) id: String,
     pub(super) path: PathBuf,
-    _owner: File,
+    /// None once the folder is removed, or somebody else's.
+    owner: Option<File>,
 }
 
 impl ContainerFolder {
@@ -169,17 +173,25 @@ impl ContainerFolder {
         let owner_path = path.join("owner");
         let owner = lock_file(&owner_path)?;
         owner.lock().map_err(SandboxError::file("lock", &owner_path))?;
-        Ok(Self { id, path, _owner: owner })
+        Ok(Self { id, path, owner: Some(owner) })
     }
 
-    /// Removes what the helper has left.
-    pub(super) fn remove(self) {
-        let removed = fs::remove_dir_all(&self.path);
-        if let Err(fault) = removed
-            && fault.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.path.display(), %fault, "a container's folder stays until the next sweep");
+    /// Removes what the helper has left, and the lock with it.
+    pub(super) fn remove(&mut self) -> io::Result<()> {
+        self.owner = None;
+        match fs::remove_dir_all(&self.path) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+            _ => Ok(()),
         }
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.owner.is_none()
+    }
+
+    /// The folder with its lock; this value is without one after it.
+    pub(super) fn take(&mut self) -> Self {
+        Self { id: self.id.clone(), path: self.path.clone(), owner: self.owner.take() }
     }
 }
 

@@ -121,7 +121,7 @@ impl Embedded {
             return Ok(());
         }
         // First out of the way, so that a killed run leaves no half of one.
-        let container = self.folders.new_container()?;
+        let mut container = self.folders.new_container()?;
         let mut paths = Vec::new();
         for folder in unused {
             let moved = container.path.join(folder.file_name().unwrap_or_default());
@@ -129,8 +129,7 @@ impl Embedded {
             paths.push(moved);
         }
         self.helper.carry_out(Task::Remove { paths }).await?;
-        container.remove();
-        Ok(())
+        container.remove().map_err(SandboxError::file("remove", &container.path))
     }
 
     /// Removes every layer, derived image and dead container.

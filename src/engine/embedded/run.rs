@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::cgroup::Cgroup;
 use super::folders::ContainerFolder;
-use super::helper::{Output, Running};
+use super::helper::{Helper, Output, Running};
 use super::image::Stack;
 use super::task::{Changes, Container, GuestMount, GuestNetwork, Reply, Task};
 use super::watch::{Ended, Watch};
 use super::{Embedded, SandboxError, off_the_async_threads};
 use crate::digest::Sha256;
 use crate::engine::collect::unpack;
-use crate::engine::{Capabilities, Collect, ContainerSpec, EngineError, Exit, Mount, Network, Session, User};
+use crate::engine::{Capabilities, Collect, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Session, User};
 
 /// A time limit for those who want none; tokio counts no longer.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
@@ -29,29 +29,63 @@ pub(super) struct Run<'a> {
     keep: Option<Sha256>,
 }
 
-/// A container that runs.
-struct Parts {
-    running: Running,
+/// A container and what it has on this machine.
+struct Live {
+    helper: Helper,
+    running: Option<Running>,
     cgroup: Cgroup,
     folder: ContainerFolder,
 }
 
-/// Ends the container, and removes what it had, when a run is given up half-way.
-struct Live(Option<Parts>);
+impl Live {
+    fn new(engine: &Embedded, limits: &Limits) -> Result<Self, SandboxError> {
+        let folder = engine.folders.new_container()?;
+        Ok(Self { helper: engine.helper.clone(), running: None, cgroup: Cgroup::new(&folder.id, limits), folder })
+    }
+
+    /// Ends the container, if it still runs, and removes all that it had.
+    async fn end(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abandon().await;
+        }
+        self.cgroup.remove();
+        if self.folder.remove().is_err() {
+            // The helper died before it could clean up, and some of the files are its users'.
+            let removed = self.helper.carry_out(Task::Remove { paths: vec![self.folder.path.clone()] }).await;
+            if let Err(fault) = removed {
+                tracing::warn!(path = %self.folder.path.display(), %fault, "a container's folder stays until the next sweep");
+            }
+        }
+    }
+}
 
 impl Drop for Live {
+    /// Does the same when a run is given up half-way.
     fn drop(&mut self) {
-        let (Some(Parts { running, cgroup, folder }), Ok(runtime)) =
-            (self.0.take(), tokio::runtime::Handle::try_current())
-        else {
+        if self.folder.is_gone() {
             return;
-        };
-        runtime.spawn(async move {
-            running.abandon().await;
-            drop(cgroup);
-            folder.remove();
-        });
+        }
+        let (cgroup, folder) = (std::mem::take(&mut self.cgroup), self.folder.take());
+        let mut rest = Self { helper: self.helper.clone(), running: self.running.take(), cgroup, folder };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { rest.end().await });
+        }
     }
+}
+
+/// Takes the files that the helper sends into the folder of `collect`, if any, and waits for the helper's end.
+async fn take_files(running: Running, collect: Option<Collect>) -> Result<(), EngineError> {
+    let (mut child, mut archive) = running.archive()?;
+    let taken = tokio::task::spawn_blocking(move || {
+        let taken = collect.map_or(Ok(()), |Collect { from, into }| unpack(&mut archive, from.as_str(), &into));
+        // The rest, so that the helper can go on to clean up; that it is gone is seen below.
+        let _ = std::io::copy(&mut archive, &mut std::io::sink());
+        taken
+    });
+    let taken = taken.await.map_err(|fault| SandboxError::Talk(fault.into()))?;
+    let status = child.wait().await.map_err(SandboxError::Talk)?;
+    taken?;
+    if status.success() { Ok(()) } else { Err(SandboxError::Died { status: status.to_string() }.into()) }
 }
 
 impl<'a> Run<'a> {
@@ -70,51 +104,26 @@ impl<'a> Run<'a> {
             () = cancel.cancelled() => return Ok(Exit::Cancelled),
             unpacked = self.engine.unpack(&self.stack) => unpacked?,
         }
-        let folder = self.engine.folders.new_container()?;
-        let cgroup = Cgroup::new(&folder.id, &self.spec.limits);
-        let container = self.container(&folder, &cgroup, collect.as_ref());
-        let task = Task::Run(Box::new(container));
-        let running = self.engine.helper.start(task, Output::Piped, &cgroup).await?;
-        let mut live = Live(Some(Parts { running, cgroup, folder }));
-        let ended = match &mut live.0 {
-            Some(Parts { running, cgroup, .. }) => {
-                let limit = self.spec.limits.timeout.unwrap_or(FOREVER);
-                Watch { cgroup, limit, output }.follow(running, cancel.cancelled()).await?
-            }
-            None => return Ok(Exit::Cancelled),
-        };
-        match live.0.take() {
-            Some(parts) => self.finish(parts, ended, collect).await,
-            None => Ok(ended.exit),
-        }
+        let mut live = Live::new(self.engine, &self.spec.limits)?;
+        let outcome = self.live(&mut live, Session { output, collect, cancel }).await;
+        live.end().await;
+        outcome
     }
 
-    /// Takes the files, waits for the helper, keeps the changes.
-    async fn finish(&self, parts: Parts, ended: Ended, collect: Option<Collect>) -> Result<Exit, EngineError> {
-        let Parts { running, cgroup, folder } = parts;
-        let (mut child, mut archive) = running.archive()?;
-        let taken = match collect.filter(|_| ended.files) {
-            Some(Collect { from, into }) => {
-                let unpacked = tokio::task::spawn_blocking(move || {
-                    let unpacked = unpack(&mut archive, from.as_str(), &into);
-                    // The rest, so that the helper can go on to clean up.
-                    let _ = std::io::copy(&mut archive, &mut std::io::sink());
-                    unpacked
-                });
-                unpacked.await.map_err(|fault| SandboxError::Talk(fault.into()))?
-            }
-            None => Ok(()),
-        };
-        let status = child.wait().await.map_err(SandboxError::Talk)?;
-        drop(cgroup);
-        if !status.success() {
-            return Err(SandboxError::Died { status: status.to_string() }.into());
+    async fn live(&self, live: &mut Live, session: Session<'_>) -> Result<Exit, EngineError> {
+        let Session { output, collect, cancel } = session;
+        let container = self.container(live, collect.as_ref());
+        let task = Task::Run(Box::new(container));
+        let running = self.engine.helper.start(task, Output::Piped, &live.cgroup).await?;
+        let limit = self.spec.limits.timeout.unwrap_or(FOREVER);
+        let mut watch = Watch { cgroup: &live.cgroup, limit, output };
+        let ended = watch.follow(live.running.insert(running), cancel.cancelled()).await?;
+        if let Some(running) = live.running.take() {
+            take_files(running, collect.filter(|_| ended.files)).await?;
         }
-        if let (Some(key), Exit::Code(0), Ok(())) = (self.keep, ended.exit, &taken) {
-            self.keep_changes(key, &folder).await?;
+        if let (Some(key), Exit::Code(0)) = (self.keep, ended.exit) {
+            self.keep_changes(key, &live.folder).await?;
         }
-        folder.remove();
-        taken?;
         Ok(ended.exit)
     }
 
@@ -126,10 +135,10 @@ impl<'a> Run<'a> {
         if paths[0].exists() { self.engine.helper.carry_out(Task::Remove { paths }).await } else { Ok(()) }
     }
 
-    fn container(&self, folder: &ContainerFolder, cgroup: &Cgroup, collect: Option<&Collect>) -> Container {
-        let spec = self.spec;
+    fn container(&self, live: &Live, collect: Option<&Collect>) -> Container {
+        let (spec, cgroup) = (self.spec, &live.cgroup);
         Container {
-            folder: folder.path.clone(),
+            folder: live.folder.path.clone(),
             layers: self.engine.folders.layers(),
             lower: self.stack.lower(),
             argv: spec.argv.clone(),
@@ -159,7 +168,7 @@ impl<'a> Run<'a> {
 impl Embedded {
     /// Makes an empty container and throws it away.
     pub(super) async fn probe(&self) -> Result<(), SandboxError> {
-        let folder = self.folders.new_container()?;
+        let mut folder = self.folders.new_container()?;
         let lower = folder.path.join("empty");
         std::fs::create_dir(&lower).map_err(SandboxError::file("make the folder", &lower))?;
         let container = Container {
@@ -184,7 +193,7 @@ impl Embedded {
             Reply::Failed(fault) => Err(SandboxError::inside(fault)),
             _ => running.wait().await,
         };
-        folder.remove();
+        folder.remove().map_err(SandboxError::file("remove", &folder.path))?;
         outcome
     }
 }

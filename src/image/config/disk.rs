@@ -225,7 +225,8 @@ fn flags(raw: &raw::Partition, place: &str, faults: &mut Faults) -> Vec<Partitio
             "grub" | "bios_grub" | "bios-grub" => PartitionFlag::BiosGrub,
             "boot" => PartitionFlag::Boot,
             other => {
-                faults.add(format!("{place}.Flags"), format!("has `{other}`; esp, boot, bios_grub or grub is expected"));
+                faults
+                    .add(format!("{place}.Flags"), format!("has `{other}`; esp, boot, bios_grub or grub is expected"));
                 continue;
             }
         };
@@ -275,7 +276,8 @@ fn type_guid(raw: &raw::Partition, place: &str, faults: &mut Faults) -> Option<[
     };
     let guid = guid(text);
     if guid.is_none() {
-        faults.add(format!("{place}.TypeUUID"), format!("is `{text}`, 32 hexadecimal digits with hyphens are expected"));
+        faults
+            .add(format!("{place}.TypeUUID"), format!("is `{text}`, 32 hexadecimal digits with hyphens are expected"));
     }
     guid
 }

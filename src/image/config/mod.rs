@@ -18,16 +18,19 @@ mod raw;
 mod schema;
 mod system;
 mod unsupported;
-
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use accounts::{Group, Password, User};
 pub use artifact::{Compression, Format, Output};
 pub use disk::{Blob, Disk, FileSystem, MiB, Partition, PartitionFlag, TableType};
 pub use fault::{ConfigError, Fault};
 pub use mount::{Mount, MountBy};
-pub use accounts::{Group, Password, User};
-pub use system::{AdditionalFile, BootType, Documentation, MachineId, Network, ProcessList, RpmDatabase, Script, System};
+pub use system::{
+    AdditionalFile, BootType, Documentation, MachineId, Network, ProcessList, RpmDatabase, Script, System,
+};
 
 use fault::Faults;
 
@@ -54,8 +57,8 @@ pub fn read(path: &Path) -> Result<ImageConfig, ConfigError> {
     let value: serde_json::Value = yaml::read(path).map_err(ConfigError::File)?;
     let value = schema::normalise(value, schema::CONFIG, &mut faults);
     faults.refuse(path)?;
-    let raw: raw::Config = serde_json::from_value(value)
-        .map_err(|source| ConfigError::Shape { path: path.to_owned(), source })?;
+    let raw: raw::Config =
+        serde_json::from_value(value).map_err(|source| ConfigError::Shape { path: path.to_owned(), source })?;
     refuse_unsupported(path, &raw)?;
     let config = checked(path, raw, &mut faults);
     faults.refuse(path)?;

@@ -32,8 +32,7 @@ pub(super) type Field = (&'static str, Kind);
 pub(super) const PACKAGE_LIST: &[Field] = &[("packages", Kind::Texts)];
 
 /// A whole configuration.
-pub(super) const CONFIG: &[Field] =
-    &[("Disks", Kind::Objects(DISK)), ("SystemConfigs", Kind::Objects(SYSTEM))];
+pub(super) const CONFIG: &[Field] = &[("Disks", Kind::Objects(DISK)), ("SystemConfigs", Kind::Objects(SYSTEM))];
 
 const DISK: &[Field] = &[
     ("PartitionTableType", Kind::Text),
@@ -41,10 +40,7 @@ const DISK: &[Field] = &[
     ("TargetDisk", Kind::Object(&[("Type", Kind::Text), ("Value", Kind::Text)])),
     ("Artifacts", Kind::Objects(ARTIFACT)),
     ("Partitions", Kind::Objects(PARTITION)),
-    (
-        "RawBinaries",
-        Kind::Objects(&[("BinPath", Kind::Text), ("BlockSize", Kind::Count), ("Seek", Kind::Count)]),
-    ),
+    ("RawBinaries", Kind::Objects(&[("BinPath", Kind::Text), ("BlockSize", Kind::Count), ("Seek", Kind::Count)])),
 ];
 
 const ARTIFACT: &[Field] = &[("Name", Kind::Text), ("Type", Kind::Text), ("Compression", Kind::Text)];
@@ -176,12 +172,16 @@ fn checked(value: Value, kind: &Kind, place: &str, faults: &mut Faults) -> Value
         Kind::Flag => value.is_boolean(),
         Kind::Count => value.is_u64(),
         Kind::Number => value.is_i64(),
-        Kind::Texts => return list(value, place, faults, &|text, here, faults| checked(text, &Kind::Text, here, faults)),
+        Kind::Texts => {
+            return list(value, place, faults, &|text, here, faults| checked(text, &Kind::Text, here, faults));
+        }
         Kind::Objects(fields) => {
             return list(value, place, faults, &|entry, here, faults| object(entry, fields, here, faults));
         }
         Kind::Object(fields) => return object(value, fields, place, faults),
-        Kind::TextMap => return map(value, place, faults, &|text, here, faults| checked(text, &Kind::Text, here, faults)),
+        Kind::TextMap => {
+            return map(value, place, faults, &|text, here, faults| checked(text, &Kind::Text, here, faults));
+        }
         Kind::Targets => return map(value, place, faults, &targets),
     };
     if !fits {

@@ -245,10 +245,7 @@ fn command_line(raw: &raw::CommandLine, faults: &mut Faults) -> String {
         "" => {}
         "version_one" => arguments.push("systemd.unified_cgroup_hierarchy=0"),
         "version_two" => arguments.push("systemd.unified_cgroup_hierarchy=1"),
-        other => faults.add(
-            format!("{place}.CGroup"),
-            format!("is `{other}`; version_one or version_two is expected"),
-        ),
+        other => faults.add(format!("{place}.CGroup"), format!("is `{other}`; version_one or version_two is expected")),
     }
     if raw.extra_command_line.contains(['`', '\n']) {
         faults.add(format!("{place}.ExtraCommandLine"), "must have neither a back-tick nor a line break");
@@ -305,12 +302,16 @@ pub(super) fn check_boot(system: &System, disk: Option<&Disk>, faults: &mut Faul
             let esp = disk.mounted_at("/boot/efi").map(|index| &disk.partitions[index]);
             let is_fat = esp.is_some_and(|esp| esp.format.is_some_and(|format| format != FileSystem::Ext4));
             if !is_fat || !esp.is_some_and(Partition::is_esp) {
-                faults.add(place, "is efi: a partition with FsType fat32 and the flag or Type esp must be mounted at /boot/efi");
+                faults.add(
+                    place,
+                    "is efi: a partition with FsType fat32 and the flag or Type esp must be mounted at /boot/efi",
+                );
             }
         }
         BootType::Legacy if disk.table == TableType::Gpt => {
             if !disk.partitions.iter().any(|partition| partition.has(PartitionFlag::BiosGrub)) {
-                faults.add(place, "is legacy: on a gpt disk one partition of 1 MiB or more must have the flag bios_grub");
+                faults
+                    .add(place, "is legacy: on a gpt disk one partition of 1 MiB or more must have the flag bios_grub");
             }
         }
         BootType::Legacy => {}

@@ -52,14 +52,19 @@ impl Names {
         let (base, extension) = name.rsplit_once('.').filter(|(base, _)| !base.is_empty()).unwrap_or((name, ""));
         let letters = |text: &str| -> Vec<u8> {
             let kept = text.chars().filter(|letter| !" .".contains(*letter));
-            kept.map(|letter| u8::try_from(letter).ok().filter(|byte| is_short(*byte)).unwrap_or(b'_').to_ascii_uppercase()).collect()
+            kept.map(|letter| {
+                u8::try_from(letter).ok().filter(|byte| is_short(*byte)).unwrap_or(b'_').to_ascii_uppercase()
+            })
+            .collect()
         };
         let (base, extension) = (letters(base), letters(extension));
-        (1..1_000_000_u32).map(|number| {
-            let tail = format!("~{number}");
-            let kept = base.len().min(8 - tail.len());
-            filled(&[&base[..kept], tail.as_bytes()].concat(), &extension[..extension.len().min(3)])
-        }).find(|short| self.short.insert(*short))
+        (1..1_000_000_u32)
+            .map(|number| {
+                let tail = format!("~{number}");
+                let kept = base.len().min(8 - tail.len());
+                filled(&[&base[..kept], tail.as_bytes()].concat(), &extension[..extension.len().min(3)])
+            })
+            .find(|short| self.short.insert(*short))
     }
 
     /// Number of slots that the names take.
@@ -125,7 +130,8 @@ impl Listed {
     /// The slot of a file with this short name.
     pub(super) fn slot(&self, short: &[u8; 11]) -> [u8; 32] {
         let (date, time) = dos_time(self.time);
-        let [low, high] = [self.first & 0xffff, self.first >> 16].map(|half| [half.to_le_bytes()[0], half.to_le_bytes()[1]]);
+        let [low, high] =
+            [self.first & 0xffff, self.first >> 16].map(|half| [half.to_le_bytes()[0], half.to_le_bytes()[1]]);
         let mut slot = [0; 32];
         slot[..11].copy_from_slice(short);
         slot[11] = self.attributes;

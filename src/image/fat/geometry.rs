@@ -87,7 +87,8 @@ impl Geometry {
         };
         let sizes = |kind: Kind| (0..8).map(move |power| (kind, 1_u8 << power));
         let least = least_cluster(bytes);
-        let candidates = kinds.iter().copied().flat_map(sizes).filter(|(kind, size)| *kind != Kind::Fat32 || *size >= least);
+        let candidates =
+            kinds.iter().copied().flat_map(sizes).filter(|(kind, size)| *kind != Kind::Fat32 || *size >= least);
         let found = candidates.into_iter().find_map(|(kind, size)| Self::with(kind, bytes, size));
         found.ok_or_else(|| {
             let text = format!("a volume of {bytes} bytes does not suit this kind of FAT");

@@ -43,7 +43,12 @@ struct Node<'a> {
 }
 
 /// Formats `volume` and writes `entries` of `rootfs` into it; the bytes at `to` must be zero.
-pub fn write(mut to: impl Write + Seek, volume: &Volume, rootfs: &Rootfs, entries: &[(&str, &Entry)]) -> io::Result<()> {
+pub fn write(
+    mut to: impl Write + Seek,
+    volume: &Volume,
+    rootfs: &Rootfs,
+    entries: &[(&str, &Entry)],
+) -> io::Result<()> {
     let geometry = Geometry::new(volume.wanted, volume.bytes)?;
     let mut nodes = nodes(entries)?;
     let used = place(&mut nodes, &geometry, label(volume).is_some())?;

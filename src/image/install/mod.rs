@@ -12,8 +12,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::engine::{
-    Capabilities, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network,
-    RelativePath, Session, User,
+    Capabilities, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, HostPath, ImageId, Limits, Mount,
+    Network, RelativePath, Session, User,
 };
 use crate::image::config::ImageConfig;
 use crate::image::identity::Seed;

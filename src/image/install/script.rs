@@ -3,9 +3,7 @@
 //! In: the checked configuration and the layout. Out: a [`Script`]: text, and the files it reads from `/in`. Pure: the
 //! password hashes and generated files are in it, so that the script alone says what is done.
 
-use crate::image::config::{
-    AdditionalFile, BootType, Documentation, MachineId, Password, RpmDatabase, System, User,
-};
+use crate::image::config::{AdditionalFile, BootType, Documentation, MachineId, Password, RpmDatabase, System, User};
 use crate::image::crypt::sha512_crypt;
 use crate::image::grub;
 use crate::image::identity::Seed;
@@ -205,7 +203,8 @@ impl Script {
     }
 
     fn finish(&mut self, system: &System, layout: Option<&Layout>) {
-        let mut mounts = layout.iter().flat_map(|layout| layout.slots.iter()).filter_map(|slot| slot.partition.mount.as_ref());
+        let mut mounts =
+            layout.iter().flat_map(|layout| layout.slots.iter()).filter_map(|slot| slot.partition.mount.as_ref());
         if mounts.any(|mount| mount.point == "/" && mount.remove_docs) {
             self.call("remove_documentation", &[]);
         }

@@ -32,6 +32,7 @@ pub fn sandbox_main(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> 
     if arguments.nth(1)? != ARGUMENT {
         return None;
     }
+    close_inherited_files();
     let Ok(mut socket) = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from) else {
         return Some(ExitCode::FAILURE);
     };
@@ -44,6 +45,16 @@ pub fn sandbox_main(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> 
             ExitCode::FAILURE
         }
     })
+}
+
+/// Closes what Drydock itself was started with and did not ask for: no container may have it.
+fn close_inherited_files() {
+    let names = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let open: Vec<i32> = names.filter_map(|name| name.to_string_lossy().parse().ok()).collect();
+    for file in open.into_iter().filter(|file| *file > 2) {
+        // One of them was only open to list them.
+        let _ = nix::unistd::close(file);
+    }
 }
 
 fn carry_out(socket: &mut UnixStream) -> Result<(), Fault> {

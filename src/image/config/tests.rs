@@ -1,0 +1,93 @@
+use std::fs;
+
+use super::*;
+
+/// A disk for UEFI, with the place of one fault.
+const EFI: &str = r#"{
+  "_comment": "comments are allowed",
+  "Disks": [{
+    "PartitionTableType": "gpt", "MaxSize": 512, "Artifacts": [{"Name": "core", "Type": "vhdx"}],
+    "Partitions": [
+      {"ID": "esp", "Flags": ["esp", "boot"], "Start": 1, "End": 9, "FsType": "fat32"},
+      {"ID": "rootfs", "Start": 9, "End": 0, "FsType": "ext4"}
+    ]
+  }],
+  "SystemConfigs": [{
+    "Name": "Standard", "BootType": "efi", "Hostname": "core",
+    "PartitionSettings": [
+      {"ID": "esp", "MountPoint": "/boot/efi", "MountOptions": "umask=0077"},
+      {"ID": "rootfs", "MountPoint": "/"}
+    ],
+    "Packages": ["filesystem", "busybox>=1.35"],
+    "KernelOptions": {"default": "kernel"}
+  }]
+}"#;
+
+fn read_text(text: &str) -> Result<ImageConfig, ConfigError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("core.json");
+    fs::write(&path, text).unwrap();
+    read(&path)
+}
+
+fn refusal(from: &str, to: &str) -> String {
+    assert!(EFI.contains(from), "{from}");
+    read_text(&EFI.replace(from, to)).unwrap_err().to_string()
+}
+
+#[test]
+fn a_configuration_of_azure_linux_is_read_unchanged() {
+    let config = read_text(EFI).unwrap();
+    assert_eq!(config.name, "core");
+    assert_eq!(config.outputs[0].file_name("1.0"), "core-1.0.vhdx");
+    let disk = config.disk.unwrap();
+    assert_eq!(disk.partitions[1].end, MiB(511), "the last MiB holds the second copy of a GPT");
+    assert_eq!(disk.mounted_at("/boot/efi"), Some(0));
+    let packages: Vec<String> = config.system.packages.iter().map(ToString::to_string).collect();
+    assert_eq!(packages, ["filesystem", "busybox >= 1.35"]);
+}
+
+#[test]
+fn letter_case_of_keys_does_not_matter() {
+    assert!(read_text(&EFI.replace("\"Hostname\"", "\"hostName\"")).is_ok());
+}
+
+#[test]
+fn all_unknown_keys_are_told_with_the_nearest_known_one() {
+    let text = EFI.replace("\"Hostname\"", "\"Hostnme\"").replace("\"MaxSize\": 512", "\"MaxSize\": \"512\"");
+    let message = read_text(&text).unwrap_err().to_string();
+    assert!(message.contains("SystemConfigs[0].Hostnme is no key of this file's kind; did you mean `Hostname`?"));
+    assert!(message.contains("Disks[0].MaxSize is text, a whole number is expected"));
+}
+
+#[test]
+fn partitions_must_not_overlap() {
+    let message = refusal("\"Start\": 9", "\"Start\": 8");
+    assert!(message.ends_with("partition `rootfs` starts at 8 MiB, inside partition `esp`"), "{message}");
+}
+
+#[test]
+fn the_way_to_start_must_fit_the_disk() {
+    assert!(refusal("\"efi\"", "\"legacy\"").contains("must have the flag bios_grub"));
+    assert!(refusal("\"esp\", \"boot\"", "\"boot\"").contains("the flag or Type esp must be mounted at /boot/efi"));
+}
+
+#[test]
+fn what_cannot_be_made_yet_is_told_before_anything_is_built() {
+    let message = refusal("\"Type\": \"vhdx\"", "\"Type\": \"qcow2\"");
+    assert!(message.contains("asks for what is not supported yet: Disks[0].Artifacts[0].Type is `qcow2`"), "{message}");
+}
+
+#[test]
+fn a_kernel_belongs_into_its_own_key() {
+    assert!(refusal("\"filesystem\"", "\"kernel\"").contains("a kernel belongs into KernelOptions"));
+}
+
+#[test]
+fn yaml_has_the_same_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("box.yaml");
+    let text = "Disks:\n  - Artifacts:\n      - {Name: box, Compression: tar.gz}\nSystemConfigs:\n  - {Name: Box, Packages: [busybox]}\n";
+    fs::write(&path, text).unwrap();
+    assert_eq!(read(&path).unwrap().outputs[0].file_name("2"), "box-2.tar.gz");
+}
