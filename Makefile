@@ -9,7 +9,7 @@ quickstart: setup drydock
 	@.ci/quickstart $(DRYDOCK)
 
 test: setup setup-test
-	DRYDOCK_CONTAINER_TESTS=1 cargo test --release --locked
+	DRYDOCK_CONTAINER_TESTS=1 cargo test --locked
 
 drydock:
 	cargo build --release --locked

@@ -41,6 +41,6 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigFi
     if path.extension().is_some_and(|extension| extension == "json") {
         serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
     } else {
-        serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))
+        serde_yaml::from_str(text).map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// One instruction, with variables already replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Instruction {
+pub(super) enum Instruction {
     /// Runs a command line in the image.
     Run {
         /// Program and arguments.
@@ -33,7 +33,7 @@ pub enum Instruction {
 
 /// A containerfile's instructions and what its image says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Containerfile {
+pub(super) struct Containerfile {
     /// In the file's order, with the line of each.
     pub steps: Vec<(usize, Instruction)>,
     /// `ENV` at the end.
@@ -61,7 +61,7 @@ pub struct ContainerfileError {
 const SUPPORTED: &str = "FROM, RUN, COPY, ADD, ENV, ARG, WORKDIR, USER and LABEL";
 
 /// Reads `text`, the content of `path`.
-pub fn parse(path: &Path, text: &str) -> Result<Containerfile, ContainerfileError> {
+pub(super) fn parse(path: &Path, text: &str) -> Result<Containerfile, ContainerfileError> {
     let mut reader = Reader::default();
     for (line, instruction) in logical_lines(text) {
         reader.read(line, &instruction).map_err(|wrong| ContainerfileError { path: path.to_owned(), line, wrong })?;

@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 
 use crate::bench::{Bench, Kind};
 use crate::daemon::rerun_as_user;
-use crate::scenarios::{self, SCENARIOS};
+use crate::killed;
+use crate::scenarios::SCENARIOS;
 
 fn wanted() -> bool {
     let wanted = std::env::var_os("DRYDOCK_CONTAINER_TESTS").is_some();
@@ -36,7 +37,7 @@ fn keeps_the_contract(kind: Kind) {
             }
         }
         if bench.has_daemon() && (only.is_empty() || only == "daemon") {
-            scenarios::a_daemon_that_dies_is_told_with_the_container(&mut bench).await;
+            killed::a_daemon_that_dies_is_told_with_the_container(&mut bench).await;
         }
         failed
     });
@@ -86,6 +87,6 @@ fn embedded_rootless() {
 #[test]
 fn victim() {
     if let Some(folder) = std::env::var_os("DRYDOCK_CONTRACT_VICTIM") {
-        tokio::runtime::Runtime::new().unwrap().block_on(scenarios::run_until_killed(folder.as_ref()));
+        tokio::runtime::Runtime::new().unwrap().block_on(killed::run_until_killed(folder.as_ref()));
     }
 }

@@ -15,6 +15,8 @@
 mod bench;
 mod daemon;
 mod engine_contract;
+mod killed;
+mod mini;
 mod rootfs;
 mod scenarios;
 mod traces;

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,8 @@ use drydock::engine::{Exit, ImageId, Mount, Session, Stream, User};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Bench, Kind, connect, guest, home, program, read_only};
+use crate::bench::{Bench, guest, read_only};
+use crate::killed::Victim;
 use crate::rootfs::BUILDER;
 use crate::traces::Traces;
 
@@ -84,7 +84,7 @@ scenarios! {
     }
 
     async fn a_memory_limit_kills(bench) {
-        if bench.engine.description().contains("cannot keep memory") {
+        if bench.engine.description().unwrap_or_default().contains("cannot keep memory") {
             println!("    this engine says that it cannot limit memory here");
             return;
         }
@@ -101,7 +101,7 @@ scenarios! {
     }
 
     async fn a_process_limit_is_kept(bench) {
-        if bench.engine.description().contains("process limits") {
+        if bench.engine.description().unwrap_or_default().contains("process limits") {
             println!("    this engine says that it cannot limit processes here");
             return;
         }
@@ -370,70 +370,4 @@ async fn changes(bench: &Bench, key: Sha256) -> Vec<String> {
     names.sort();
     std::fs::remove_file(path).unwrap();
     names
-}
-
-/// A daemon that is killed in the middle of a run: the run ends, and says which container and what to do.
-pub async fn a_daemon_that_dies_is_told_with_the_container(bench: &mut Bench) {
-    let mut victim = Victim::start(bench);
-    let mut said = String::new();
-    let restarted = bench.restart_daemon(|| {
-        said = victim.rest();
-        victim.child.wait().unwrap();
-    });
-    restarted.await;
-    assert!(said.contains("the engine stopped answering while the container `drydock-"), "{said}");
-    assert!(said.contains("start the engine again"), "{said}");
-    bench.engine.sweep().await.unwrap();
-    assert_eq!(bench.run(&bench.shell("echo on")).await.stdout, "on\n");
-    assert!(bench.containers().is_empty(), "{:?}", bench.containers());
-}
-
-/// Another process that runs a container on the same engine.
-struct Victim {
-    child: std::process::Child,
-    output: std::io::BufReader<std::process::ChildStdout>,
-}
-
-impl Victim {
-    /// Starts it and waits until its container runs.
-    fn start(bench: &Bench) -> Self {
-        use std::io::BufRead;
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "engine_contract::victim", "--nocapture"])
-            .env("DRYDOCK_CONTRACT_VICTIM", bench.folder())
-            .env("DRYDOCK_CONTRACT_KIND", format!("{:?}", bench.kind))
-            .env("DRYDOCK_CONTRACT_ADDRESS", bench.address())
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("begun") {
-            line.clear();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the other process ended too early");
-        }
-        Self { child, output }
-    }
-
-    /// What it says until it ends.
-    fn rest(&mut self) -> String {
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut self.output, &mut text).unwrap();
-        text
-    }
-}
-
-/// The other process: runs a container that never ends, in the engine of the bench in `folder`.
-pub async fn run_until_killed(folder: &Path) {
-    let kind = Kind::read(&std::env::var("DRYDOCK_CONTRACT_KIND").unwrap());
-    let home = home(folder);
-    let image = ImageId::Stored(home.store.images().unwrap()[0].0);
-    let engine = connect(kind, &std::env::var("DRYDOCK_CONTRACT_ADDRESS").unwrap(), home).await;
-    let mut output = |_: Stream, _: &[u8]| println!("begun");
-    let cancel = CancellationToken::new();
-    let session = Session { output: &mut output, collect: None, cancel: &cancel };
-    match engine.run(&program(image, &["sh", "-c", "echo begun; sleep 1000"]), session).await {
-        Ok(exit) => println!("{exit}"),
-        Err(error) => println!("{error}\n{}", error.hint().unwrap_or_default()),
-    }
 }

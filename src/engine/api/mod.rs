@@ -81,14 +81,6 @@ impl Api {
         Ok(Self { description: format!("{}{missing}", api.description), ..api })
     }
 
-    /// `docker` or `podman`, whichever answers.
-    pub(super) fn name(&self) -> &'static str {
-        match self.flavor {
-            Flavor::Docker => "docker",
-            Flavor::Podman => "podman",
-        }
-    }
-
     /// Product, version, socket, and which limits it cannot keep.
     pub(super) fn description(&self) -> String {
         self.description.clone()

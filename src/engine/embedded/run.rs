@@ -9,7 +9,7 @@ use super::folders::ContainerFolder;
 use super::helper::{Helper, Output, Running};
 use super::image::Stack;
 use super::task::{Changes, Container, GuestMount, GuestNetwork, Reply, Task};
-use super::watch::{Ended, Watch};
+use super::watch::Watch;
 use super::{Embedded, SandboxError, off_the_async_threads};
 use crate::digest::Sha256;
 use crate::engine::collect::unpack;

@@ -1,3 +1,5 @@
+//! What configurations are taken, and what is said of those that are not.
+
 use std::fs;
 
 use super::*;

@@ -1,0 +1,166 @@
+//! The whole way from a pipeline file to RPMs, with five small packages: what is built, kept, blocked and told.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A copy of `tests/fixtures/mini` in a temporary folder.
+struct Mini {
+    folder: tempfile::TempDir,
+}
+
+impl Mini {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("drydock-mini-").tempdir().unwrap();
+        copy(Path::new("tests/fixtures/mini"), folder.path());
+        Self { folder }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drydock"));
+        command.current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
+        command.args(["--pipeline", "pipeline.yaml", "--engine", "embedded"]).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Digests of all published RPMs by path.
+    fn rpms(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for arch in ["x86_64", "noarch", "src"] {
+            for entry in std::fs::read_dir(self.path("out/RPMS").join(arch)).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                let digest = drydock::digest::Sha256::of_file(&path).unwrap();
+                found.push((path.file_name().unwrap().to_string_lossy().into_owned(), digest.to_string()));
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_small_distribution_is_built_kept_explained_and_built_again() {
+    if std::env::var_os("DRYDOCK_CONTAINER_TESTS").is_none() {
+        println!("skipped: set DRYDOCK_CONTAINER_TESTS=1");
+        return;
+    }
+    let mini = Mini::new();
+    the_first_run_builds_what_it_can(&mini);
+    the_second_run_builds_only_what_failed(&mini);
+    a_killed_run_loses_nothing(&mini);
+    a_mended_package_frees_what_it_blocked(&mini);
+    a_changed_comment_is_explained(&mini);
+    the_same_inputs_give_the_same_bytes(&mini);
+}
+
+fn the_first_run_builds_what_it_can(mini: &Mini) {
+    let first = mini.run(&["run", "pipeline.yaml"]);
+    let told = stderr(&first);
+    assert_eq!(first.status.code(), Some(1), "{told}");
+    assert!(told.contains("FAILED broken-1.0-1.mini in %build"), "{told}");
+    assert!(told.contains("missing_name"), "the compiler's line is shown: {told}");
+    assert!(told.contains("blocked blocked-1.0-1.mini: waits for broken-1.0-1.mini"), "{told}");
+    assert!(told.contains("built greet-1.0-1.mini"), "pkgconfig(greet) came from libgreet: {told}");
+    let names: Vec<String> = mini.rpms().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "greet-1.0-1.mini.src.rpm",
+            "greet-1.0-1.mini.x86_64.rpm",
+            "libgreet-1.0-1.mini.src.rpm",
+            "libgreet-1.0-1.mini.x86_64.rpm",
+            "libgreet-devel-1.0-1.mini.x86_64.rpm",
+            "tables-1.0-1.mini.noarch.rpm",
+            "tables-1.0-1.mini.src.rpm",
+        ]
+    );
+    assert!(mini.path("out/RPMS/repodata/repomd.xml").is_file());
+    assert!(stdout(&mini.run(&["logs", "broken"])).contains("missing_name"));
+}
+
+fn the_second_run_builds_only_what_failed(mini: &Mini) {
+    let told = stderr(&mini.run(&["run", "pipeline.yaml"]));
+    assert!(told.contains("packages: 2 to look at, 3 up to date"), "{told}");
+    let good = mini.run(&["build", "greet"]);
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert!(stderr(&good).contains("0 built, 2 up to date"), "greet and what it needs: {}", stderr(&good));
+}
+
+fn a_killed_run_loses_nothing(mini: &Mini) {
+    let before = mini.rpms();
+    let arguments = ["build", "tables", "--rebuild", "tables"];
+    let mut child = mini.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let log = mini.path("build/logs/pkggen/rpmbuilding/tables-1.0-1.mini.src.rpm.log");
+    std::fs::remove_file(&log).unwrap();
+    let begun = Instant::now();
+    // Until its container writes.
+    while !log.is_file() && child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "the build does not begin");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(mini.rpms(), before);
+    let again = mini.run(&["build", "tables"]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(mini.rpms(), before);
+}
+
+fn a_mended_package_frees_what_it_blocked(mini: &Mini) {
+    let spec = mini.path("SPECS/broken");
+    std::fs::write(spec.join("broken.c"), "int broken(void) { return 0; }\n").unwrap();
+    let refused = mini.run(&["build", "blocked"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("broken.c"), "the wrong digest is told: {}", stderr(&refused));
+    assert!(mini.run(&["sources", "--update-signatures", "broken"]).status.success());
+    let mended = mini.run(&["build", "blocked"]);
+    assert_eq!(mended.status.code(), Some(0), "{}", stderr(&mended));
+    assert!(stderr(&mended).contains("2 built"), "{}", stderr(&mended));
+}
+
+fn a_changed_comment_is_explained(mini: &Mini) {
+    let spec = mini.path("SPECS/libgreet/libgreet.spec");
+    let text = std::fs::read_to_string(&spec).unwrap();
+    std::fs::write(&spec, format!("{text}# nothing of importance\n")).unwrap();
+    let explained = stdout(&mini.run(&["explain", "libgreet"]));
+    assert!(explained.contains("to be built") && explained.contains("spec"), "{explained}");
+    let built = mini.run(&["build", "greet"]);
+    assert!(stderr(&built).contains("1 built, 1 up to date"), "an equal library rebuilds nothing: {}", stderr(&built));
+}
+
+fn the_same_inputs_give_the_same_bytes(mini: &Mini) {
+    let before = mini.rpms();
+    let rebuild = ["build", "--all", "--rebuild", "libgreet", "--rebuild", "greet", "--rebuild", "tables"];
+    let again = mini.run(&rebuild);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(mini.rpms(), before);
+}
