@@ -19,7 +19,7 @@ pub(super) fn of_packages(summary: &Summary) -> Result<(), Fault> {
             + summary.up_to_date.len()
     )];
     lines.extend(summary.failed.iter().map(|(spec, failure)| {
-        format!("  {spec}: {} in {}, log: {}", failure.status, failure.phase, failure.log.display())
+        format!("  {spec}: {}: {}, log: {}", failure.phase, failure.status, failure.log.display())
     }));
     lines.extend(summary.blocked.iter().map(|(spec, by)| format!("  {spec}: blocked by {by}")));
     lines.extend(summary.unfinished.iter().map(|spec| format!("  {spec}: not finished")));

@@ -65,6 +65,7 @@ async fn obtain_one(base: &Base, context: &StageContext<'_>) -> Result<Record, S
                 registry::pull(reference, context.store, context.report).await.map_err(|error| chain(&error))?;
             Ok(record(image.manifest, Vec::new()))
         }
+        Base::Archive(path) if !path.exists() => Err("there is no such file".to_owned()),
         Base::Archive(path) => {
             let config = root_config();
             let imported = tokio::task::block_in_place(|| context.store.import_archive(path, &config));

@@ -189,15 +189,22 @@ pub fn open_to_all(folder: &Path) {
     std::fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Runs this very test, and nothing else, as an ordinary user.
+/// Runs this very test, and nothing else, as an ordinary user, from copies of the programs where that user may go: the
+/// checkout may be in a folder of root's.
 pub fn rerun_as_user(test: &str) {
     let user = ordinary_user();
+    let folder = tempfile::Builder::new().prefix("drydock-contract-").tempdir_in("/tmp").unwrap();
+    open_to_all(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    std::fs::copy(std::env::current_exe().unwrap(), place("test")).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_drydock"), place("drydock")).unwrap();
     let status = Command::new("setpriv")
         .args(["--init-groups", "--inh-caps=-all"])
         .args([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)])
-        .arg(std::env::current_exe().unwrap())
+        .arg(place("test"))
         .args(["--exact", test, "--nocapture"])
         .env("HOME", &user.dir)
+        .env("DRYDOCK_CONTRACT_HELPER", place("drydock"))
         .current_dir("/tmp")
         .status()
         .unwrap();

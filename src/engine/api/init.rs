@@ -113,7 +113,10 @@ mod tests {
     #[expect(clippy::unwrap_used, reason = "test code")]
     fn run(environment: &[&str], candidates: &[&str], argv: &[&str]) -> (Output, End) {
         let folder = tempfile::tempdir().unwrap();
-        let path = write_into(folder.path()).unwrap();
+        // A copy made by another process: a child that another test forks at this moment may still have our file open for
+        // writing, and the kernel starts no program that somebody can write to.
+        let path = folder.path().join("copy");
+        assert!(Command::new("cp").arg(write_into(folder.path()).unwrap()).arg(&path).status().unwrap().success());
         let token = "t".repeat(TOKEN_BYTES);
         let mut command = Command::new(path);
         command.env_clear().env("HOME", "/of/the/engine").env("LEAK", "1").arg(&token);
