@@ -105,6 +105,8 @@ impl Daemon {
         while self.kill_processes(&["system service", "containerd.toml"]) {
             std::thread::sleep(Duration::from_millis(20));
         }
+        // A dead containerd that nobody has waited for yet would count as running by its number.
+        let _ = std::fs::remove_file(self.folder().join("exec/containerd/containerd.pid"));
     }
 
     /// Kills the processes whose command line has this daemon's folder and one of `words`; false when there is none.
@@ -125,7 +127,7 @@ impl Daemon {
         let child = command.spawn().expect("the daemon is not installed");
         let mut daemon = Self { child, socket, is_killed: false };
         let begin = Instant::now();
-        while std::os::unix::net::UnixStream::connect(&daemon.socket).is_err() {
+        while !answers(&daemon.socket) {
             let ended = daemon.child.try_wait().unwrap();
             if ended.is_some() || begin.elapsed() > Duration::from_mins(1) {
                 let log = std::fs::read_to_string(folder.join("daemon.log")).unwrap();
@@ -135,6 +137,19 @@ impl Daemon {
         }
         daemon
     }
+}
+
+/// True when the daemon answers a request: its socket is there some time before that.
+fn answers(socket: &Path) -> bool {
+    use std::io::{Read, Write};
+    let ask = || {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).map(|()| answer.ends_with(b" 200"))
+    };
+    ask().unwrap_or_else(|_: std::io::Error| false)
 }
 
 impl Drop for Daemon {
