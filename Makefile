@@ -9,7 +9,9 @@ quickstart: setup drydock
 	@.ci/quickstart $(DRYDOCK)
 
 test: setup setup-test
-	DRYDOCK_CONTAINER_TESTS=1 cargo test --locked
+	cargo test --locked --lib --test fast
+	# One after the other: each compares what it leaves behind with what was there before.
+	DRYDOCK_CONTAINER_TESTS=1 cargo test --locked --test containers -- --test-threads=1
 
 drydock:
 	cargo build --release --locked

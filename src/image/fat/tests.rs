@@ -1,3 +1,5 @@
+//! What FAT file systems are made of, checked against the format.
+
 use super::directory::dos_time;
 use super::*;
 
