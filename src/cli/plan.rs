@@ -35,8 +35,9 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         count(State::ToBuild),
         count(State::IfDependencyChanges),
         count(State::UpToDate),
-        preview.plan.total_seconds,
-        preview.plan.critical_seconds
+        // The sum of nothing is -0.
+        preview.plan.total_seconds + 0.0,
+        preview.plan.critical_seconds + 0.0
     );
     Ok(ExitCode::SUCCESS)
 }
