@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::Project;
 use super::fault::{self, Fault};
+use crate::causes;
 use crate::engine::Choice;
 
 /// Says what of this machine Drydock can use
@@ -36,7 +37,7 @@ pub(super) async fn run(project: &Project, _args: &Args) -> Result<ExitCode, Fau
                 println!("ok      {}", engine.description().unwrap_or_default());
             }
             Err(error) => {
-                println!("no      {}", one_line(&error));
+                println!("no      {}", causes::in_one_line(&error));
                 if let Some(hint) = error.hint() {
                     println!("        hint: {hint}");
                 }
@@ -48,16 +49,6 @@ pub(super) async fn run(project: &Project, _args: &Args) -> Result<ExitCode, Fau
         println!("{state}{} (package {}): {}", tool.name, tool.package, tool.purpose);
     }
     Ok(if usable > 0 { ExitCode::SUCCESS } else { ExitCode::from(fault::HOST) })
-}
-
-fn one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read in the command line's code")]

@@ -40,14 +40,3 @@ impl EngineError {
         }
     }
 }
-
-/// The text of `fault` and of what caused it, on one line.
-pub(super) fn with_causes(fault: &dyn std::error::Error) -> String {
-    let mut text = fault.to_string();
-    let mut cause = fault.source();
-    while let Some(fault) = cause {
-        text = format!("{text}: {fault}");
-        cause = fault.source();
-    }
-    text
-}

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::api::{Api, Flavor};
 use self::embedded::Embedded;
+use crate::causes;
 use crate::digest::Sha256;
 use crate::oci::Store;
 
@@ -159,13 +160,13 @@ impl Engine {
         for flavor in [Flavor::Docker, Flavor::Podman] {
             match self.api(flavor).await {
                 Ok(api) => return Ok(Connected { backend: Backend::Api(Box::new(api)), why: because(&reasons) }),
-                Err(fault) => reasons.push(error::with_causes(&fault)),
+                Err(fault) => reasons.push(causes::in_one_line(&fault)),
             }
         }
         match Embedded::connect(self.home.clone()).await {
             Ok(embedded) => Ok(Connected { backend: Backend::Embedded(embedded), why: because(&reasons) }),
             Err(fault) => {
-                reasons.push(format!("embedded: {}", error::with_causes(&fault)));
+                reasons.push(format!("embedded: {}", causes::in_one_line(&fault)));
                 Err(EngineError::NoEngine { reasons, hint: fault.hint() })
             }
         }

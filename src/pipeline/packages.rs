@@ -26,6 +26,13 @@ pub struct Prepared {
     pub graph: BuildGraph,
 }
 
+impl Prepared {
+    /// The specs of the run, sorted by name.
+    fn packages(&self) -> impl Iterator<Item = &SourcePackage> {
+        self.specs.packages.iter().filter(|package| self.graph.needs.contains_key(&package.spec))
+    }
+}
+
 impl Runner<'_> {
     /// Reads the specs of `packages` and finds what `goals` need.
     pub async fn prepare(
@@ -66,8 +73,7 @@ impl Runner<'_> {
 
     /// Finds the sources of every spec of the graph.
     pub async fn fetch(&self, prepared: &Prepared) -> Result<Sources, PipelineError> {
-        let needed = |package: &&SourcePackage| prepared.graph.needs.contains_key(&package.spec);
-        self.fetch_for(prepared.specs.packages.iter().filter(needed), self.options.signatures).await
+        self.fetch_for(prepared.packages(), self.options.signatures).await
     }
 
     /// Finds the sources of `packages`.
@@ -149,9 +155,7 @@ impl Runner<'_> {
 
     /// What [`Runner::packages`] would do, without a container or a download.
     pub async fn preview(&self, packages: &Packages, prepared: &Prepared) -> Result<Preview, PipelineError> {
-        let needed = |package: &&SourcePackage| prepared.graph.needs.contains_key(&package.spec);
-        let wanted: Vec<WantedSource> =
-            prepared.specs.packages.iter().filter(needed).flat_map(SourcePackage::wanted_sources).collect();
+        let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
         let sources = source::signed(&wanted, self.layout).await?;
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let options = self.build_options(packages.check.clone());

@@ -5,6 +5,7 @@ use super::error::ToolchainError;
 use super::record::Record;
 use super::stage::{Base, Debootstrap, Origin, Stage};
 use super::{StageContext, record};
+use crate::causes;
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
 use crate::event::Event;
@@ -61,15 +62,16 @@ async fn obtain_one(base: &Base, context: &StageContext<'_>) -> Result<Record, S
     let record = |image, apt_lines| Record { image, apt_lines, base: base.describe() };
     match base {
         Base::Image(reference) => {
-            let image =
-                registry::pull(reference, context.store, context.report).await.map_err(|error| chain(&error))?;
+            let image = registry::pull(reference, context.store, context.report)
+                .await
+                .map_err(|error| causes::in_one_line(&error))?;
             Ok(record(image.manifest, Vec::new()))
         }
         Base::Archive(path) if !path.exists() => Err("there is no such file".to_owned()),
         Base::Archive(path) => {
             let config = root_config();
             let imported = tokio::task::block_in_place(|| context.store.import_archive(path, &config));
-            let image = imported.map_err(|error| chain(&error))?;
+            let image = imported.map_err(|error| causes::in_one_line(&error))?;
             Ok(record(image.manifest, Vec::new()))
         }
         Base::Debootstrap(wanted) => {
@@ -94,7 +96,7 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
     let image = async {
         debootstrap::make(wanted, &apt_lines, &tar, context.cancel).await?;
         let stored = tokio::task::block_in_place(|| context.store.from_rootfs_tar(&tar, &root_config()));
-        stored.map_err(|error| chain(&error))
+        stored.map_err(|error| causes::in_one_line(&error))
     }
     .await;
     let removed = std::fs::remove_file(&tar);
@@ -103,7 +105,7 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
         tracing::warn!(path = %tar.display(), %error, "cannot remove a temporary file");
     }
     let kept = Record { image, apt_lines: apt_lines.clone(), base: format!("debootstrap {}", wanted.suite) };
-    record::save(&context.layout.state(), key, &kept).map_err(|error| chain(&error))?;
+    record::save(&context.layout.state(), key, &kept).map_err(|error| causes::in_one_line(&error))?;
     Ok((image, apt_lines))
 }
 
@@ -111,14 +113,4 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
 fn root_config() -> ImageConfig {
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned();
     ImageConfig { env: vec![path], created: NEWEST_FILE, ..ImageConfig::default() }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
