@@ -3,6 +3,9 @@
 use std::path::Path;
 
 use drydock::engine::{ImageId, Session, Stream};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Bench, Kind, connect, home, program};
@@ -50,12 +53,32 @@ impl Victim {
         Self { child, output }
     }
 
+    /// Kills it and the processes it started, as a machine that loses power would: none of them can tidy up after another.
+    pub fn kill_with_its_children(mut self) {
+        let process = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(process, Signal::SIGSTOP).unwrap();
+        waitpid(process, Some(WaitPidFlag::WUNTRACED)).unwrap();
+        for child in children(process) {
+            kill(child, Signal::SIGKILL).unwrap();
+        }
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// What it says until it ends.
     pub fn rest(&mut self) -> String {
         let mut text = String::new();
         std::io::Read::read_to_string(&mut self.output, &mut text).unwrap();
         text
     }
+}
+
+/// The processes that any thread of `process` has started.
+fn children(process: Pid) -> Vec<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let numbers = lists.collect::<String>();
+    numbers.split_whitespace().map(|number| Pid::from_raw(number.parse().unwrap())).collect()
 }
 
 /// The other process: runs a container that never ends, in the engine of the bench in `folder`.

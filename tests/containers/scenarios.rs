@@ -337,9 +337,7 @@ scenarios! {
 
     async fn what_a_killed_process_left_is_swept(bench) {
         let before = bench.traces();
-        let mut victim = Victim::start(bench);
-        victim.child.kill().unwrap();
-        victim.child.wait().unwrap();
+        Victim::start(bench).kill_with_its_children();
         let left = bench.traces();
         assert_ne!(left, before, "the container is still there, or the scenario proves nothing");
         bench.engine.sweep().await.unwrap();
