@@ -136,6 +136,7 @@ pub enum BuildResult {
     },
 }
 
+#[allow(clippy::ref_option, reason = "serde hands over a reference to the field")]
 fn optional_seconds<S: Serializer>(elapsed: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     match elapsed {
         Some(elapsed) => seconds(elapsed, serializer),

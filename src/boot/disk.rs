@@ -41,10 +41,10 @@ pub(super) fn kind(path: &Path) -> Result<Kind, BootError> {
     match (head.as_slice(), descriptor.as_slice(), footer.as_slice()) {
         (_, [1, b'C', b'D', b'0', b'0', b'1', ..], _) => Ok(Kind::Iso),
         // Hyper-V's second generation, which VHDX is for, has UEFI alone.
-        ([b'v', b'h', b'd', b'x', b'f', b'i', b'l', b'e', ..], ..) => disk("vhdx", Firmware::Uefi),
+        (head, ..) if head.starts_with(b"vhdxfile") => disk("vhdx", Firmware::Uefi),
         ([b'Q', b'F', b'I', 0xfb, ..], ..) => disk("qcow2", Firmware::Uefi),
         (_, _, b"conectix") => disk("vpc", table_firmware(&mut file)),
-        (sector, ..) if sector.ends_with(&[0x55, 0xaa]) => disk("raw", table_firmware(&mut file)),
+        ([.., 0x55, 0xaa], ..) => disk("raw", table_firmware(&mut file)),
         _ => Err(BootError::Kind { path: path.to_owned() }),
     }
 }

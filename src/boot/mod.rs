@@ -75,8 +75,8 @@ impl BootOptions {
         Self {
             firmware: FirmwareChoice::Auto,
             login,
-            boot_limit: Duration::from_secs(600),
-            answer_limit: Duration::from_secs(60),
+            boot_limit: Duration::from_mins(10),
+            answer_limit: Duration::from_mins(1),
             accelerator: Accelerator::Tcg,
             bus: DiskBus::Virtio,
             memory_mib: 1024,

@@ -87,7 +87,9 @@ async fn test(project: &Project, path: &Path, options: &BootOptions) -> Result<b
     }
     project.tell(&Event::Note { text: format!("starting {name}") });
     let runs = boot::test(path, options, &project.cancel).await.map_err(fault)?;
-    runs.iter().for_each(|run| println!("{run}"));
+    for run in &runs {
+        println!("{run}");
+    }
     Ok(runs.iter().all(boot::BootRun::passed))
 }
 
@@ -154,6 +156,7 @@ fn remember(passed: &Path) -> Result<(), Fault> {
     write().map_err(|error: std::io::Error| Fault::host(format!("cannot write `{}`: {error}", passed.display())))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err calls")]
 fn fault(error: BootError) -> Fault {
     let hint = error.hint();
     let fault = match error {

@@ -78,7 +78,7 @@ impl Project {
 
     /// The image store, made when it is missing.
     pub(super) fn store(&self) -> Result<Store, Fault> {
-        Store::open(&self.layout.oci()).map_err(|error| Fault::host_error(&error).with_hint(error.hint()))
+        Store::open(self.layout.oci()).map_err(|error| Fault::host_error(&error).with_hint(error.hint()))
     }
 
     /// The engine that the command line asks for; it is connected when it is needed first.

@@ -1,6 +1,6 @@
 //! A tar archive of a tree: sorted, numeric owners, extended attributes, hard links.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use super::rootfs::{EntryKind, Rootfs};
@@ -31,7 +31,7 @@ pub fn write(to: impl Write, rootfs: &Rootfs) -> io::Result<()> {
             gid: entry.gid.into(),
             size,
             mtime: entry.mtime,
-            xattrs: if is_link { Default::default() } else { entry.xattrs.clone() },
+            xattrs: if is_link { BTreeMap::new() } else { entry.xattrs.clone() },
         };
         archive.append(&member, &mut rootfs.content(entry)?)?;
     }

@@ -47,12 +47,11 @@ pub enum BiosError {
 
 /// Writes `boot` (`boot.img`) and `core` (`core.img`) onto a disk whose partition table is there.
 pub fn install(disk: &mut SparseFile, layout: &Layout, boot: &[u8], core: &[u8]) -> Result<(), BiosError> {
-    let (place, start, room) = match layout.bios_grub() {
-        Some(slot) => ("the partition with the flag bios_grub", slot.start, slot.bytes),
-        None => {
-            let first = layout.slots.first().map_or(layout.bytes, |slot| slot.start);
-            ("the gap before the first partition", SECTOR, first - SECTOR)
-        }
+    let (place, start, room) = if let Some(slot) = layout.bios_grub() {
+        ("the partition with the flag bios_grub", slot.start, slot.bytes)
+    } else {
+        let first = layout.slots.first().map_or(layout.bytes, |slot| slot.start);
+        ("the gap before the first partition", SECTOR, first - SECTOR)
     };
     let needed = core.len() as u64;
     if needed > room {

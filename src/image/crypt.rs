@@ -47,10 +47,10 @@ fn first_digest(password: &[u8], salt: &[u8]) -> [u8; 64] {
 fn next_digest(round: usize, digest: &[u8; 64], secret: &[u8], salted: &[u8]) -> [u8; 64] {
     let is_odd = round % 2 == 1;
     let mut parts: Vec<&[u8]> = vec![if is_odd { secret } else { digest }];
-    if round % 3 != 0 {
+    if !round.is_multiple_of(3) {
         parts.push(salted);
     }
-    if round % 7 != 0 {
+    if !round.is_multiple_of(7) {
         parts.push(secret);
     }
     parts.push(if is_odd { digest } else { secret });

@@ -67,12 +67,14 @@ impl PipelineError {
     /// Whose affair it is.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::NoStage { .. } | Self::NoPart { .. } | Self::Graph(_) => Blame::Usage,
             Self::Toolchain(error) => of_toolchain(error),
             Self::Spec(SpecError::Engine { .. }) => Blame::Host,
-            Self::Spec(_) => Blame::Usage,
-            Self::Source(SourceError::Unavailable(_) | SourceError::Update(_)) => Blame::Usage,
-            Self::Build(BuildError::NoSource { .. } | BuildError::Changed { .. } | BuildError::NoSpec { .. }) => {
+            Self::NoStage { .. }
+            | Self::NoPart { .. }
+            | Self::Graph(_)
+            | Self::Spec(_)
+            | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
+            | Self::Build(BuildError::NoSource { .. } | BuildError::Changed { .. } | BuildError::NoSpec { .. }) => {
                 Blame::Usage
             }
             Self::Image(error) if error.is_configuration() => Blame::Usage,

@@ -33,7 +33,7 @@ impl Runner<'_> {
         };
         let mut assembled = Vec::new();
         for config in configs {
-            assembled.push(image::assemble(&context, config).await?);
+            assembled.push(Box::pin(image::assemble(&context, config)).await?);
         }
         let outcome = format!("{} images", assembled.len());
         (self.report)(Event::StageFinished { stage: "images".to_owned(), elapsed: started.elapsed(), outcome });

@@ -141,10 +141,8 @@ pub fn finished_stages(
     for stage in stages {
         let below = below(stage, &made);
         let is_ready = below.is_some() || matches!(stage.origin, Origin::Bases(_));
-        let image = match is_ready {
-            true => toolchain::up_to_date(stage, below.map(|below| below.image), layout, store)?,
-            false => None,
-        };
+        let image =
+            if is_ready { toolchain::up_to_date(stage, below.map(|below| below.image), layout, store)? } else { None };
         let one = image.map(|image| add_provides(stage, below, image));
         if let Some(one) = &one {
             made.insert(stage.name.clone(), one.clone());

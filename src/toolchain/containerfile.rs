@@ -219,15 +219,12 @@ impl Reader {
         while let Some(at) = rest.find('$') {
             out.push_str(&rest[..at]);
             let after = &rest[at + 1..];
-            let (name, skip) = match after.strip_prefix('{') {
-                Some(inner) => {
-                    let end = inner.find('}').ok_or("a `}` is missing")?;
-                    (&inner[..end], end + 2)
-                }
-                None => {
-                    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                    (&after[..end], end)
-                }
+            let (name, skip) = if let Some(inner) = after.strip_prefix('{') {
+                let end = inner.find('}').ok_or("a `}` is missing")?;
+                (&inner[..end], end + 2)
+            } else {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                (&after[..end], end)
             };
             let value = self.file.env.get(name).or_else(|| self.args.get(name));
             out.push_str(value.ok_or_else(|| format!("`${name}` has no value: set it by `ARG` or `ENV`"))?);

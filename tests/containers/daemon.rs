@@ -149,7 +149,7 @@ fn answers(socket: &Path) -> bool {
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).map(|()| answer.ends_with(b" 200"))
     };
-    ask().unwrap_or_else(|_: std::io::Error| false)
+    ask().unwrap_or(false)
 }
 
 impl Drop for Daemon {

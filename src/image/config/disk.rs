@@ -261,14 +261,15 @@ fn type_guid(raw: &raw::Partition, place: &str, faults: &mut Faults) -> Option<[
     let text = match (raw.r#type.as_str(), raw.type_uuid.as_str()) {
         ("", "") => return None,
         ("", uuid) => uuid,
-        (name, "") => match TYPE_NAMES.iter().find(|(known, _)| *known == name) {
-            Some((_, uuid)) => uuid,
-            None => {
+        (name, "") => {
+            if let Some((_, uuid)) = TYPE_NAMES.iter().find(|(known, _)| *known == name) {
+                uuid
+            } else {
                 let known: Vec<&str> = TYPE_NAMES.iter().map(|(name, _)| *name).collect();
                 faults.add(format!("{place}.Type"), format!("is `{name}`; known: {}", known.join(", ")));
                 return None;
             }
-        },
+        }
         _ => {
             faults.add(place, "has both Type and TypeUUID; one of them must go");
             return None;

@@ -15,6 +15,7 @@ pub(super) struct Config {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[allow(clippy::struct_field_names, reason = "the fields are the file's")]
 pub(super) struct Disk {
     pub(super) partition_table_type: String,
     pub(super) max_size: u64,
@@ -65,6 +66,7 @@ pub(super) struct RawBinary {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[allow(clippy::struct_excessive_bools, reason = "the fields are the file's")]
 pub(super) struct System {
     pub(super) name: String,
     pub(super) is_default: bool,
@@ -98,6 +100,7 @@ pub(super) struct System {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[allow(clippy::struct_field_names, reason = "the fields are the file's")]
 pub(super) struct CommandLine {
     #[serde(rename = "CGroup")]
     pub(super) cgroup: String,

@@ -244,12 +244,11 @@ fn name_of(value: &Value) -> &'static str {
 
 fn unknown(key: &str, fields: &[Field]) -> String {
     let names = fields.iter().map(|(name, _)| *name);
-    match nearest(key, names) {
-        Some(name) => format!("is no key of this file's kind; did you mean `{name}`?"),
-        None => {
-            let known: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-            format!("is no key of this file's kind; known here: {}", known.join(", "))
-        }
+    if let Some(name) = nearest(key, names) {
+        format!("is no key of this file's kind; did you mean `{name}`?")
+    } else {
+        let known: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+        format!("is no key of this file's kind; known here: {}", known.join(", "))
     }
 }
 

@@ -297,7 +297,6 @@ pub(super) fn check_boot(system: &System, disk: Option<&Disk>, faults: &mut Faul
     let place = "SystemConfigs[0].BootType";
     let Some(disk) = disk else { return };
     match system.boot {
-        BootType::None => {}
         BootType::Efi => {
             let esp = disk.mounted_at("/boot/efi").map(|index| &disk.partitions[index]);
             let is_fat = esp.is_some_and(|esp| esp.format.is_some_and(|format| format != FileSystem::Ext4));
@@ -314,6 +313,6 @@ pub(super) fn check_boot(system: &System, disk: Option<&Disk>, faults: &mut Faul
                     .add(place, "is legacy: on a gpt disk one partition of 1 MiB or more must have the flag bios_grub");
             }
         }
-        BootType::Legacy => {}
+        BootType::None | BootType::Legacy => {}
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct Listed {
 /// The names in a folder, in the order in which they were added.
 #[derive(Default)]
 pub(super) struct Names {
-    names: Vec<Name>,
+    all: Vec<Name>,
     short: BTreeSet<[u8; 11]>,
     folded: BTreeSet<String>,
 }
@@ -43,7 +43,7 @@ impl Names {
         };
         let says_it_all = plain == Some(short) && !name.contains(|letter: char| letter.is_ascii_lowercase());
         let long = if says_it_all { Vec::new() } else { name.encode_utf16().collect() };
-        self.names.push(Name { short, long, child });
+        self.all.push(Name { short, long, child });
         Ok(())
     }
 
@@ -69,12 +69,12 @@ impl Names {
 
     /// Number of slots that the names take.
     pub(super) fn slots(&self) -> u64 {
-        self.names.iter().map(|name| 1 + name.long.len().div_ceil(13) as u64).sum()
+        self.all.iter().map(|name| 1 + name.long.len().div_ceil(13) as u64).sum()
     }
 
     /// Appends the slots of all names.
     pub(super) fn write(&self, bytes: &mut Vec<u8>, listed: impl Fn(usize) -> Listed) {
-        for name in &self.names {
+        for name in &self.all {
             let sum = checksum(&name.short);
             let parts: Vec<&[u16]> = name.long.chunks(13).collect();
             for (at, part) in parts.iter().enumerate().rev() {
@@ -160,7 +160,7 @@ pub(super) fn dos_time(seconds: u64) -> (u16, u16) {
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + shifted / 146_097 * 400 + u64::from(month <= 2);
-    let date = (year - 1980) << 9 | month << 5 | day;
-    let time = second / 3600 << 11 | second / 60 % 60 << 5 | second % 60 / 2;
+    let date = ((year - 1980) << 9) | (month << 5) | day;
+    let time = ((second / 3600) << 11) | ((second / 60 % 60) << 5) | (second % 60 / 2);
     (u16::try_from(date).unwrap_or(u16::MAX), u16::try_from(time).unwrap_or(u16::MAX))
 }

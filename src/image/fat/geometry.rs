@@ -146,9 +146,9 @@ impl Geometry {
     }
 
     /// The reserved sectors: boot sector, and for FAT32 the count of free clusters and a copy of both.
-    pub(super) fn reserved(&self, serial: u32, label: &Option<[u8; 11]>, used: u32) -> Vec<u8> {
+    pub(super) fn reserved(&self, serial: u32, label: Option<&[u8; 11]>, used: u32) -> Vec<u8> {
         let mut bytes = vec![0; usize::from(self.reserved_sectors) * 512];
-        let boot = self.boot_sector(serial, label.as_ref().unwrap_or(b"NO NAME    "));
+        let boot = self.boot_sector(serial, label.unwrap_or(b"NO NAME    "));
         bytes[..512].copy_from_slice(&boot);
         if self.kind == Kind::Fat32 {
             let information = information_sector(self.clusters - used, used + 2);

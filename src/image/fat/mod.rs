@@ -52,7 +52,7 @@ pub fn write(
     let geometry = Geometry::new(volume.wanted, volume.bytes)?;
     let mut nodes = nodes(entries)?;
     let used = place(&mut nodes, &geometry, label(volume).is_some())?;
-    put(&mut to, 0, &geometry.reserved(volume.serial, &label(volume), used))?;
+    put(&mut to, 0, &geometry.reserved(volume.serial, label(volume).as_ref(), used))?;
     let table = allocation_table(&nodes, &geometry);
     for copy in 0..2 {
         put(&mut to, geometry.table_at(copy), &table)?;
@@ -95,7 +95,7 @@ fn nodes<'a>(entries: &[(&'a str, &'a Entry)]) -> io::Result<Vec<Node<'a>>> {
         let parent = folders.get(parent).copied().unwrap_or(0);
         match entry.kind {
             EntryKind::Folder => drop(folders.insert(path, nodes.len())),
-            EntryKind::File { size, .. } if size <= u64::from(u32::MAX) => {}
+            EntryKind::File { size, .. } if u32::try_from(size).is_ok() => {}
             EntryKind::File { .. } => return Err(refused(path, "FAT holds no file of 4 GiB or more")),
             _ => return Err(refused(path, "FAT holds folders and regular files only")),
         }

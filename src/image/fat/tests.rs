@@ -5,10 +5,10 @@ use super::*;
 
 #[test]
 fn dates_are_those_of_the_calendar() {
-    let date = |year: u16, month: u16, day: u16| (year - 1980) << 9 | month << 5 | day;
+    let date = |year: u16, month: u16, day: u16| ((year - 1980) << 9) | (month << 5) | day;
     assert_eq!(dos_time(0), (date(1980, 1, 1), 0));
     assert_eq!(dos_time(951_782_400), (date(2000, 2, 29), 0));
-    assert_eq!(dos_time(1_767_225_599), (date(2025, 12, 31), 23 << 11 | 59 << 5 | 29));
+    assert_eq!(dos_time(1_767_225_599), (date(2025, 12, 31), (23 << 11) + (59 << 5) + 29));
 }
 
 #[test]

@@ -116,7 +116,9 @@ impl Script {
         let name = user.name.as_str();
         if name == "root" {
             for (field, value) in [("6", &user.home), ("7", &user.shell)] {
-                value.iter().for_each(|value| self.call("set_login", &[name, field, value]));
+                if let Some(value) = value {
+                    self.call("set_login", &[name, field, value]);
+                }
             }
         } else {
             let home = user.home.clone().unwrap_or_else(|| format!("/home/{name}"));
@@ -132,7 +134,9 @@ impl Script {
             Password::Hashed(hash) => Some(hash.clone()),
             Password::Plain(text) => Some(sha512_crypt(text, &seed.salt(&format!("password of {name}")))),
         };
-        hash.iter().for_each(|hash| self.call("set_password", &[name, hash]));
+        if let Some(hash) = hash {
+            self.call("set_password", &[name, &hash]);
+        }
         if let Some(days) = user.expires_days {
             self.call("set_expiry", &[name, &days.to_string()]);
         }
