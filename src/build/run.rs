@@ -14,8 +14,9 @@ use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_n
 use crate::cache::{CacheError, StoredResult, file};
 use crate::event::Event;
 use crate::graph::BuildGraph;
-use crate::plan::BuildQueue;
+use crate::plan::{BuildQueue, with_guesses};
 use crate::repo::{Published, RepoError};
+use crate::source::Sources;
 use crate::spec::SourcePackage;
 
 /// What the builds of one run have in common.
@@ -50,7 +51,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     run.tell_foreign()?;
 
     let durations = context.history.durations().map_err(BuildError::Records)?;
-    let queue = BuildQueue::new(graph, &durations);
+    let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources)));
     let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
     let build = async |spec: &str| match packages.get(spec) {
         Some(package) => build_one(&run, package).await,
@@ -70,6 +71,16 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
     summary.unfinished.extend(unfinished);
     Ok(summary)
+}
+
+/// The size of each spec's sources, where it can be had.
+fn source_bytes(sources: &Sources) -> BTreeMap<String, u64> {
+    let mut bytes = BTreeMap::new();
+    for ((spec, _), found) in &sources.files {
+        let size = std::fs::metadata(&found.path).map_or(0, |metadata| metadata.len());
+        *bytes.entry(spec.clone()).or_default() += size;
+    }
+    bytes
 }
 
 /// How far the queue is; how long the rest lasts is told once anything is known of durations.

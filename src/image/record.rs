@@ -24,7 +24,7 @@ const CODE: &str = "1";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageInputs {
-    /// The configuration and the files it names, by path relative to its folder.
+    /// The configuration and the files it names, by that name.
     pub files: BTreeMap<String, Sha256>,
     /// The RPMs by name, version, release and arch.
     pub packages: BTreeMap<String, Sha256>,
@@ -67,11 +67,9 @@ impl ImageInputs {
         rpms: &[&AvailableRpm],
         (assembly, version): (Sha256, &str),
     ) -> Result<Self, (PathBuf, io::Error)> {
-        let folder = config.inputs.first().and_then(|path| path.parent()).map_or_else(PathBuf::new, Path::to_owned);
         let mut files = BTreeMap::new();
-        for path in &config.inputs {
-            let digest = digest_with_mode(path).map_err(|source| (path.clone(), source))?;
-            files.insert(path.strip_prefix(&folder).unwrap_or(path).display().to_string(), digest);
+        for (name, path) in &config.inputs {
+            files.insert(name.clone(), digest_with_mode(path).map_err(|source| (path.clone(), source))?);
         }
         let packages = rpms.iter().map(|rpm| (rpm.header.nevra.to_string(), rpm.sha256)).collect();
         Ok(Self { files, packages, assembly, version: version.to_owned(), code: CODE.to_owned() })
@@ -148,4 +146,28 @@ pub fn store(path: &Path, record: &Record) -> io::Result<()> {
     fs::write(&partial, serde_json::to_vec_pretty(record)?)?;
     fs::File::open(&partial)?.sync_all()?;
     fs::rename(&partial, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::config;
+
+    #[test]
+    fn the_folder_of_a_configuration_does_not_change_what_the_image_is() {
+        let keys = ["one", "another"].map(|place| {
+            let folder = tempfile::tempdir().unwrap();
+            let project = folder.path().join(place);
+            fs::create_dir_all(project.join("additionalfiles")).unwrap();
+            fs::write(project.join("additionalfiles/motd"), "welcome\n").unwrap();
+            let path = project.join("plain.json");
+            let text = r#"{"Disks": [{"Artifacts": [{"Name": "plain", "Type": "oci"}]}], "SystemConfigs": [{"Name": "plain",
+                "Packages": ["filesystem"], "AdditionalFiles": {"additionalfiles/motd": "/etc/motd"}}]}"#;
+            fs::write(&path, text).unwrap();
+            let config = config::read(&path).unwrap();
+            let inputs = ImageInputs::new(&config, &[], (Sha256::of_bytes(b"assembly"), "1.0")).unwrap();
+            (inputs.key(), inputs.seed().0)
+        });
+        assert_eq!(keys[0], keys[1]);
+    }
 }

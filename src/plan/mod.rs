@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 
+pub use durations::with_guesses;
 pub use key::BuildKey;
 pub use planned::{Plan, PlannedPackage, State};
 pub use queue::{Blocked, BuildQueue, Counts, PostponeError};

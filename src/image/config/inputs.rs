@@ -1,7 +1,7 @@
 //! The files that a configuration names: found relative to its folder, checked to be readable, and listed, as their
 //! content decides what the image is.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::schema;
@@ -11,14 +11,15 @@ use crate::yaml;
 /// The files named so far.
 pub(super) struct Inputs {
     folder: PathBuf,
-    paths: BTreeSet<PathBuf>,
+    paths: BTreeMap<String, PathBuf>,
 }
 
 impl Inputs {
     /// The inputs of the configuration `path`, which is one itself.
     pub(super) fn new(path: &Path) -> Self {
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        Self { folder, paths: BTreeSet::from([path.to_owned()]) }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { folder, paths: BTreeMap::from([(name, path.to_owned())]) }
     }
 
     /// The regular file that `name` at `place` means, and its size.
@@ -31,7 +32,7 @@ impl Inputs {
                 faults.add(place, format!("names `{}`, which is no regular file", path.display()));
             }
             Ok(found) => {
-                self.paths.insert(path.clone());
+                self.paths.insert(name.to_owned(), path.clone());
                 return Some((path, found.len()));
             }
         }
@@ -69,8 +70,8 @@ impl Inputs {
         serde_json::from_value::<raw::PackageList>(value).map(|list| list.packages).unwrap_or_default()
     }
 
-    /// All files named, sorted.
-    pub(super) fn into_paths(self) -> Vec<PathBuf> {
-        self.paths.into_iter().collect()
+    /// All files named, by the names they have in the configuration.
+    pub(super) fn into_paths(self) -> BTreeMap<String, PathBuf> {
+        self.paths
     }
 }

@@ -21,6 +21,7 @@ mod unsupported;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use accounts::{Group, Password, User};
@@ -47,8 +48,8 @@ pub struct ImageConfig {
     pub outputs: Vec<Output>,
     /// What is installed and how it is set up.
     pub system: System,
-    /// The configuration and every file that it names, sorted; their content decides what the image is.
-    pub inputs: Vec<PathBuf>,
+    /// The configuration and every file that it names, by that name; their content decides what the image is.
+    pub inputs: BTreeMap<String, PathBuf>,
 }
 
 /// Reads and checks the configuration `path`.
