@@ -42,6 +42,8 @@ pub struct Summary {
     pub blocked: BTreeMap<String, String>,
     /// Not begun or not finished when the run was cancelled or stopped.
     pub unfinished: BTreeSet<String>,
+    /// Spec files that were to be built and do not parse.
+    pub unreadable: BTreeSet<PathBuf>,
 }
 
 impl Summary {
@@ -56,6 +58,6 @@ impl Summary {
 
     /// True when every package has its RPMs.
     pub fn is_success(&self) -> bool {
-        self.failed.is_empty() && self.blocked.is_empty() && self.unfinished.is_empty()
+        self.failed.is_empty() && self.blocked.is_empty() && self.unfinished.is_empty() && self.unreadable.is_empty()
     }
 }

@@ -9,20 +9,15 @@ pub(super) fn of_packages(summary: &Summary) -> Result<(), Fault> {
     if summary.is_success() {
         return Ok(());
     }
-    let mut lines = vec![format!(
-        "{} of {} packages have no RPMs",
-        summary.failed.len() + summary.blocked.len() + summary.unfinished.len(),
-        summary.failed.len()
-            + summary.blocked.len()
-            + summary.unfinished.len()
-            + summary.built.len()
-            + summary.up_to_date.len()
-    )];
+    let lacking = summary.failed.len() + summary.blocked.len() + summary.unfinished.len() + summary.unreadable.len();
+    let all = lacking + summary.built.len() + summary.up_to_date.len();
+    let mut lines = vec![format!("{lacking} of {all} packages have no RPMs")];
     lines.extend(summary.failed.iter().map(|(spec, failure)| {
         format!("  {spec}: {}: {}, log: {}", failure.phase, failure.status, failure.log.display())
     }));
     lines.extend(summary.blocked.iter().map(|(spec, by)| format!("  {spec}: blocked by {by}")));
     lines.extend(summary.unfinished.iter().map(|spec| format!("  {spec}: not finished")));
+    lines.extend(summary.unreadable.iter().map(|path| format!("  `{}` does not parse, see above", path.display())));
     let hint = summary
         .failed
         .keys()

@@ -6,7 +6,7 @@ use crate::graph::GraphError;
 use crate::image::ImageError;
 use crate::oci::OciError;
 use crate::source::SourceError;
-use crate::spec::SpecError;
+use crate::spec::{SpecError, SpecFailure};
 use crate::toolchain::ToolchainError;
 
 /// A stage could not do its work; a package or image that fails is told in the stage's result instead.
@@ -26,6 +26,9 @@ pub enum PipelineError {
         /// `packages` or `images`.
         part: &'static str,
     },
+    /// Specs that were asked for do not parse.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Unreadable(Vec<SpecFailure>),
     /// A toolchain stage failed.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -71,6 +74,7 @@ impl PipelineError {
             Self::Spec(SpecError::Engine { .. }) => Blame::Host,
             Self::NoStage { .. }
             | Self::NoPart { .. }
+            | Self::Unreadable(_)
             | Self::Graph(_)
             | Self::Spec(_)
             | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
@@ -89,6 +93,7 @@ impl PipelineError {
             Self::NoPart { part, .. } => {
                 Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline"))
             }
+            Self::Unreadable(_) => Some("correct the spec, then run the same command again".to_owned()),
             Self::Toolchain(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Graph(error) => error.hint(),

@@ -13,7 +13,7 @@ use crate::graph::{self, BuildGraph, Goals};
 use crate::package::RpmHeader;
 use crate::repo::Repo;
 use crate::source::{self, FetchOptions, Patience, SignatureMode, Sources, WantedSource};
-use crate::spec::{self, LoadedSpecs, Loader, SourcePackage};
+use crate::spec::{self, LoadedSpecs, Loader, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
 /// Everything that is known before the first build starts.
@@ -43,6 +43,7 @@ impl Runner<'_> {
     ) -> Result<Prepared, PipelineError> {
         let toolchain = self.toolchain(packages, made)?;
         let specs = self.load(packages, &toolchain).await?;
+        self.tell_unreadable(&specs.failures, goals)?;
         let known: Vec<RpmHeader> = self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
         let inputs = graph::Inputs {
             specs: &specs.packages,
@@ -51,11 +52,25 @@ impl Runner<'_> {
             checked: &packages.check,
         };
         let graph = graph::resolve(inputs, goals)?;
-        for failure in &specs.failures {
-            let text = format!("`{}` cannot be read and is left out: {}", failure.spec_path.display(), failure.message);
-            (self.report)(Event::Warning { text });
-        }
         Ok(Prepared { toolchain, specs, graph })
+    }
+
+    /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
+    fn tell_unreadable(&self, failures: &[SpecFailure], goals: &Goals) -> Result<(), PipelineError> {
+        let is_goal = |failure: &&SpecFailure| match goals {
+            Goals::All => false,
+            Goals::Named(words) => {
+                words.iter().any(|word| failure.spec_path.file_stem().is_some_and(|stem| stem == word.as_str()))
+            }
+        };
+        let asked: Vec<SpecFailure> = failures.iter().filter(is_goal).cloned().collect();
+        if !asked.is_empty() {
+            return Err(PipelineError::Unreadable(asked));
+        }
+        for failure in failures {
+            (self.report)(Event::Warning { text: format!("{failure}\n  it is left out") });
+        }
+        Ok(())
     }
 
     /// What RPM makes of the specs of `packages`.
@@ -104,7 +119,10 @@ impl Runner<'_> {
         (self.report)(Event::StageStarted { stage: "packages".to_owned() });
         let prepared = self.prepare(packages, made, goals).await?;
         let sources = self.fetch(&prepared).await?;
-        let summary = self.build(packages, &prepared, &sources).await?;
+        let mut summary = self.build(packages, &prepared, &sources).await?;
+        if *goals == Goals::All {
+            summary.unreadable = prepared.specs.failures.iter().map(|failure| failure.spec_path.clone()).collect();
+        }
         let outcome = describe(&summary);
         (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
         Ok(summary)
@@ -180,8 +198,12 @@ impl Runner<'_> {
 
 fn describe(summary: &Summary) -> String {
     let mut parts = vec![format!("{} built", summary.built.len()), format!("{} up to date", summary.up_to_date.len())];
-    let more =
-        [("failed", summary.failed.len()), ("blocked", summary.blocked.len()), ("not begun", summary.unfinished.len())];
+    let more = [
+        ("failed", summary.failed.len()),
+        ("blocked", summary.blocked.len()),
+        ("not begun", summary.unfinished.len()),
+        ("not readable", summary.unreadable.len()),
+    ];
     parts.extend(more.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")));
     parts.join(", ")
 }

@@ -22,6 +22,7 @@ mod script;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -78,6 +79,13 @@ pub struct SpecFailure {
     pub spec_path: PathBuf,
     /// What rpm wrote about it, possibly on several lines.
     pub message: String,
+}
+
+impl fmt::Display for SpecFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` does not parse:", self.spec_path.display())?;
+        self.message.lines().try_for_each(|line| write!(f, "\n  {line}"))
+    }
 }
 
 /// Reads every `<folder>/*.spec` and `<folder>/*/*.spec`.

@@ -42,7 +42,7 @@ pub enum ToolchainError {
         source: io::Error,
     },
     /// A command of the containerfile failed.
-    #[error("`{}` line {line}: the command ended with {exit}", containerfile.display())]
+    #[error("`{}` line {line}: the command ended with {exit}{}", containerfile.display(), quoted(excerpt))]
     Command {
         /// The containerfile.
         containerfile: PathBuf,
@@ -126,6 +126,10 @@ impl ToolchainError {
             _ => None,
         }
     }
+}
+
+fn quoted(excerpt: &[String]) -> String {
+    excerpt.iter().map(|line| format!("\n  | {line}")).collect()
 }
 
 fn list(tried: &[(String, String)]) -> String {

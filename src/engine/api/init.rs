@@ -6,6 +6,9 @@
 //! arguments: a token of 32 characters, the environment, an empty string, the paths that are tried for the program, an
 //! empty string, the program's own arguments. The environment replaces the engine's altogether, only an empty `HOME=`
 //! in the first place takes the engine's value. At the end it writes a [record](super::record) to its standard error.
+//!
+//! It begins when a byte comes on its standard input. Podman says that somebody is attached before its monitor has
+//! taken the connection, and what a program wrote until then would be lost; a byte passes only when it has.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -105,7 +108,7 @@ pub(super) fn write_into(folder: &Path) -> io::Result<PathBuf> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use std::process::{Command, Output};
+    use std::process::{Command, Output, Stdio};
 
     use super::super::record::{End, Record, TOKEN_BYTES};
     use super::*;
@@ -121,7 +124,10 @@ mod tests {
         let mut command = Command::new(path);
         command.env_clear().env("HOME", "/of/the/engine").env("LEAK", "1").arg(&token);
         command.args(environment).arg("").args(candidates).arg("").args(argv);
-        let mut output = command.output().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"\n").unwrap();
+        let mut output = child.wait_with_output().unwrap();
         let at = output.stderr.len() - Record::BYTES;
         let record = Record::read(&output.stderr.split_off(at), token.as_bytes()).unwrap();
         (output, record.end)
@@ -137,6 +143,22 @@ mod tests {
         assert_eq!((by_status.status.code(), record), (Some(137), End::Code(137)));
         let (by_signal, record) = shell("kill -KILL $$");
         assert_eq!((by_signal.status.code(), record), (Some(137), End::Signal(9)));
+    }
+
+    #[test]
+    fn nothing_starts_when_nobody_reads_the_output() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy");
+        assert!(Command::new("cp").arg(write_into(folder.path()).unwrap()).arg(&path).status().unwrap().success());
+        let mut command = Command::new(path);
+        command.arg("t".repeat(TOKEN_BYTES)).args(["HOME=", "", "/bin/sh", "", "sh", "-c", "echo began"]);
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout), (Some(125), Vec::new()));
+    }
+
+    #[test]
+    fn the_program_has_no_input() {
+        assert_eq!(shell("cat; echo ended; readlink /proc/self/fd/0").0.stdout, b"ended\n/dev/null\n");
     }
 
     #[test]

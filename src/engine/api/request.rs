@@ -69,6 +69,10 @@ pub(super) fn body(spec: &ContainerSpec, given: &Given<'_>) -> ContainerCreateBo
         cmd: Some(arguments(spec, given)),
         working_dir: Some(spec.workdir.as_str().to_owned()),
         labels: Some(given.labels.clone()),
+        // `init` waits for a byte.
+        attach_stdin: Some(true),
+        open_stdin: Some(true),
+        stdin_once: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(host_config(spec, given)),

@@ -14,6 +14,7 @@ use bollard::query_parameters::{
     DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use tokio::io::AsyncWriteExt;
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
@@ -79,8 +80,9 @@ impl<'a> Run<'a> {
         if cancel.is_cancelled() {
             return Ok(Exit::Cancelled);
         }
-        let attached = self.attach().await?;
+        let mut attached = self.attach().await?;
         self.start().await?;
+        self.begin(&mut attached).await;
         let exit = {
             let mut ended = pin!(self.follow(attached, output));
             let limit = self.spec.limits.timeout.unwrap_or(Duration::MAX);
@@ -159,7 +161,7 @@ impl<'a> Run<'a> {
     }
 
     async fn attach(&self) -> Result<AttachContainerResults, ApiError> {
-        let options = AttachContainerOptionsBuilder::default().stdout(true).stderr(true).stream(true).build();
+        let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
         let attached = self.api.docker.attach_container(&self.name, Some(options)).await;
         attached.map_err(ApiError::request("attach to the container", &self.name))
     }
@@ -167,6 +169,18 @@ impl<'a> Run<'a> {
     async fn start(&self) -> Result<(), ApiError> {
         let started = self.api.docker.start_container(&self.name, None).await;
         started.map_err(ApiError::request("start the container", &self.name))
+    }
+
+    /// Lets `init` start the program, now that its output is read.
+    async fn begin(&self, attached: &mut AttachContainerResults) {
+        let written = async {
+            attached.input.write_all(b"\n").await?;
+            attached.input.flush().await
+        };
+        if let Err(error) = written.await {
+            // How the container ended is told next.
+            tracing::debug!(container = self.name, %error, "the container takes no input");
+        }
     }
 
     /// Passes the output on until the container is gone.
