@@ -7,7 +7,7 @@ use super::buildroot::NoBuildroot;
 use super::container::{MORE_BUILD_REQUIRES, PackageBuild, output_folder, package_container};
 use super::log::Log;
 use super::one::One;
-use super::resolve::Resolved;
+use super::resolve::{Resolved, macros_of};
 use super::{BuildError, Check, Failure, blocking, collect, inputs, log, phase};
 use crate::cache::{BuildTimes, CacheError, CheckOutcome, NewResult, StoredResult, file};
 use crate::engine::{Collect, Exit, ImageId, Session};
@@ -55,7 +55,7 @@ async fn in_folder(one: &One<'_>, resolved: &Resolved, folder: &Path) -> Result<
     };
     let buildroot = Instant::now();
     let (inputs, outputs) = (folder.join("inputs"), folder.join("outputs"));
-    prepare(resolved, &inputs, &outputs).await?;
+    prepare(one, resolved, (&inputs, &outputs)).await?;
     let asked = Instant::now();
     let exit = run(one, image, &inputs, (&outputs, &mut log)).await?;
     let ended = Instant::now();
@@ -68,11 +68,11 @@ async fn in_folder(one: &One<'_>, resolved: &Resolved, folder: &Path) -> Result<
     }
 }
 
-async fn prepare(resolved: &Resolved, inputs: &Path, outputs: &Path) -> Result<(), BuildError> {
+async fn prepare(one: &One<'_>, resolved: &Resolved, (inputs, outputs): (&Path, &Path)) -> Result<(), BuildError> {
     let (inputs, outputs) = (inputs.to_owned(), outputs.to_owned());
-    let files = resolved.files.clone();
+    let (files, macro_files) = (resolved.files.clone(), one.run.context.toolchain.macro_files.clone());
     blocking(move || {
-        inputs::prepare(&inputs, &files)?;
+        inputs::prepare(&inputs, &files, &macro_files)?;
         std::fs::create_dir_all(&outputs).map_err(|source| BuildError::Folder { path: outputs, source })
     })
     .await
@@ -88,7 +88,8 @@ async fn run(
     let spec = package_container(&PackageBuild {
         package: one.package,
         image,
-        macros: &context.toolchain.macros,
+        macros: &macros_of(context.toolchain, one.package),
+        macro_files: &context.toolchain.macro_files,
         check: context.options.check_of(one.package),
         cpus: context.options.cpus,
         limits: context.options.limits(),

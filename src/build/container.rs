@@ -11,6 +11,7 @@ use crate::engine::{
     Capabilities, ContainerSpec, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath, User,
 };
 use crate::spec::SourcePackage;
+use crate::toolchain::MacroFile;
 
 /// The script that runs rpmbuild.
 pub(super) const BUILD_SCRIPT: (&str, &str) = ("build.sh", include_str!("build.sh"));
@@ -46,11 +47,13 @@ pub(super) struct PackageBuild<'a> {
     pub(super) image: ImageId,
     /// RPM macros of the run.
     pub(super) macros: &'a BTreeMap<String, String>,
+    /// Files of macros, which lie in `macros/` of `inputs`.
+    pub(super) macro_files: &'a [MacroFile],
     pub(super) check: Check,
     /// How many processes the build may start at a time.
     pub(super) cpus: usize,
     pub(super) limits: Limits,
-    /// The host folder that it sees: the scripts, and `sources/`.
+    /// The host folder that it sees: the scripts, `sources/` and `macros/`.
     pub(super) inputs: &'a Path,
 }
 
@@ -60,6 +63,9 @@ pub(super) fn package_container(build: &PackageBuild<'_>) -> Result<ContainerSpe
     let mut argv = vec!["/bin/sh".to_owned(), script, format!("{}.spec", build.package.spec), "-ba".to_owned()];
     if build.check == Check::Off {
         argv.push("--nocheck".to_owned());
+    }
+    for file in build.macro_files {
+        argv.push(format!("--load={INPUTS}/macros/{}", file.name));
     }
     for (name, value) in macros(build) {
         argv.extend(["--define".to_owned(), format!("{name} {value}")]);
@@ -170,6 +176,10 @@ mod tests {
             sources: vec![],
             has_check: true,
             excluded: None,
+            build_arch: "x86_64".into(),
+            exclusive_arch: vec![],
+            exclude_arch: vec![],
+            version_macros: BTreeMap::new(),
             changelog_time: Some(1_768_478_400),
             files: vec![],
         }
@@ -180,6 +190,7 @@ mod tests {
             package: &package(),
             image: ImageId::Derived(Sha256::of_bytes(b"image")),
             macros: &BTreeMap::from([("dist".into(), ".dd1".into()), ("_buildhost".into(), "theirs".into())]),
+            macro_files: &[],
             check,
             cpus: 2,
             limits: Limits::default(),
@@ -237,6 +248,28 @@ mod tests {
         --define
         with_check 0
         ");
+    }
+
+    #[test]
+    fn macro_files_are_loaded_before_macros_are_defined() {
+        let file = MacroFile { name: "00-macros".into(), path: "/m".into(), digest: Sha256::of_bytes(b"") };
+        let (package, macros) = (package(), BTreeMap::new());
+        let image = ImageId::Derived(Sha256::of_bytes(b"image"));
+        let (limits, inputs) = (Limits::default(), Path::new("/project/zlib"));
+        let macro_files = &[file];
+        let build = PackageBuild {
+            package: &package,
+            image,
+            macros: &macros,
+            macro_files,
+            check: Check::Off,
+            cpus: 2,
+            limits,
+            inputs,
+        };
+        let argv = package_container(&build).unwrap().argv;
+        let place = |word: &str| argv.iter().position(|argument| argument == word).unwrap();
+        assert!(place("--load=/drydock/macros/00-macros") < place("--define"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The folder that a build's container sees: our scripts, and the spec with its sources in `sources/`.
+//! The folder that a build's container sees: our scripts, the spec with its sources in `sources/`, and the run's macro
+//! files in `macros/`.
 //!
 //! Files are copied and hashed on their way, so that what is built is what the build key says, whatever the user does to
 //! the checkout meanwhile. Owner and time of the copies do not matter: `build.sh` sets them.
@@ -14,6 +15,7 @@ use super::container::{BUILD_SCRIPT, CHECK_SCRIPT};
 use crate::digest::{HashingWriter, KeyBuilder, Sha256};
 use crate::source::Sources;
 use crate::spec::SourcePackage;
+use crate::toolchain::MacroFile;
 
 /// A file of a build's inputs.
 #[derive(Clone, Debug)]
@@ -44,6 +46,12 @@ pub(super) fn files(package: &SourcePackage, sources: &Sources) -> Result<Vec<In
     Ok(files.into_values().collect())
 }
 
+impl From<&MacroFile> for InputFile {
+    fn from(file: &MacroFile) -> Self {
+        Self { name: file.name.clone(), path: file.path.clone(), sha256: file.digest, executable: false }
+    }
+}
+
 impl InputFile {
     /// What the file is to a build.
     pub(super) fn digest(&self) -> Sha256 {
@@ -55,13 +63,13 @@ impl InputFile {
     }
 }
 
-/// Makes `folder` hold the scripts and `files`, in place of whatever it held.
-pub(super) fn prepare(folder: &Path, files: &[InputFile]) -> Result<(), BuildError> {
+/// Makes `folder` hold the scripts, `files` and `macro_files`, in place of whatever it held.
+pub(super) fn prepare(folder: &Path, files: &[InputFile], macro_files: &[MacroFile]) -> Result<(), BuildError> {
     let wrong = |path: &Path| {
         let path = path.to_owned();
         move |source| BuildError::Folder { path, source }
     };
-    let sources = folder.join("sources");
+    let (sources, macros) = (folder.join("sources"), folder.join("macros"));
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(folder)(error)),
         _ => fs::create_dir_all(&sources).map_err(wrong(&sources))?,
@@ -70,14 +78,17 @@ pub(super) fn prepare(folder: &Path, files: &[InputFile]) -> Result<(), BuildErr
         let path = folder.join(name);
         fs::write(&path, content).and_then(|()| readable(&path, 0o755)).map_err(wrong(&path))?;
     }
-    for file in files {
-        let not_copied = |source| BuildError::Copy { path: file.path.clone(), into: sources.clone(), source };
-        if copy(file, &sources.join(&file.name)).map_err(not_copied)? != file.sha256 {
+    fs::create_dir_all(&macros).map_err(wrong(&macros))?;
+    let macro_files: Vec<InputFile> = macro_files.iter().map(InputFile::from).collect();
+    let macro_files = macro_files.iter().map(|file| (file, &macros));
+    for (file, into) in files.iter().map(|file| (file, &sources)).chain(macro_files) {
+        let not_copied = |source| BuildError::Copy { path: file.path.clone(), into: into.clone(), source };
+        if copy(file, &into.join(&file.name)).map_err(not_copied)? != file.sha256 {
             return Err(BuildError::Changed { path: file.path.clone() });
         }
     }
     // The container's user is nobody that the host's umask knows.
-    [folder, &sources].into_iter().try_for_each(|path| readable(path, 0o755)).map_err(wrong(folder))
+    [folder, &sources, &macros].into_iter().try_for_each(|path| readable(path, 0o755)).map_err(wrong(folder))
 }
 
 fn copy(from: &InputFile, to: &Path) -> io::Result<Sha256> {
@@ -113,7 +124,7 @@ mod tests {
         let folder = place.path().join("work/a");
         let (plain, script) = (input(place.path(), "a.spec", "spec", 0o600), input(place.path(), "run", "#!", 0o700));
         fs::create_dir_all(folder.join("out")).unwrap();
-        prepare(&folder, &[plain, script]).unwrap();
+        prepare(&folder, &[plain, script], &[]).unwrap();
         let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode("sources/a.spec"), 0o644);
         assert_eq!(mode("sources/run"), 0o755);
@@ -126,7 +137,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let file = input(place.path(), "a.spec", "spec", 0o644);
         fs::write(&file.path, "changed").unwrap();
-        let error = prepare(&place.path().join("work"), &[file]).unwrap_err();
+        let error = prepare(&place.path().join("work"), &[file], &[]).unwrap_err();
         assert!(matches!(error, BuildError::Changed { .. }));
     }
 

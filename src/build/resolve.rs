@@ -17,6 +17,7 @@ use crate::graph;
 use crate::package::{Nevra, Requirement};
 use crate::plan::BuildInputs;
 use crate::spec::SourcePackage;
+use crate::toolchain::Toolchain;
 
 /// Builds whose `%generate_buildrequires` asks for more each time; RPM itself sets no bound.
 pub(super) const MOST_ROUNDS: usize = 10;
@@ -94,6 +95,11 @@ pub(super) fn own_inputs(context: &BuildContext<'_>, package: &SourcePackage) ->
     Ok(inputs_of(context, package, &inputs::files(package, context.sources)?, &[]))
 }
 
+/// The macros of the run, which win over those with versions of other specs, as when the spec was read.
+pub(super) fn macros_of(toolchain: &Toolchain, package: &SourcePackage) -> BTreeMap<String, String> {
+    package.version_macros.clone().into_iter().chain(toolchain.macros.clone()).collect()
+}
+
 fn inputs_of(
     context: &BuildContext<'_>,
     package: &SourcePackage,
@@ -106,7 +112,8 @@ fn inputs_of(
         spec: package.spec.clone(),
         spec_digest: package.spec_digest,
         sources: files.iter().filter(|file| !is_spec(file)).map(|file| (file.name.clone(), file.digest())).collect(),
-        macros: context.toolchain.macros.clone(),
+        macros: macros_of(context.toolchain, package),
+        macro_files: context.toolchain.macro_files.iter().map(|file| (file.name.clone(), file.digest)).collect(),
         image: context.toolchain.digest,
         arch: context.toolchain.arch.clone(),
         buildroot: buildroot.iter().map(|rpm| (rpm.nevra.clone(), rpm.content)).collect(),

@@ -45,6 +45,7 @@ fn inputs() -> BuildInputs {
         spec_digest: Sha256::of_bytes(b"spec"),
         sources: BTreeMap::new(),
         macros: BTreeMap::new(),
+        macro_files: BTreeMap::new(),
         image: Sha256::of_bytes(b"image"),
         arch: "x86_64".into(),
         buildroot: BTreeMap::new(),

@@ -60,6 +60,7 @@ fn inputs(last: &LastBuild) -> String {
     ];
     lines.extend(inputs.sources.iter().map(|(file, digest)| format!("  source     {file} sha256:{digest}")));
     lines.extend(inputs.macros.iter().map(|(name, value)| format!("  macro      {name} = {value}")));
+    lines.extend(inputs.macro_files.iter().map(|(file, digest)| format!("  macro file {file} sha256:{digest}")));
     lines.extend(inputs.buildroot.iter().map(|(nevra, digest)| format!("  buildroot  {nevra} {}", digest.short())));
     lines.push(format!("  arch       {}", inputs.arch));
     lines.push(format!("  %check     {}", if inputs.check { "runs" } else { "does not run" }));

@@ -1,9 +1,8 @@
 //! What a command is asked to build.
 
 use super::fault::Fault;
-use crate::graph::Goals;
+use crate::graph::{Goals, nearest};
 use crate::pipeline::Packages;
-use crate::spec::LoadedSpecs;
 
 /// The goals of the command line, or the pipeline's when it names none.
 pub(super) fn of(names: &[String], packages: &Packages) -> Goals {
@@ -11,15 +10,16 @@ pub(super) fn of(names: &[String], packages: &Packages) -> Goals {
     if names.is_empty() { Goals::All } else { Goals::Named(names.to_vec()) }
 }
 
-/// Refuses names of which there is no spec.
-pub(super) fn known(names: &[String], specs: &LoadedSpecs) -> Result<(), Fault> {
-    let unknown: Vec<&str> = names
-        .iter()
-        .filter(|name| !specs.packages.iter().any(|package| &&package.spec == name))
-        .map(String::as_str)
+/// Refuses names that are not among those of the specs, `all`.
+pub(super) fn known<'a>(names: &[String], all: impl Iterator<Item = &'a str> + Clone) -> Result<(), Fault> {
+    let unknown = names.iter().filter(|name| !all.clone().any(|spec| spec == *name));
+    let lines: Vec<String> = unknown
+        .map(|name| {
+            let nearest = nearest(name, all.clone());
+            let nearest =
+                if nearest.is_empty() { String::new() } else { format!("; nearest: `{}`", nearest.join("`, `")) };
+            format!("there is no spec file of the name `{name}`{nearest}")
+        })
         .collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::usage(format!("there is no spec file of the name `{}`", unknown.join("`, `"))))
+    if lines.is_empty() { Ok(()) } else { Err(Fault::usage(lines.join("\n"))) }
 }

@@ -17,6 +17,7 @@ mod plan;
 mod project;
 mod run;
 mod sources;
+mod specs;
 mod toolchain;
 mod verdict;
 
@@ -98,6 +99,8 @@ enum Command {
     Build(build::Args),
     /// Makes disk images from image configurations
     Image(image::Args),
+    /// Shows what RPM makes of each spec
+    Specs(specs::Args),
     /// Says what would be built and why
     Plan(plan::Args),
     /// Says why a package is or is not built
@@ -138,6 +141,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Sources(args) => sources::run(&project, args).await,
         Command::Build(args) => build::run(&project, args).await,
         Command::Image(args) => image::run(&project, args).await,
+        Command::Specs(args) => specs::run(&project, &args).await,
         Command::Plan(args) => plan::run(&project, args).await,
         Command::Explain(args) => explain::run(&project, &args).await,
         Command::Graph(args) => graph::run(&project, args).await,

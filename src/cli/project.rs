@@ -15,6 +15,7 @@ use crate::layout::Layout;
 use crate::oci::Store;
 use crate::pipeline::{self, Images, MadeStages, Options, Packages, Pipeline, PipelineError, Prepared, Runner};
 use crate::report::Printer;
+use crate::spec::{self, LoadedSpecs, Selection};
 
 /// An open project.
 pub(super) struct Project {
@@ -117,6 +118,36 @@ impl Project {
         let runner = self.runner(&engine, &store, &report, options::looking());
         let made = self.made(&pipeline, &packages.toolchain, &store)?;
         Ok(runner.prepare(packages, &made, &goals::of(names, packages)).await?)
+    }
+
+    /// What RPM makes of the specs in `folders`, or in the pipeline's, for `arch`; of all specs when `names` is empty.
+    pub(super) async fn specs(
+        &self,
+        folders: &[PathBuf],
+        arch: Option<&str>,
+        names: &[String],
+    ) -> Result<LoadedSpecs, Fault> {
+        let pipeline = self.pipeline()?;
+        let mut packages = packages_of(&pipeline)?.clone();
+        if !folders.is_empty() {
+            packages.specs = folders.iter().map(|folder| self.folder.join(folder)).collect();
+        }
+        let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
+        goals::known(names, all.iter().map(String::as_str))?;
+        let store = self.store()?;
+        let engine = self.engine(&store);
+        let report = |event: Event| self.tell(&event);
+        let runner = self.runner(&engine, &store, &report, options::looking());
+        let made = self.made(&pipeline, &packages.toolchain, &store)?;
+        let mut toolchain = runner.toolchain(&packages, &made)?;
+        if let Some(arch) = arch {
+            arch.clone_into(&mut toolchain.arch);
+        }
+        let selection = if names.is_empty() { Selection::All } else { Selection::Named(names) };
+        let mut loaded = runner.load(&packages, &toolchain, selection).await?;
+        // Specs that are there for their versions only were not asked for.
+        loaded.packages.retain(|package| names.is_empty() || names.contains(&package.spec));
+        Ok(loaded)
     }
 
     /// [`Project::look`], and what a run would do with each package.

@@ -6,7 +6,9 @@ use super::fault::Fault;
 use super::options::{self, SourceArgs};
 use super::{Project, goals, project};
 use crate::event::Event;
+use crate::pipeline::PipelineError;
 use crate::source::SignatureMode;
+use crate::spec::{self, Selection};
 
 /// Fetches and verifies sources, and nothing else
 #[derive(clap::Args)]
@@ -33,8 +35,10 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let runner = project.runner(&engine, &store, &report, options);
     let made = runner.stages(&pipeline.stages).await?;
     let toolchain = runner.toolchain(packages, &made)?;
-    let specs = runner.load(packages, &toolchain).await?;
-    goals::known(&args.names, &specs)?;
+    let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
+    goals::known(&args.names, all.iter().map(String::as_str))?;
+    let selection = if args.names.is_empty() { Selection::All } else { Selection::Named(&args.names) };
+    let specs = runner.load(packages, &toolchain, selection).await?;
     let wanted = specs.packages.iter().filter(|package| args.names.is_empty() || args.names.contains(&package.spec));
     let found = runner.fetch_for(wanted, mode).await?;
     let text = format!("{} sources are at hand", found.files.len());

@@ -40,6 +40,7 @@ use crate::spec::SourcePackage;
 
 pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
 pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
+pub use nearest::nearest;
 pub use resolve::resolve;
 pub use solve::{Unsolvable, solve};
 pub use text::{to_dot, to_json};

@@ -1,7 +1,7 @@
 //! Names that a person may have meant. Pure.
 
 /// At most three of `names` that are nearest to `wanted`, the nearest first; none when nothing is near.
-pub(super) fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let letters = wanted.chars().count();
     // Short words are near to too many.
     let allowed = if letters < 3 { 0 } else { (letters / 4).clamp(1, 3) };

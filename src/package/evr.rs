@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Evr {
-    /// 0 when none was written.
-    pub epoch: u32,
+    /// None when none was written; RPM compares that as 0, but writes a 0 that a spec has.
+    pub epoch: Option<u32>,
     /// Never empty for a package.
     pub version: String,
     /// Empty for a bound such as `>= 1.2`.
@@ -20,9 +20,12 @@ pub struct Evr {
 impl Evr {
     /// Reads `[epoch:]version[-release]`; an epoch that is not a number counts as 0, as in RPM.
     pub fn parse(text: &str) -> Self {
-        let (epoch, rest) = text.split_once(':').unwrap_or(("0", text));
+        let (epoch, rest) = match text.split_once(':') {
+            Some((epoch, rest)) => (Some(epoch.parse().unwrap_or(0)), rest),
+            None => (None, text),
+        };
         let (version, release) = rest.rsplit_once('-').unwrap_or((rest, ""));
-        Self { epoch: epoch.parse().unwrap_or(0), version: version.into(), release: release.into() }
+        Self { epoch, version: version.into(), release: release.into() }
     }
 
     /// Compares as a dependency does: the release counts only when both sides name one.
@@ -30,13 +33,13 @@ impl Evr {
         if self.release.is_empty() || bound.release.is_empty() {
             return compare((self.epoch, &self.version, ""), (bound.epoch, &bound.version, ""));
         }
-        self.cmp(bound)
+        compare((self.epoch, &self.version, &self.release), (bound.epoch, &bound.version, &bound.release))
     }
 }
 
-fn compare(a: (u32, &str, &str), b: (u32, &str, &str)) -> Ordering {
-    let evr = |(epoch, version, release): (u32, &str, &str)| {
-        rpm_version::Evr::new(epoch.to_string(), version.to_owned(), release.to_owned())
+fn compare(a: (Option<u32>, &str, &str), b: (Option<u32>, &str, &str)) -> Ordering {
+    let evr = |(epoch, version, release): (Option<u32>, &str, &str)| {
+        rpm_version::Evr::new(epoch.unwrap_or(0).to_string(), version.to_owned(), release.to_owned())
     };
     evr(a).cmp(&evr(b))
 }
@@ -45,7 +48,8 @@ impl Ord for Evr {
     fn cmp(&self, other: &Self) -> Ordering {
         let rank = compare((self.epoch, &self.version, &self.release), (other.epoch, &other.version, &other.release));
         // RPM holds `1.0` and `1.00` for equal; a total order that agrees with `Eq` tells them apart last.
-        rank.then_with(|| (&self.version, &self.release).cmp(&(&other.version, &other.release)))
+        let text = |evr: &Self| (evr.version.clone(), evr.release.clone(), evr.epoch);
+        rank.then_with(|| text(self).cmp(&text(other)))
     }
 }
 
@@ -57,8 +61,8 @@ impl PartialOrd for Evr {
 
 impl fmt::Display for Evr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.epoch != 0 {
-            write!(f, "{}:", self.epoch)?;
+        if let Some(epoch) = self.epoch {
+            write!(f, "{epoch}:")?;
         }
         f.write_str(&self.version)?;
         if self.release.is_empty() { Ok(()) } else { write!(f, "-{}", self.release) }
@@ -94,11 +98,12 @@ mod tests {
     fn a_bound_without_release_takes_any_release() {
         assert_eq!(Evr::parse("1.2-7").compare_as_bound(&Evr::parse("1.2")), Ordering::Equal);
         assert_eq!(Evr::parse("1.2-7").compare_as_bound(&Evr::parse("1.2-8")), Ordering::Less);
+        assert_eq!(Evr::parse("0:1.2-7").compare_as_bound(&Evr::parse("1.02-7")), Ordering::Equal);
     }
 
     #[test]
     fn text_is_kept() {
-        for text in ["1.2-3.dd1", "2:1.2-3", "1.2"] {
+        for text in ["1.2-3.dd1", "2:1.2-3", "1.2", "0:1.2-3"] {
             assert_eq!(Evr::parse(text).to_string(), text);
         }
     }

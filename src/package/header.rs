@@ -51,7 +51,7 @@ fn from_metadata(metadata: &PackageMetadata) -> Result<RpmHeader, HeaderError> {
     let nevra = Nevra {
         name: text(metadata.get_name())?,
         evr: Evr {
-            epoch: metadata.get_epoch().unwrap_or(0),
+            epoch: metadata.get_epoch().ok(),
             version: text(metadata.get_version())?,
             release: text(metadata.get_release())?,
         },

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::package::Capability;
+use super::manifest;
+use crate::package::{Capability, Nevra};
 use crate::toolchain::{Base, Debootstrap, Origin, Stage};
 use crate::yaml;
 
@@ -38,6 +39,10 @@ pub struct Packages {
     pub check: BTreeSet<String>,
     /// RPM macros.
     pub macros: BTreeMap<String, String>,
+    /// Files of RPM macros, absolute, in the order in which they are loaded.
+    pub macro_files: Vec<PathBuf>,
+    /// The prefix of macros with versions of other specs.
+    pub version_macros: Option<String>,
 }
 
 /// Which disk images are made, and in which image.
@@ -86,6 +91,7 @@ struct RawStage {
     containerfile: Option<PathBuf>,
     #[serde(default)]
     provides: Vec<String>,
+    provides_manifest: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +120,9 @@ struct RawPackages {
     check: BTreeSet<String>,
     #[serde(default)]
     macros: BTreeMap<String, String>,
+    #[serde(default)]
+    macro_files: Vec<PathBuf>,
+    version_macros: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -179,8 +188,28 @@ impl Check<'_> {
         };
         let containerfile =
             raw.containerfile.as_ref().map(|path| self.file(path, &format!("stage `{name}`: containerfile")));
-        let provides = raw.provides.iter().map(|text| Capability::parse(text)).collect();
-        Stage { name: name.clone(), origin, containerfile, provides }
+        let mut provides: Vec<Capability> = raw.provides.iter().map(|text| Capability::parse(text)).collect();
+        let manifest = raw.provides_manifest.as_ref().map(|path| self.manifest(path, name)).unwrap_or_default();
+        provides.extend(
+            manifest.iter().map(|package| Capability { name: package.name.clone(), evr: Some(package.evr.clone()) }),
+        );
+        Stage { name: name.clone(), origin, containerfile, provides, packages: manifest }
+    }
+
+    /// The packages of a toolchain manifest: one `name-version-release.arch.rpm` a line.
+    fn manifest(&mut self, path: &Path, stage: &str) -> Vec<Nevra> {
+        let place = format!("stage `{stage}`: provides-manifest");
+        let path = self.file(path, &place);
+        if !path.is_file() {
+            return Vec::new();
+        }
+        match manifest::read(&path) {
+            Ok(packages) => packages,
+            Err(faults) => {
+                self.faults.extend(faults.into_iter().map(|fault| format!("{place}: {fault}")));
+                Vec::new()
+            }
+        }
     }
 
     fn base(&mut self, stage: &str, raw: &RawBase) -> Base {
@@ -206,7 +235,21 @@ impl Check<'_> {
             self.faults.push("packages: `specs` lists no folder".to_owned());
         }
         let specs = raw.specs.iter().map(|path| self.folder(path, "packages: specs")).collect();
-        Packages { toolchain: raw.toolchain, specs, build: raw.build, check: raw.check, macros: raw.macros }
+        let macro_files = raw.macro_files.iter().map(|path| self.file(path, "packages: macro-files")).collect();
+        let is_prefix = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric());
+        if let Some(wrong) = raw.version_macros.as_deref().filter(|prefix| !is_prefix(prefix)) {
+            self.faults
+                .push(format!("packages: `version-macros`: `{wrong}` has something else than letters and digits"));
+        }
+        Packages {
+            toolchain: raw.toolchain,
+            specs,
+            build: raw.build,
+            check: raw.check,
+            macros: raw.macros,
+            macro_files,
+            version_macros: raw.version_macros,
+        }
     }
 
     fn images(&mut self, raw: RawImages, stages: &[String]) -> Images {

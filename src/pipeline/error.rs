@@ -1,5 +1,7 @@
 //! Why a run ends without its results, and whose affair that is.
 
+use std::path::PathBuf;
+
 use crate::build::BuildError;
 use crate::engine::EngineError;
 use crate::graph::GraphError;
@@ -29,6 +31,14 @@ pub enum PipelineError {
     /// Specs that were asked for do not parse.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Unreadable(Vec<SpecFailure>),
+    /// A file of RPM macros cannot be read.
+    #[error("cannot read the macro file `{}`", path.display())]
+    MacroFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A toolchain stage failed.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -75,6 +85,7 @@ impl PipelineError {
             Self::NoStage { .. }
             | Self::NoPart { .. }
             | Self::Unreadable(_)
+            | Self::MacroFile { .. }
             | Self::Graph(_)
             | Self::Spec(_)
             | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
@@ -94,6 +105,7 @@ impl PipelineError {
                 Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline"))
             }
             Self::Unreadable(_) => Some("correct the spec, then run the same command again".to_owned()),
+            Self::MacroFile { .. } => None,
             Self::Toolchain(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Graph(error) => error.hint(),

@@ -1,6 +1,5 @@
 //! The image stage: disk images from the packages in the repository.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -20,7 +19,7 @@ impl Runner<'_> {
     ) -> Result<Vec<AssembledImage>, PipelineError> {
         let started = Instant::now();
         (self.report)(Event::StageStarted { stage: "images".to_owned() });
-        let assembly = toolchain_of(&images.toolchain, made, BTreeMap::new())?;
+        let assembly = toolchain_of(&images.toolchain, made)?;
         let packages = self.available()?;
         let context = ImageContext {
             engine: self.engine,

@@ -5,6 +5,7 @@
 mod config;
 mod error;
 mod images;
+mod manifest;
 mod packages;
 mod runner;
 

@@ -13,7 +13,7 @@ use crate::graph::{self, BuildGraph, Goals};
 use crate::package::RpmHeader;
 use crate::repo::Repo;
 use crate::source::{self, FetchOptions, Patience, SignatureMode, Sources, WantedSource};
-use crate::spec::{self, LoadedSpecs, Loader, SourcePackage, SpecFailure};
+use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
 /// Everything that is known before the first build starts.
@@ -42,7 +42,7 @@ impl Runner<'_> {
         goals: &Goals,
     ) -> Result<Prepared, PipelineError> {
         let toolchain = self.toolchain(packages, made)?;
-        let specs = self.load(packages, &toolchain).await?;
+        let specs = self.load(packages, &toolchain, Selection::All).await?;
         self.tell_unreadable(&specs.failures, goals)?;
         let known: Vec<RpmHeader> = self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
         let inputs = graph::Inputs {
@@ -74,7 +74,12 @@ impl Runner<'_> {
     }
 
     /// What RPM makes of the specs of `packages`.
-    pub async fn load(&self, packages: &Packages, toolchain: &Toolchain) -> Result<LoadedSpecs, PipelineError> {
+    pub async fn load(
+        &self,
+        packages: &Packages,
+        toolchain: &Toolchain,
+        selection: Selection<'_>,
+    ) -> Result<LoadedSpecs, PipelineError> {
         let loader = Loader {
             engine: self.engine,
             toolchain,
@@ -83,7 +88,13 @@ impl Runner<'_> {
             report: self.report,
             cancel: self.cancel,
         };
-        Ok(spec::load(&loader, &packages.specs).await?)
+        let specs = spec::load(&loader, &packages.specs, selection).await?;
+        for Shadowed { name, taken, left_out } in &specs.shadowed {
+            let (taken, left_out) = (taken.display(), left_out.display());
+            let text = format!("`{name}` is there twice: `{taken}` counts, `{left_out}` is left out");
+            (self.report)(Event::Warning { text });
+        }
+        Ok(specs)
     }
 
     /// Finds the sources of every spec of the graph.

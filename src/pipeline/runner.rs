@@ -19,9 +19,9 @@ use crate::engine::Engine;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
 use crate::oci::Store;
-use crate::package::Capability;
+use crate::package::{Capability, Nevra};
 use crate::source::{Archive, SignatureMode};
-use crate::toolchain::{self, Finished, Origin, Stage, StageContext, Toolchain, ToolchainError};
+use crate::toolchain::{self, Finished, MacroFile, Origin, Stage, StageContext, Toolchain, ToolchainError};
 
 /// What every stage of a run shares.
 pub struct Runner<'a> {
@@ -73,6 +73,8 @@ pub struct Made {
     pub image: Sha256,
     /// What it provides, with what the stages below it provide.
     pub provides: Vec<Capability>,
+    /// The packages that it is said to have, with those of the stages below it.
+    pub packages: Vec<Nevra>,
 }
 
 /// Stages that are made, by name.
@@ -110,23 +112,34 @@ impl Runner<'_> {
 
     /// The toolchain that `packages` are built in.
     pub fn toolchain(&self, packages: &Packages, made: &MadeStages) -> Result<Toolchain, PipelineError> {
-        toolchain_of(&packages.toolchain, made, packages.macros.clone())
+        let toolchain = toolchain_of(&packages.toolchain, made)?;
+        let files = packages.macro_files.iter().enumerate().map(|(place, path)| {
+            let wrong = |source| PipelineError::MacroFile { path: path.clone(), source };
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let digest = Sha256::of_file(path).map_err(wrong)?;
+            Ok(MacroFile { name: format!("{place:02}-{file}"), path: path.clone(), digest })
+        });
+        Ok(Toolchain {
+            macros: packages.macros.clone(),
+            macro_files: files.collect::<Result<_, PipelineError>>()?,
+            version_macros: packages.version_macros.clone(),
+            ..toolchain
+        })
     }
 }
 
-/// The toolchain of the stage `name` with the run's macros.
-pub fn toolchain_of(
-    name: &str,
-    made: &MadeStages,
-    macros: BTreeMap<String, String>,
-) -> Result<Toolchain, PipelineError> {
+/// The toolchain of the stage `name`, without macros.
+pub fn toolchain_of(name: &str, made: &MadeStages) -> Result<Toolchain, PipelineError> {
     let made = made.get(name).ok_or_else(|| PipelineError::NoStage { stage: name.to_owned() })?;
     Ok(Toolchain {
         stage: name.to_owned(),
         digest: made.image,
         arch: std::env::consts::ARCH.to_owned(),
         provides: made.provides.clone(),
-        macros,
+        macros: BTreeMap::new(),
+        macro_files: Vec::new(),
+        version_macros: None,
+        packages: made.packages.clone(),
     })
 }
 
@@ -160,8 +173,11 @@ fn below<'a>(stage: &Stage, made: &'a MadeStages) -> Option<&'a Made> {
 }
 
 fn add_provides(stage: &Stage, below: Option<&Made>, image: Sha256) -> Made {
-    let inherited = below.map(|below| below.provides.clone()).unwrap_or_default();
-    Made { image, provides: inherited.into_iter().chain(stage.provides.iter().cloned()).collect() }
+    let (mut provides, mut packages) =
+        below.map(|below| (below.provides.clone(), below.packages.clone())).unwrap_or_default();
+    provides.extend(stage.provides.iter().cloned());
+    packages.extend(stage.packages.iter().cloned());
+    Made { image, provides, packages }
 }
 
 fn describe(finished: &Finished) -> String {

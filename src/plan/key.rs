@@ -16,7 +16,7 @@ pub struct BuildKey(pub Sha256);
 impl BuildInputs {
     /// The digest of all inputs. Every field enters it; a new field needs a line here and a higher key version.
     pub fn key(&self) -> BuildKey {
-        let Self { key_version, spec, spec_digest, sources, macros, image, arch, buildroot, check } = self;
+        let Self { key_version, spec, spec_digest, sources, macros, macro_files, image, arch, buildroot, check } = self;
         let mut key = KeyBuilder::new("build")
             .field("key-version", key_version.to_le_bytes())
             .field("spec", spec)
@@ -29,6 +29,9 @@ impl BuildInputs {
         }
         for (name, body) in macros {
             key = key.field("macro", name).field("macro-body", body);
+        }
+        for (name, digest) in macro_files {
+            key = key.field("macro-file", name).field("macro-file-digest", digest.as_bytes());
         }
         for (nevra, digest) in buildroot {
             key = key.field("rpm", nevra).field("rpm-digest", digest.as_bytes());

@@ -44,8 +44,11 @@ pub struct BuildInputs {
     pub spec_digest: Sha256,
     /// Digests of sources and patches by file name.
     pub sources: BTreeMap<String, Sha256>,
-    /// RPM macros of the run.
+    /// RPM macros of the run, and those with versions of other specs that the spec names.
     pub macros: BTreeMap<String, String>,
+    /// Digests of files of RPM macros, by a name that sorts as they are loaded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub macro_files: BTreeMap<String, Sha256>,
     /// Manifest digest of the toolchain image.
     pub image: Sha256,
     /// RPM's word for the architecture.

@@ -28,6 +28,8 @@ pub enum Reason {
     SourceChanged { file: String, old: Option<Sha256>, new: Option<Sha256> },
     /// A macro of the run has another body, is new or is gone.
     MacroChanged { name: String, old: Option<String>, new: Option<String> },
+    /// A file of macros has another content, is new or is gone.
+    MacroFileChanged { file: String, old: Option<Sha256>, new: Option<Sha256> },
     /// The toolchain image is another one.
     ToolchainChanged { old: Sha256, new: Sha256 },
     /// It is built for another architecture.
@@ -59,6 +61,9 @@ pub fn reasons(old: Option<&BuildInputs>, new: &BuildInputs) -> Vec<Reason> {
     }
     for (name, old, new) in differences(&old.macros, &new.macros) {
         found.push(Reason::MacroChanged { name: name.clone(), old: old.cloned(), new: new.cloned() });
+    }
+    for (file, old, new) in differences(&old.macro_files, &new.macro_files) {
+        found.push(Reason::MacroFileChanged { file: file.clone(), old: old.copied(), new: new.copied() });
     }
     if old.image != new.image {
         found.push(Reason::ToolchainChanged { old: old.image, new: new.image });
@@ -138,6 +143,11 @@ impl fmt::Display for Reason {
             Self::MacroChanged { name, old: Some(old), .. } => {
                 write!(f, "the macro `%{name}` is not set any more (it was `{old}`)")
             }
+            Self::MacroFileChanged { file, old: Some(old), new: Some(new) } => {
+                write!(f, "the macro file `{file}` changed {}", short(old, new))
+            }
+            Self::MacroFileChanged { file, old: None, .. } => write!(f, "the macro file `{file}` is new"),
+            Self::MacroFileChanged { file, .. } => write!(f, "the macro file `{file}` is not loaded any more"),
             Self::ToolchainChanged { old, new } => write!(f, "the toolchain image changed {}", short(old, new)),
             Self::ArchChanged { old, new } => write!(f, "it is built for another architecture ({old} → {new})"),
             Self::CheckTurned { runs: true } => f.write_str("its %check runs now"),

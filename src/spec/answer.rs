@@ -3,8 +3,11 @@
 //! In: the answers that [`super::script`] describes. A record that is not as described, or a dependency that is not one,
 //! makes the whole answer wrong: half a package would be built in the wrong order.
 
+use std::collections::BTreeMap;
+
 use super::find::SpecFile;
 use super::parsed::{self, Parsed};
+use super::script::BOUNDARY;
 use super::{BinaryPackage, SourceFile, SourcePackage};
 use crate::digest::Sha256;
 use crate::package::{Capability, Evr, Nevra, Requirement};
@@ -37,7 +40,8 @@ pub(super) fn package(
     let source = Records::read(answer.source)?;
     let mut nevra = source.nevras()?.pop().ok_or("rpmspec told no source package")?;
     let excluded = excluded(&source, &nevra.arch, arch);
-    "src".clone_into(&mut nevra.arch);
+    let build_arch = std::mem::replace(&mut nevra.arch, "src".to_owned());
+    let words = |tag: &str| source.values(tag).map(str::to_owned).collect();
     let build_requires = source.requirements()?;
     let mut check_requires = match answer.checked {
         Some(checked) => Records::read(checked)?.requirements()?,
@@ -56,6 +60,10 @@ pub(super) fn package(
         sources: sources(&source, &parsed),
         has_check: parsed.has_check,
         excluded,
+        build_arch,
+        exclusive_arch: words("XA"),
+        exclude_arch: words("EA"),
+        version_macros: BTreeMap::new(),
         changelog_time: source.values("C").next().and_then(|time| time.parse().ok()),
         files: parsed.files,
     })
@@ -106,6 +114,21 @@ fn excluded(source: &Records<'_>, main_arch: &str, arch: &str) -> Option<String>
     })
 }
 
+/// The answers to several specs, in their order: what stands before each boundary.
+pub(super) fn split(text: &str) -> Vec<String> {
+    let boundary = format!("N\u{1f}{BOUNDARY}\u{1f}");
+    let (mut parts, mut open) = (Vec::new(), Some(String::new()));
+    for record in text.split_inclusive('\u{1e}') {
+        let bare = record.trim_start_matches("(none)");
+        if bare.starts_with(&boundary) {
+            parts.push(open.take().unwrap_or_default());
+        } else if bare.starts_with("N\u{1f}") || open.is_some() {
+            open.get_or_insert_default().push_str(record);
+        }
+    }
+    parts
+}
+
 /// Records of an answer: a tag and at least one field each.
 struct Records<'a>(Vec<Vec<&'a str>>);
 
@@ -140,7 +163,10 @@ impl<'a> Records<'a> {
 
     fn nevras(&self) -> Result<Vec<Nevra>, String> {
         let nevra = |fields: &[&str]| {
-            let epoch = fields[1].parse().map_err(|_| format!("`{}` is not an epoch", fields[1]))?;
+            let epoch = match fields[1] {
+                "(none)" => None,
+                number => Some(number.parse().map_err(|_| format!("`{number}` is not an epoch"))?),
+            };
             let evr = Evr { epoch, version: fields[2].to_owned(), release: fields[3].to_owned() };
             Ok(Nevra { name: fields[0].to_owned(), evr, arch: fields[4].to_owned() })
         };

@@ -1,7 +1,8 @@
 //! What `rpmspec` said of each spec, kept for later runs.
 //!
 //! One file for each image, arch and set of macros: `state/specs/<context>.lines`. Each line is the digest of its JSON and
-//! the JSON: the spec's name, the key of what was read, and the package or the failure. A line that is damaged counts as
+//! the JSON: the spec's name, the key of what was read, the versions of other specs that it was read with, and the package
+//! or the failure. A line that is damaged counts as
 //! absent. The file is replaced as a whole.
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::SourcePackage;
+use super::key::{KeyedSpec, Uses};
 use crate::digest::Sha256;
 use crate::source::whole_file;
 
@@ -28,6 +30,7 @@ pub(super) enum Outcome {
 struct Entry {
     spec: String,
     key: Sha256,
+    uses: Uses,
     outcome: Outcome,
 }
 
@@ -46,14 +49,24 @@ impl Cache {
         Self { path, entries: entries.map(|entry| (entry.spec.clone(), entry)).collect() }
     }
 
-    /// The outcome of the spec called `spec`, if it was that of `key`.
-    pub(super) fn outcome(&self, spec: &str, key: Sha256) -> Option<&Outcome> {
-        self.entries.get(spec).filter(|entry| entry.key == key).map(|entry| &entry.outcome)
+    /// The outcome of the spec, if it was read from the same files with the same versions of other specs.
+    pub(super) fn outcome(&self, spec: &KeyedSpec) -> Option<&Outcome> {
+        self.entry(&spec.file.name, spec.key).filter(|entry| entry.uses == spec.uses).map(|entry| &entry.outcome)
+    }
+
+    /// The macros with versions of other specs that the spec called `spec` names, if its files are those of `key`.
+    pub(super) fn names(&self, spec: &str, key: Sha256) -> Option<impl Iterator<Item = &String>> {
+        self.entry(spec, key).map(|entry| entry.uses.keys())
+    }
+
+    fn entry(&self, spec: &str, key: Sha256) -> Option<&Entry> {
+        self.entries.get(spec).filter(|entry| entry.key == key)
     }
 
     /// Keeps an outcome in the place of the spec's earlier one; [`Cache::save`] writes it.
-    pub(super) fn insert(&mut self, spec: &str, key: Sha256, outcome: Outcome) {
-        self.entries.insert(spec.to_owned(), Entry { spec: spec.to_owned(), key, outcome });
+    pub(super) fn insert(&mut self, spec: &KeyedSpec, outcome: Outcome) {
+        let (name, uses) = (spec.file.name.clone(), spec.uses.clone());
+        self.entries.insert(name.clone(), Entry { spec: name, key: spec.key, uses, outcome });
     }
 
     /// Writes everything.
@@ -84,21 +97,46 @@ fn entry(line: &[u8]) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::find::SpecFile;
 
     #[test]
     fn a_damaged_entry_counts_as_absent() {
         let state = tempfile::tempdir().unwrap();
         let key = Sha256::of_bytes(b"key");
         let mut cache = Cache::open(state.path(), key);
-        for spec in ["one", "two"] {
-            cache.insert(spec, key, Outcome::Failure(format!("{spec} is wrong")));
+        for name in ["one", "two"] {
+            cache.insert(&spec(name, key), Outcome::Failure(format!("{name} is wrong")));
         }
         cache.save().unwrap();
         let text = std::fs::read_to_string(cache.path()).unwrap();
         std::fs::write(cache.path(), text.replace("one is", "two is")).unwrap();
         let again = Cache::open(state.path(), key);
-        assert_eq!(again.outcome("one", key), None);
-        assert_eq!(again.outcome("two", key), Some(&Outcome::Failure("two is wrong".into())));
-        assert_eq!(again.outcome("two", Sha256::of_bytes(b"other")), None);
+        assert_eq!(again.outcome(&spec("one", key)), None);
+        assert_eq!(again.outcome(&spec("two", key)), Some(&Outcome::Failure("two is wrong".into())));
+        assert_eq!(again.outcome(&spec("two", Sha256::of_bytes(b"other"))), None);
+    }
+
+    #[test]
+    fn another_version_of_another_spec_is_another_reading() {
+        let state = tempfile::tempdir().unwrap();
+        let key = Sha256::of_bytes(b"key");
+        let with = |version: Option<&str>| {
+            let uses = Uses::from([("azl_kernel_version".to_owned(), version.map(str::to_owned))]);
+            KeyedSpec { uses, ..spec("knem", key) }
+        };
+        let mut cache = Cache::open(state.path(), key);
+        cache.insert(&with(Some("6.6")), Outcome::Failure("x".into()));
+        cache.save().unwrap();
+        let again = Cache::open(state.path(), key);
+        assert!(again.outcome(&with(Some("6.6"))).is_some());
+        assert!(again.outcome(&with(Some("6.7"))).is_none());
+        assert!(again.outcome(&with(None)).is_none());
+        assert_eq!(again.names("knem", key).unwrap().collect::<Vec<_>>(), ["azl_kernel_version"]);
+    }
+
+    fn spec(name: &str, key: Sha256) -> KeyedSpec {
+        let relative = format!("{name}.spec");
+        let file = SpecFile { name: name.to_owned(), path: PathBuf::from(&relative), folder: 0, relative };
+        KeyedSpec { file, digest: key, key, uses: Uses::new() }
     }
 }

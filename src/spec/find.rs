@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::SpecError;
+use super::{Shadowed, SpecError};
 
 /// A spec file that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +19,39 @@ pub(super) struct SpecFile {
     pub(super) relative: String,
 }
 
-/// `<folder>/*.spec` and `<folder>/*/*.spec` of every folder, sorted by name; no name is there twice.
-pub(super) fn spec_files(folders: &[PathBuf]) -> Result<Vec<SpecFile>, SpecError> {
+/// The spec files of some folders.
+#[derive(Debug, Default)]
+pub(super) struct SpecFiles {
+    /// Sorted by name; no name is there twice.
+    pub(super) files: Vec<SpecFile>,
+    /// Files whose name is also in a folder that stands before theirs, sorted by name.
+    pub(super) shadowed: Vec<Shadowed>,
+}
+
+/// `<folder>/*.spec` and `<folder>/*/*.spec` of every folder. Of two files of one name in two folders that of the first
+/// folder counts.
+///
+/// # Errors
+/// Two files of one name in one folder: no order says which is meant.
+pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
     let mut found: BTreeMap<String, SpecFile> = BTreeMap::new();
+    let mut shadowed = Vec::new();
     for (folder, root) in folders.iter().enumerate() {
         for path in paths(root)? {
             let file = spec_file(root, folder, path)?;
-            if let Some(first) = found.get(&file.name).filter(|first| first.path != file.path) {
-                let (first, second) = (first.path.clone(), file.path);
-                return Err(SpecError::Twice { name: format!("{}.spec", file.name), first, second });
+            let Some(first) = found.get(&file.name).filter(|first| first.path != file.path) else {
+                found.entry(file.name.clone()).or_insert(file);
+                continue;
+            };
+            let (name, taken, left_out) = (format!("{}.spec", file.name), first.path.clone(), file.path);
+            if first.folder == folder {
+                return Err(SpecError::Twice { name, first: taken, second: left_out });
             }
-            found.entry(file.name.clone()).or_insert(file);
+            shadowed.push(Shadowed { name, taken, left_out });
         }
     }
-    Ok(found.into_values().collect())
+    shadowed.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(SpecFiles { files: found.into_values().collect(), shadowed })
 }
 
 fn spec_file(root: &Path, folder: usize, path: PathBuf) -> Result<SpecFile, SpecError> {
@@ -90,17 +109,28 @@ mod tests {
     #[test]
     fn specs_are_found_in_a_folder_and_one_below() {
         let root = tree(&["b/b.spec", "b/c-1.2.spec", "a.spec", "deep/er/x.spec", "b/readme", ".git/y.spec"]);
-        let found = spec_files(&[root.path().to_owned()]).unwrap();
+        let found = spec_files(&[root.path().to_owned()]).unwrap().files;
         let shown: Vec<_> = found.iter().map(|file| (file.name.as_str(), file.relative.as_str())).collect();
         assert_eq!(shown, [("a", "a.spec"), ("b", "b/b.spec"), ("c-1.2", "b/c-1.2.spec")]);
     }
 
     #[test]
-    fn two_specs_of_one_name_are_refused() {
-        let (one, two) = (tree(&["zlib/zlib.spec"]), tree(&["other/zlib.spec"]));
-        let error = spec_files(&[one.path().to_owned(), two.path().to_owned()]).unwrap_err().to_string();
+    fn two_specs_of_one_name_in_a_folder_are_refused() {
+        let root = tree(&["zlib/zlib.spec", "other/zlib.spec"]);
+        let error = spec_files(&[root.path().to_owned()]).unwrap_err().to_string();
         assert!(error.starts_with("two spec files are called `zlib.spec`: `"), "{error}");
-        assert!(error.contains(&two.path().join("other/zlib.spec").display().to_string()), "{error}");
+        assert!(error.contains(&root.path().join("other/zlib.spec").display().to_string()), "{error}");
+    }
+
+    #[test]
+    fn the_folder_that_is_listed_first_counts() {
+        let (one, two) = (tree(&["zlib/zlib.spec", "a.spec"]), tree(&["other/zlib.spec", "b.spec"]));
+        let found = spec_files(&[one.path().to_owned(), two.path().to_owned()]).unwrap();
+        let names: Vec<_> = found.files.iter().map(|file| (file.name.as_str(), file.folder)).collect();
+        assert_eq!(names, [("a", 0), ("b", 1), ("zlib", 0)]);
+        let [shadowed] = &found.shadowed[..] else { panic!("{:?}", found.shadowed) };
+        assert_eq!(shadowed.taken, one.path().join("zlib/zlib.spec"));
+        assert_eq!(shadowed.left_out, two.path().join("other/zlib.spec"));
     }
 
     #[test]

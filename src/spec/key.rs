@@ -21,11 +21,23 @@ pub(super) struct KeyedSpec {
     pub(super) file: SpecFile,
     /// Digest of the spec file.
     pub(super) digest: Sha256,
-    /// Digest of all that its reading depends on, the context apart.
+    /// Digest of all that its reading depends on, the context and other specs apart.
     pub(super) key: Sha256,
+    /// The macros with versions of other specs that its text names, with their values; None for one that no spec gives.
+    pub(super) uses: Uses,
 }
 
-/// What all specs of a load have in common: the image, the arch and the macros.
+/// Macros with versions of other specs, with their values.
+pub(super) type Uses = BTreeMap<String, Option<String>>;
+
+impl KeyedSpec {
+    /// The macros that are defined for its reading.
+    pub(super) fn seen(&self) -> BTreeMap<String, String> {
+        self.uses.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
+    }
+}
+
+/// What all specs of a load have in common: the image, the arch, the macros and their files.
 pub(super) fn context(toolchain: &Toolchain) -> Sha256 {
     let mut key = KeyBuilder::new("spec-context")
         .field("version", script::VERSION.to_string())
@@ -34,7 +46,10 @@ pub(super) fn context(toolchain: &Toolchain) -> Sha256 {
     for (name, body) in &toolchain.macros {
         key = key.field("macro", name).field("body", body);
     }
-    key.finish()
+    for file in &toolchain.macro_files {
+        key = key.field("macro-file", &file.name).field("digest", file.digest.as_bytes());
+    }
+    key.field("versions", toolchain.version_macros.as_deref().unwrap_or_default()).finish()
 }
 
 /// Adds the digests to each file; every folder is read once.
@@ -53,7 +68,7 @@ pub(super) fn keyed(files: Vec<SpecFile>, digests: &FileDigests) -> Result<Vec<K
         let path = format!("{}/{}", file.folder, file.relative);
         let key = KeyBuilder::new("spec").field("path", path).field("spec", digest.to_string());
         let key = key.field("folder", beside.to_string()).finish();
-        found.push(KeyedSpec { file, digest, key });
+        found.push(KeyedSpec { file, digest, key, uses: Uses::new() });
     }
     Ok(found)
 }

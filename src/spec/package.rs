@@ -1,5 +1,6 @@
 //! What RPM makes of one spec file.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,15 @@ pub struct SourcePackage {
     pub sources: Vec<SourceFile>,
     /// True when the spec has a `%check` section.
     pub has_check: bool,
+    /// RPM's word for the architecture that it is built for: that of the toolchain, or `noarch`.
+    pub build_arch: String,
+    /// Words of `ExclusiveArch`, expanded; empty for no such tag.
+    pub exclusive_arch: Vec<String>,
+    /// Words of `ExcludeArch`, expanded.
+    pub exclude_arch: Vec<String>,
+    /// The macros with versions of other specs that its text names, with the values it was read with; a name without a
+    /// value is not here. Its build defines the same.
+    pub version_macros: BTreeMap<String, String>,
     /// None when the package can be built for the toolchain's arch; otherwise why not, as in `ExclusiveArch: aarch64`.
     pub excluded: Option<String>,
     /// Seconds since 1970 of the newest changelog entry; None without a changelog.

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{self, Answer};
 use super::cache::Outcome;
 use super::key::KeyedSpec;
-use super::{Loader, SpecError, script};
+use super::script::{self, Script};
+use super::{Loader, SourcePackage, SpecError};
 use crate::engine::{
     Capabilities, Collect, ContainerSpec, Exit, GuestPath, HostPath, Limits, Mount, Network, Session, User,
 };
@@ -96,13 +97,22 @@ impl Batch<'_> {
         self.specs.iter().enumerate().find(|(at, _)| !has_status(at + 1)).map(|(_, spec)| spec)
     }
 
+    /// The macros with versions of other specs that some spec of the batch uses.
+    fn versions(&self) -> BTreeMap<String, String> {
+        self.specs.iter().flat_map(KeyedSpec::seen).collect()
+    }
+
     fn container(&self) -> Result<ContainerSpec, SpecError> {
         let toolchain = self.loader.toolchain;
-        let mut argv = vec!["sh".to_owned(), "-c".to_owned(), script::script(&toolchain.macros)?, "rpmspec".to_owned()];
+        let files = toolchain.macro_files.iter().map(|file| file.name.clone()).collect();
+        let (arch, macros, versions) = (toolchain.arch.as_str(), &toolchain.macros, &self.versions());
+        let script = Script { arch, files, macros, versions }.text()?;
+        let mut argv = vec!["sh".to_owned(), "-c".to_owned(), script, "rpmspec".to_owned()];
         argv.extend(self.specs.iter().map(guest_path));
-        let mounts = self.folders.iter().enumerate().map(|(number, folder)| {
-            let guest = GuestPath::new(format!("{SPECS}/{number}"))?;
-            Ok(Mount::ReadOnly { host: HostPath::new(folder.clone())?, guest })
+        let folders = self.folders.iter().enumerate().map(|(number, folder)| (folder, format!("{SPECS}/{number}")));
+        let files = toolchain.macro_files.iter().map(|file| (&file.path, format!("{}/{}", script::MACROS, file.name)));
+        let mounts = folders.chain(files).map(|(host, guest)| {
+            Ok(Mount::ReadOnly { host: HostPath::new(host.clone())?, guest: GuestPath::new(guest)? })
         });
         let count = u32::try_from(self.specs.len()).unwrap_or(u32::MAX);
         Ok(ContainerSpec {
@@ -128,13 +138,43 @@ fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// Reads the answers that the script left in `folder`.
-fn read_answers(specs: Vec<KeyedSpec>, folder: &Path, arch: &str) -> Result<Vec<Answered>, SpecError> {
-    let numbered = specs.into_iter().enumerate();
-    numbered.map(|(at, spec)| read_answer(spec, &folder.join((at + 1).to_string()), arch)).collect()
+/// What `rpmspec` said of flat specs, by their names.
+struct Told {
+    source: BTreeMap<String, String>,
+    binary: BTreeMap<String, String>,
 }
 
-fn read_answer(spec: KeyedSpec, answer: &Path, arch: &str) -> Result<Answered, SpecError> {
+impl Told {
+    /// Reads the answers to all flat specs of `folder`, or to each by itself where there are none to all.
+    fn read(folder: &Path) -> Result<Self, SpecError> {
+        let flat = read_text(&folder.join("flat"))?.unwrap_or_default();
+        let (all, plain): (Vec<&str>, Vec<&str>) =
+            (flat.lines().collect(), flat.lines().filter(|name| !name.ends_with(".with.spec")).collect());
+        Ok(Self { source: told(folder, "source", &all)?, binary: told(folder, "binary", &plain)? })
+    }
+}
+
+/// The answers of one kind by flat spec. A spec that has none was not answered.
+fn told(folder: &Path, kind: &str, flat: &[&str]) -> Result<BTreeMap<String, String>, SpecError> {
+    if let Some(text) = read_text(&folder.join(kind))? {
+        let parts = answer::split(&text);
+        let is_whole = parts.len() == flat.len();
+        return Ok(if is_whole { flat.iter().map(ToString::to_string).zip(parts).collect() } else { BTreeMap::new() });
+    }
+    let each =
+        flat.iter().map(|name| Ok(Some(((*name).to_owned(), read_text(&folder.join(format!("{name}.{kind}")))?))));
+    let each: Result<Vec<_>, SpecError> = each.collect();
+    Ok(each?.into_iter().flatten().filter_map(|(name, text)| Some((name, text?))).collect())
+}
+
+/// Reads the answers that the script left in `folder`.
+fn read_answers(specs: Vec<KeyedSpec>, folder: &Path, arch: &str) -> Result<Vec<Answered>, SpecError> {
+    let told = Told::read(folder)?;
+    let numbered = specs.into_iter().enumerate();
+    numbered.map(|(at, spec)| read_answer(spec, &folder.join((at + 1).to_string()), (&told, arch))).collect()
+}
+
+fn read_answer(spec: KeyedSpec, answer: &Path, (told, arch): (&Told, &str)) -> Result<Answered, SpecError> {
     let text = |extension: &str| read_text(&answer.with_added_extension(extension));
     let status: i32 = text("status")?.and_then(|status| status.trim().parse().ok()).unwrap_or(-1);
     // A shell tells a signal as 128 and its number; 126 and 127 are programs that did not start.
@@ -144,11 +184,18 @@ fn read_answer(spec: KeyedSpec, answer: &Path, arch: &str) -> Result<Answered, S
         let said = if said.trim().is_empty() { format!("rpmspec: exit status {status}") } else { said };
         return Ok(Answered { spec, outcome: Outcome::Failure(printable(said.trim())), lasting });
     }
-    let (source, binary) = (text("source")?.unwrap_or_default(), text("binary")?.unwrap_or_default());
+    let number = answer.file_name().unwrap_or_default().to_string_lossy();
+    let (flat, with) = (format!("{number}.spec"), format!("{number}.with.spec"));
     let (parsed, checked) = (text("parsed")?.unwrap_or_default(), text("checked")?);
-    let told = Answer { source: &source, binary: &binary, checked: checked.as_deref(), parsed: &parsed };
-    let outcome = match answer::package(&spec.file, spec.digest, arch, told) {
-        Ok(package) => Outcome::Package(Box::new(package)),
+    let answer = Answer {
+        source: told.source.get(&flat).map_or("", String::as_str),
+        binary: told.binary.get(&flat).map_or("", String::as_str),
+        checked: told.source.get(&with).map(String::as_str),
+        // Checks on, where that makes a difference.
+        parsed: checked.as_ref().unwrap_or(&parsed),
+    };
+    let outcome = match answer::package(&spec.file, spec.digest, arch, answer) {
+        Ok(package) => Outcome::Package(Box::new(SourcePackage { version_macros: spec.seen(), ..package })),
         Err(reason) => Outcome::Failure(format!("error: {reason}")),
     };
     Ok(Answered { spec, outcome, lasting })

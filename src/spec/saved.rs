@@ -1,4 +1,4 @@
-//! Specs that were read, as a JSON file: `{"format": 1, "packages": […], "failures": […]}`.
+//! Specs that were read, as a JSON file: `{"format": 2, "packages": […], "failures": […]}`.
 //!
 //! By it `drydock plan` works on a machine without an engine, and tests start behind `rpmspec`.
 
@@ -10,7 +10,7 @@ use super::{LoadedSpecs, SourcePackage, SpecError, SpecFailure};
 use crate::source::whole_file;
 
 /// Counts up when a reader of the old format would misread the new one.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize)]
 struct Written<'a> {
@@ -60,6 +60,6 @@ impl LoadedSpecs {
         if let Some(pair) = packages.windows(2).find(|pair| pair[0].spec == pair[1].spec) {
             return Err(wrong(format!("the spec `{}` is there twice", pair[0].spec)));
         }
-        Ok(Self { packages, failures })
+        Ok(Self { packages, failures, shadowed: Vec::new() })
     }
 }

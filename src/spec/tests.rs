@@ -78,27 +78,44 @@ fn a_recorded_answer_gives_the_package() {
 }
 
 #[test]
+fn answers_to_several_specs_are_told_apart() {
+    let boundary = "N|drydock-boundary|(none)|1|1|x86_64;V|drydock-boundary|1-1;(none)R|x|0;";
+    let text = recorded(&format!(
+        "N|a|0|1|1|x86_64;V|a|1-1;N|a-devel|0|1|1|x86_64;{boundary}{boundary}(none)N|b|1|1|1|x;(none){boundary}"
+    ));
+    let parts = answer::split(&text);
+    assert_eq!(parts.len(), 3);
+    assert_eq!(parts[0], recorded("N|a|0|1|1|x86_64;V|a|1-1;N|a-devel|0|1|1|x86_64;"));
+    assert_eq!((parts[1].as_str(), parts[2].as_str()), ("", recorded("(none)N|b|1|1|1|x;").as_str()));
+}
+
+#[test]
 fn a_spec_without_a_word_on_checks_needs_nothing_more_for_them() {
     assert_eq!(package_on("x86_64", SOURCE, None).unwrap().check_requires, []);
 }
 
 #[test]
 fn architectures_and_systems_exclude_as_in_rpm() {
-    let excluded = |arch, list: &str| package_on(arch, &format!("N|a|0|1|1|x86_64;{list}"), None).unwrap().excluded;
+    let excluded =
+        |arch, list: &str| package_on(arch, &format!("N|a|(none)|1|1|x86_64;{list}"), None).unwrap().excluded;
     assert_eq!(excluded("aarch64", "XA|x86_64;").as_deref(), Some("ExclusiveArch: x86_64"));
     assert_eq!(excluded("x86_64", "XA|x86_64;XA|aarch64;"), None);
     assert_eq!(excluded("x86_64", "EA|x86_64;EA|ppc64;").as_deref(), Some("ExcludeArch: x86_64 ppc64"));
     assert_eq!(excluded("x86_64", "XO|darwin;").as_deref(), Some("ExclusiveOS: darwin"));
     assert_eq!(excluded("x86_64", "XO|Linux;EO|(none)"), None);
-    let noarch = package_on("x86_64", "N|a|0|1|1|noarch;XA|aarch64;XA|noarch;", None).unwrap();
+    let noarch = package_on("x86_64", "N|a|(none)|1|1|noarch;XA|aarch64;XA|noarch;", None).unwrap();
     assert_eq!(noarch.excluded, None);
 }
 
 #[test]
 fn text_that_is_no_answer_is_refused() {
-    for source in
-        ["", "N|a|0|1|1|x86_64;S|a|b;", "N|a|0|1|1|x86_64;Z|a;", "N|a|x|1|1|x86_64;", "N|a|0|1|1|x86_64;R|a b|0;"]
-    {
+    for source in [
+        "",
+        "N|a|(none)|1|1|x86_64;S|a|b;",
+        "N|a|(none)|1|1|x86_64;Z|a;",
+        "N|a|x|1|1|x86_64;",
+        "N|a|(none)|1|1|x86_64;R|a b|0;",
+    ] {
         assert!(package_on("x86_64", source, None).is_err(), "{source}");
     }
 }
@@ -112,7 +129,7 @@ fn a_change_of_any_file_beside_a_spec_changes_its_key() {
     write("a/a.spec", "");
     write("top.spec", "");
     let keys = || {
-        let files = find::spec_files(&[root.path().join("SPECS")]).unwrap();
+        let files = find::spec_files(&[root.path().join("SPECS")]).unwrap().files;
         let keyed = key::keyed(files, &FileDigests::open(&layout, "specs")).unwrap();
         keyed.into_iter().map(|spec| spec.key).collect::<Vec<_>>()
     };
@@ -122,13 +139,6 @@ fn a_change_of_any_file_beside_a_spec_changes_its_key() {
     let second = keys();
     assert_ne!(second[0], first[0]);
     assert_eq!(second[1], first[1], "what is below other folders does not matter to a spec of the searched folder");
-}
-
-#[test]
-fn a_failure_names_the_file_of_this_machine() {
-    let folders = ["/home/me/SPECS".into(), "/home/me/EXTRA".into()];
-    let message = "error: /specs/1/zlib/zlib.spec: line 3: Unknown tag: Foo";
-    assert_eq!(on_host(message, &folders), "error: /home/me/EXTRA/zlib/zlib.spec: line 3: Unknown tag: Foo");
 }
 
 fn saved(text: &str) -> String {
@@ -143,8 +153,11 @@ fn saved(text: &str) -> String {
 fn saved_specs_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let failure = SpecFailure { spec_path: "/s/b.spec".into(), message: "error".into() };
-    let loaded =
-        LoadedSpecs { packages: vec![package_on("x86_64", SOURCE, Some(CHECKED)).unwrap()], failures: vec![failure] };
+    let loaded = LoadedSpecs {
+        packages: vec![package_on("x86_64", SOURCE, Some(CHECKED)).unwrap()],
+        failures: vec![failure],
+        shadowed: vec![],
+    };
     let path = folder.path().join("specs.json");
     loaded.save(&path).unwrap();
     assert_eq!(LoadedSpecs::read(&path).unwrap(), loaded);
@@ -154,11 +167,11 @@ fn saved_specs_read_back() {
 #[test]
 fn other_files_are_not_saved_specs() {
     assert_eq!(
-        saved("{\"format\": 2, \"new\": 1}"),
-        "`[ROOT]/specs.json` holds no saved specs: it has format 2, this Drydock reads format 1"
+        saved("{\"format\": 3, \"new\": 1}"),
+        "`[ROOT]/specs.json` holds no saved specs: it has format 3, this Drydock reads format 2"
     );
     assert_eq!(
-        saved("{\"format\": 1,\n\"packets\": []}"),
+        saved("{\"format\": 2,\n\"packets\": []}"),
         "`[ROOT]/specs.json` holds no saved specs: unknown field `packets`, expected one of `format`, `packages`, \
          `failures` at line 2 column 9"
     );

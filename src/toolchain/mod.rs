@@ -23,7 +23,7 @@ mod stage;
 mod steps;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
@@ -37,7 +37,7 @@ use crate::engine::ImageId;
 use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
-use crate::package::Capability;
+use crate::package::{Capability, Nevra};
 use crate::source::Archive;
 
 /// Counts up when the same stage description gives another image.
@@ -56,6 +56,24 @@ pub struct Toolchain {
     pub provides: Vec<Capability>,
     /// RPM macros of the run, such as `dist`.
     pub macros: BTreeMap<String, String>,
+    /// Files of RPM macros, in the order in which they are loaded: after the image's own, before `macros`.
+    pub macro_files: Vec<MacroFile>,
+    /// The prefix of macros by which a spec takes the version of another: `azl` for `%azl_kernel_version`; None when no
+    /// spec is to have any.
+    pub version_macros: Option<String>,
+    /// The packages that it is said to have installed; their epochs are not known.
+    pub packages: Vec<Nevra>,
+}
+
+/// A file of RPM macros.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MacroFile {
+    /// Its name in a container: the place in the list in two digits, and the file's name.
+    pub name: String,
+    /// Absolute.
+    pub path: PathBuf,
+    /// Digest of its content.
+    pub digest: Sha256,
 }
 
 impl Toolchain {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::package::Capability;
+use crate::package::{Capability, Nevra};
 
 /// One stage: where its file system comes from and what is done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Stage {
     pub containerfile: Option<PathBuf>,
     /// What RPM may take as given in it, besides what the stage below provides.
     pub provides: Vec<Capability>,
+    /// Packages that it is said to have installed, besides those of the stage below; `provides` has their names too.
+    pub packages: Vec<Nevra>,
 }
 
 /// What a stage starts from.

@@ -33,6 +33,10 @@ pub(super) fn spec(text: &str) -> SourcePackage {
         sources: Vec::new(),
         has_check: false,
         excluded: None,
+        build_arch: "x86_64".into(),
+        exclusive_arch: Vec::new(),
+        exclude_arch: Vec::new(),
+        version_macros: BTreeMap::new(),
         changelog_time: None,
         files: Vec::new(),
     };
