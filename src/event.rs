@@ -1,5 +1,6 @@
 //! What happened, to which package or image: the only thing that passes from the stages to the printer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ pub enum Event {
         package: String,
         /// How it went.
         result: BuildResult,
+        /// How its own tests went.
+        check: CheckResult,
         /// Wall time from asking for the container to the published result.
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
@@ -82,6 +85,11 @@ pub enum Event {
         package: String,
         /// The failed packages that it waits for.
         by: Vec<String>,
+    },
+    /// The packages of the run are done: how the tests went that were asked for.
+    ChecksFinished {
+        /// By source package, as name-version-release; only packages whose `%check` was asked for.
+        packages: BTreeMap<String, CheckResult>,
     },
     /// An image's assembly begins.
     ImageStarted {
@@ -134,6 +142,43 @@ pub enum BuildResult {
         /// The whole log.
         log: PathBuf,
     },
+}
+
+/// How a package's own tests went in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "result", content = "why", rename_all = "kebab-case")]
+pub enum CheckResult {
+    /// `%check` ended with status 0.
+    Passed,
+    /// `%check` failed, in this run or when the package, which is up to date, was built.
+    Failed,
+    /// They were asked for, and the spec has no `%check`.
+    NoCheck,
+    /// `%check` did not run.
+    Skipped(SkippedCheck),
+}
+
+/// Why `%check` did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SkippedCheck {
+    /// Nobody asked for it.
+    NotAsked,
+    /// The user left it out.
+    Ignored,
+    /// It passed when the package was built, and every input is the same.
+    UpToDate,
+    /// It needs packages that need its own package first.
+    NeedsItself,
+    /// The build ended before it.
+    NotReached,
+}
+
+impl CheckResult {
+    /// True when somebody asked for it.
+    pub fn was_asked(self) -> bool {
+        self != Self::Skipped(SkippedCheck::NotAsked)
+    }
 }
 
 #[allow(clippy::ref_option, reason = "serde hands over a reference to the field")]

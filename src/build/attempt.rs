@@ -8,7 +8,7 @@ use super::container::{MORE_BUILD_REQUIRES, PackageBuild, output_folder, package
 use super::log::Log;
 use super::one::One;
 use super::resolve::{Resolved, macros_of};
-use super::{BuildError, Check, Failure, blocking, collect, inputs, log, phase};
+use super::{BuildError, Check, Failure, blocking, checks, collect, inputs, log, phase};
 use crate::cache::{BuildTimes, CacheError, CheckOutcome, NewResult, StoredResult, file};
 use crate::engine::{Collect, Exit, ImageId, Session};
 
@@ -90,7 +90,7 @@ async fn run(
         image,
         macros: &macros_of(context.toolchain, one.package),
         macro_files: &context.toolchain.macro_files,
-        check: context.options.check_of(one.package),
+        check: context.options.checks.of(one.package),
         cpus: context.options.cpus,
         limits: context.options.limits(),
         inputs,
@@ -161,7 +161,7 @@ impl One<'_> {
     fn failed(&self, exit: Exit, outputs: &Path) -> Result<Attempt, BuildError> {
         let check_status = collect::check_status(outputs).filter(|status| *status != 0);
         if let (Some(status), Exit::Code(_)) = (check_status, exit) {
-            return self.ended_early("%check", Exit::Code(status));
+            return self.ended_early(checks::PHASE, Exit::Code(status));
         }
         let log = log::read_end(&self.log_path()).map_err(|source| self.store_fault(source))?;
         self.ended_early(&phase::failed_phase(&log), exit)
@@ -187,7 +187,7 @@ pub(super) fn failed_check(check: Check, result: &StoredResult) -> Result<Option
         return Ok(None);
     }
     Ok(Some(Failure {
-        phase: "%check".to_owned(),
+        phase: checks::PHASE.to_owned(),
         status: Exit::Code(status).to_string(),
         excerpt: phase::excerpt(&log::read_end(&result.log_path())?),
         log: result.log_path(),

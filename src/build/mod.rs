@@ -21,6 +21,7 @@
 
 mod attempt;
 mod buildroot;
+mod checks;
 mod collect;
 mod container;
 mod drain;
@@ -40,6 +41,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+pub use checks::Checks;
 pub use container::Check;
 pub use drain::{Change, Pace, drain};
 pub use error::BuildError;
@@ -93,10 +95,8 @@ pub struct BuildOptions {
     pub jobs: usize,
     /// Processes that one build may run at a time; at least 1.
     pub cpus: usize,
-    /// What a failing `%check` does.
-    pub check: Check,
-    /// Names of the specs whose `%check` runs, unless `check` is off.
-    pub checked: BTreeSet<String>,
+    /// Which packages' `%check` runs, and what a failing one does.
+    pub checks: Checks,
     /// Names of specs that are built whether they are up to date or not.
     pub rebuild: BTreeSet<String>,
     /// Wall time of one container.
@@ -121,13 +121,8 @@ impl BuildOptions {
         Limits { memory_bytes: self.memory_bytes, pids: None, timeout: self.timeout }
     }
 
-    /// What a failing `%check` of `package` does; off where it does not run.
-    fn check_of(&self, package: &SourcePackage) -> Check {
-        if package.has_check && self.checked.contains(&package.spec) { self.check } else { Check::Off }
-    }
-
     fn runs_check(&self, package: &SourcePackage) -> bool {
-        self.check_of(package) != Check::Off
+        self.checks.of(package) != Check::Off
     }
 }
 

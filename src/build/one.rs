@@ -84,7 +84,7 @@ impl One<'_> {
         }
         let found = self.run.lookup(&self.name, resolved.key).map_err(|source| self.store_fault(source))?;
         let Some(result) = found else { return Ok(None) };
-        let check = context.options.check_of(self.package);
+        let check = context.options.checks.of(self.package);
         if let Some(failure) = failed_check(check, &result).map_err(|source| self.store_fault(source))? {
             return Ok(Some(Outcome::Failed(failure)));
         }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::event::CheckResult;
+
 /// How one package's build ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -44,6 +46,8 @@ pub struct Summary {
     pub unfinished: BTreeSet<String>,
     /// Spec files that were to be built and do not parse.
     pub unreadable: BTreeSet<PathBuf>,
+    /// How the tests of each spec of the graph went.
+    pub checks: BTreeMap<String, CheckResult>,
 }
 
 impl Summary {

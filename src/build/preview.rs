@@ -103,7 +103,7 @@ fn look(
     let lookup = context.store.get(resolved.key).map_err(fault)?;
     tell_damage(context.report, &package_name(package), &lookup);
     let Lookup::Found(result) = lookup else { return to_build() };
-    if failed_check(context.options.check_of(package), &result).map_err(fault)?.is_some() {
+    if failed_check(context.options.checks.of(package), &result).map_err(fault)?.is_some() {
         return Ok(State::CheckFailed);
     }
     let (check, times) = (result.check, result.times);

@@ -12,7 +12,7 @@ use super::one::build_one;
 use super::preview::{State, Step, walk};
 use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name};
 use crate::cache::{CacheError, StoredResult, file};
-use crate::event::Event;
+use crate::event::{CheckResult, Event};
 use crate::graph::BuildGraph;
 use crate::plan::{BuildQueue, with_guesses};
 use crate::repo::{Published, RepoError};
@@ -70,6 +70,8 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     let mut summary = drain(queue, pace, build, tell).await?;
     let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
     summary.unfinished.extend(unfinished);
+    summary.checks = run.checks(&packages, &summary);
+    run.tell_checks(&packages, &summary);
     Ok(summary)
 }
 
@@ -123,6 +125,30 @@ impl<'a> Run<'a> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).contains_key(spec)
     }
 
+    /// How the tests of each package went.
+    fn checks(&self, packages: &BTreeMap<&str, &SourcePackage>, summary: &Summary) -> BTreeMap<String, CheckResult> {
+        let checks = &self.context.options.checks;
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |spec: &str| {
+            let package = packages.get(spec)?;
+            Some(match results.get(spec) {
+                Some(result) if summary.built.contains(spec) => checks.of_built(package, result.check),
+                Some(result) => checks.of_up_to_date(package, result.check),
+                None => checks.of_unbuilt(package, summary.failed.get(spec)),
+            })
+        };
+        self.needs.keys().filter_map(|spec| Some((spec.clone(), of(spec)?))).collect()
+    }
+
+    fn tell_checks(&self, packages: &BTreeMap<&str, &SourcePackage>, summary: &Summary) {
+        let asked = summary.checks.iter().filter(|(_, check)| check.was_asked());
+        let named = asked.filter_map(|(spec, check)| Some((package_name(packages.get(spec.as_str())?), *check)));
+        let packages: BTreeMap<String, CheckResult> = named.collect();
+        if !packages.is_empty() {
+            (self.context.report)(Event::ChecksFinished { packages });
+        }
+    }
+
     fn finished_count(&self) -> usize {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
@@ -171,14 +197,12 @@ impl<'a> Run<'a> {
 
 /// The options without the checks that need their own package first: their builds run without `%check`.
 fn without_checks_apart(context: &BuildContext<'_>, graph: &BuildGraph) -> BuildOptions {
-    let mut options = context.options.clone();
-    for spec in graph.checks.keys() {
-        if options.checked.remove(spec) {
-            let text = format!("`%check` of `{spec}.spec` needs packages that need it, and does not run");
-            (context.report)(Event::Warning { text });
-        }
+    for spec in graph.checks.keys().filter(|spec| context.options.checks.asked.contains(*spec)) {
+        let text = format!("`%check` of `{spec}.spec` needs packages that need it, and does not run");
+        (context.report)(Event::Warning { text });
     }
-    options
+    let checks = context.options.checks.clone().without(graph.checks.keys());
+    BuildOptions { checks, ..context.options.clone() }
 }
 
 async fn remove_leftovers(context: &BuildContext<'_>) -> Result<(), BuildError> {

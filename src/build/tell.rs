@@ -22,8 +22,8 @@ impl One<'_> {
     }
 
     /// Tells and remembers that the package gives no RPMs.
-    pub(super) fn tell_failure(&self, failure: &Failure, key: Option<Sha256>) -> Result<(), BuildError> {
-        let Failure { phase, status, excerpt, log } = failure.clone();
+    pub(super) fn tell_failure(&self, told: &Failure, key: Option<Sha256>) -> Result<(), BuildError> {
+        let Failure { phase, status, excerpt, log } = told.clone();
         let (package, history) = (self.name.clone(), self.run.context.history);
         let failed = FailedBuild {
             package: package.clone(),
@@ -35,7 +35,9 @@ impl One<'_> {
         };
         history.set_failed(&self.package.spec, &failed).map_err(|source| self.store_fault(source))?;
         let result = BuildResult::Failed { phase, status, excerpt, log };
-        (self.run.context.report)(Event::BuildFinished { package, result, elapsed: self.since.elapsed() });
+        let context = self.run.context;
+        let check = context.options.checks.of_unbuilt(self.package, Some(told));
+        (context.report)(Event::BuildFinished { package, result, check, elapsed: self.since.elapsed() });
         Ok(())
     }
 
@@ -44,7 +46,8 @@ impl One<'_> {
         let report = self.run.context.report;
         let rpms = result.rpms.iter().map(|rpm| rpm.file.clone()).collect();
         let (package, elapsed) = (self.name.clone(), self.since.elapsed());
-        report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, elapsed });
+        let check = self.run.context.options.checks.of_built(self.package, result.check);
+        report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, check, elapsed });
         if let CheckOutcome::Failed { status } = result.check {
             let log = self.log_path();
             let text = format!("`{}`: `%check` failed with exit status {status}; see `{}`", self.name, log.display());

@@ -8,6 +8,7 @@ use super::options::BuildArgs;
 use super::{Project, project, verdict};
 use crate::event::Event;
 use crate::graph::Goals;
+use crate::pipeline::CheckedPackages;
 
 /// Builds packages and what they need, and nothing else
 #[derive(clap::Args)]
@@ -29,14 +30,18 @@ pub(super) struct Args {
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
     let mut packages = project::packages_of(&pipeline)?.clone();
+    let mut options = args.build.options();
     if !args.specs_dir.is_empty() {
+        if options.checks.of == CheckedPackages::Listed {
+            options.checks.of = CheckedPackages::ListedIfThere;
+        }
         packages.specs = args.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
     }
     let _lock = project.lock()?;
     let store = project.store()?;
     let engine = project.engine(&store);
     let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, args.build.options());
+    let runner = project.runner(&engine, &store, &report, options);
     let made = runner.stages(&pipeline.stages).await?;
     let goals = if args.all { Goals::All } else { Goals::Named(args.names) };
     let summary = runner.packages(&packages, &made, &goals).await?;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 
 use crate::build::{Check, OnFailure};
-use crate::pipeline::Options;
+use crate::pipeline::{CheckOptions, CheckedPackages, Options};
 use crate::source::SignatureMode;
 
 /// How sources are found.
@@ -29,9 +29,18 @@ pub(super) struct BuildArgs {
     /// Packages built at a time; half of the processors, but two where there are two, when not given
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
-    /// What a failing `%check` does, for packages whose checks the pipeline asks for
+    /// What a failing `%check` does; the pipeline lists the packages whose checks run
     #[arg(long, value_enum, default_value = "fail")]
     check: CheckArg,
+    /// Runs the checks of these packages and no others; they are built in the run, too
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',', conflicts_with = "check_all")]
+    check_only: Vec<String>,
+    /// Runs the check of every package that has one
+    #[arg(long)]
+    check_all: bool,
+    /// Does not run the checks of these packages
+    #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
+    check_ignore: Vec<String>,
     /// Builds this package whether or not its result is at hand; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(super) rebuild: Vec<String>,
@@ -83,11 +92,7 @@ impl BuildArgs {
         Options {
             jobs: self.jobs.unwrap_or(half),
             cpus: processors.get(),
-            check: match self.check {
-                CheckArg::Off => Check::Off,
-                CheckArg::Warn => Check::Warn,
-                CheckArg::Fail => Check::Fail,
-            },
+            checks: self.checks(),
             signatures: self.sources.mode(),
             source_urls: self.sources.source_urls.clone(),
             timeout: Duration::from_secs(self.timeout),
@@ -99,12 +104,28 @@ impl BuildArgs {
     }
 }
 
+impl BuildArgs {
+    fn checks(&self) -> CheckOptions {
+        let on_failure = match self.check {
+            CheckArg::Off => Check::Off,
+            CheckArg::Warn => Check::Warn,
+            CheckArg::Fail => Check::Fail,
+        };
+        let of = match &self.check_only[..] {
+            [] if self.check_all => CheckedPackages::All,
+            [] => CheckedPackages::Listed,
+            names => CheckedPackages::Only(names.to_vec()),
+        };
+        CheckOptions { on_failure, of, ignored: self.check_ignore.clone() }
+    }
+}
+
 /// The options of commands that only look.
 pub(super) fn looking() -> Options {
     Options {
         jobs: processors(),
         cpus: 1,
-        check: Check::Fail,
+        checks: CheckOptions::of_pipeline(),
         signatures: SignatureMode::Enforce,
         source_urls: Vec::new(),
         timeout: Duration::from_secs(0),

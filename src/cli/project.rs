@@ -160,7 +160,7 @@ impl Project {
         let runner = self.runner(&engine, &store, &report, options::looking());
         let made = self.made(&pipeline, &packages.toolchain, &store)?;
         let prepared = runner.prepare(packages, &made, &goals::of(names, packages)).await?;
-        let preview = runner.preview(packages, &prepared).await?;
+        let preview = runner.preview(&prepared).await?;
         Ok((prepared, preview))
     }
 

@@ -39,6 +39,15 @@ pub enum PipelineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The checks of these specs are asked for and left out at the same time.
+    #[error("the checks of `{}` are to run alone and to be ignored at the same time", specs.join("`, `"))]
+    CheckedAndIgnored {
+        /// Names of the specs, sorted.
+        specs: Vec<String>,
+    },
+    /// Checks are asked for by name and turned off at the same time.
+    #[error("checks are to run that the pipeline does not list, and `--check off` turns all checks off")]
+    CheckedAndOff,
     /// A toolchain stage failed.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -86,6 +95,8 @@ impl PipelineError {
             | Self::NoPart { .. }
             | Self::Unreadable(_)
             | Self::MacroFile { .. }
+            | Self::CheckedAndIgnored { .. }
+            | Self::CheckedAndOff
             | Self::Graph(_)
             | Self::Spec(_)
             | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
@@ -106,6 +117,8 @@ impl PipelineError {
             }
             Self::Unreadable(_) => Some("correct the spec, then run the same command again".to_owned()),
             Self::MacroFile { .. } => None,
+            Self::CheckedAndIgnored { .. } => Some("name each in `--check-only` or in `--check-ignore`".to_owned()),
+            Self::CheckedAndOff => Some("take `--check warn` or `--check fail`".to_owned()),
             Self::Toolchain(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Graph(error) => error.hint(),

@@ -2,6 +2,7 @@
 //!
 //! In: a pipeline file. Out: toolchain images, packages and disk images, each stage fed with what the one before it made.
 
+mod checks;
 mod config;
 mod error;
 mod images;
@@ -9,6 +10,7 @@ mod manifest;
 mod packages;
 mod runner;
 
+pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
 pub use error::{Blame, PipelineError};
 pub use packages::Prepared;

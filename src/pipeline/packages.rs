@@ -1,12 +1,11 @@
 //! The package stage: specs are read, ordered, their sources fetched, and what is not up to date is built.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::config::Packages;
 use super::error::PipelineError;
 use super::runner::{MadeStages, Runner};
-use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
+use crate::build::{self, BuildContext, BuildError, BuildOptions, Checks, Preview, Summary};
 use crate::cache;
 use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals};
@@ -22,6 +21,8 @@ pub struct Prepared {
     pub toolchain: Toolchain,
     /// All specs of the folders.
     pub specs: LoadedSpecs,
+    /// Whose `%check` runs.
+    pub checks: Checks,
     /// The specs of the run and their order.
     pub graph: BuildGraph,
 }
@@ -44,15 +45,12 @@ impl Runner<'_> {
         let toolchain = self.toolchain(packages, made)?;
         let specs = self.load(packages, &toolchain, Selection::All).await?;
         self.tell_unreadable(&specs.failures, goals)?;
+        let checks = self.options.checks.select(packages, &specs)?;
         let known: Vec<RpmHeader> = self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
-        let inputs = graph::Inputs {
-            specs: &specs.packages,
-            given: &toolchain.provides,
-            known: &known,
-            checked: &packages.check,
-        };
-        let graph = graph::resolve(inputs, goals)?;
-        Ok(Prepared { toolchain, specs, graph })
+        let inputs =
+            graph::Inputs { specs: &specs.packages, given: &toolchain.provides, known: &known, checked: &checks.asked };
+        let graph = graph::resolve(inputs, &self.options.checks.with_goals(goals))?;
+        Ok(Prepared { toolchain, specs, checks, graph })
     }
 
     /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
@@ -130,7 +128,7 @@ impl Runner<'_> {
         (self.report)(Event::StageStarted { stage: "packages".to_owned() });
         let prepared = self.prepare(packages, made, goals).await?;
         let sources = self.fetch(&prepared).await?;
-        let mut summary = self.build(packages, &prepared, &sources).await?;
+        let mut summary = self.build(&prepared, &sources).await?;
         if *goals == Goals::All {
             summary.unreadable = prepared.specs.failures.iter().map(|failure| failure.spec_path.clone()).collect();
         }
@@ -139,14 +137,9 @@ impl Runner<'_> {
         Ok(summary)
     }
 
-    async fn build(
-        &self,
-        packages: &Packages,
-        prepared: &Prepared,
-        sources: &Sources,
-    ) -> Result<Summary, PipelineError> {
+    async fn build(&self, prepared: &Prepared, sources: &Sources) -> Result<Summary, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(packages.check.clone());
+        let options = self.build_options(prepared.checks.clone());
         let context = self.context(prepared, sources, (&store, &history, &repo, &options));
         Ok(build::build_all(&context, &prepared.graph).await?)
     }
@@ -183,22 +176,21 @@ impl Runner<'_> {
     }
 
     /// What [`Runner::packages`] would do, without a container or a download.
-    pub async fn preview(&self, packages: &Packages, prepared: &Prepared) -> Result<Preview, PipelineError> {
+    pub async fn preview(&self, prepared: &Prepared) -> Result<Preview, PipelineError> {
         let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
         let sources = source::signed(&wanted, self.layout).await?;
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(packages.check.clone());
+        let options = self.build_options(prepared.checks.clone());
         let context = self.context(prepared, &sources, (&store, &history, &repo, &options));
         Ok(build::preview(&context, &prepared.graph)?)
     }
 
-    fn build_options(&self, checked: BTreeSet<String>) -> BuildOptions {
+    fn build_options(&self, checks: Checks) -> BuildOptions {
         let options = &self.options;
         BuildOptions {
             jobs: options.jobs.get(),
             cpus: options.cpus,
-            check: options.check,
-            checked,
+            checks,
             rebuild: options.rebuild.clone(),
             timeout: Some(options.timeout),
             memory_bytes: options.memory_bytes,

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
+use super::checks::CheckOptions;
 use super::config::Packages;
 use super::error::PipelineError;
-use crate::build::{Check, OnFailure};
+use crate::build::OnFailure;
 use crate::digest::Sha256;
 use crate::engine::Engine;
 use crate::event::{Event, Report};
@@ -48,8 +49,8 @@ pub struct Options {
     pub jobs: NonZeroUsize,
     /// Processes that one build may run at a time; at least 1.
     pub cpus: usize,
-    /// What a failing `%check` does.
-    pub check: Check,
+    /// Whose `%check` runs, and what a failing one does.
+    pub checks: CheckOptions,
     /// What is done with signatures files.
     pub signatures: SignatureMode,
     /// URLs of source mirrors, in the order in which they are tried.

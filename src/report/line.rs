@@ -1,8 +1,9 @@
 //! The text of an event: no line for what only a live view shows, several for a failure. Pure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::event::{BuildResult, Event};
+use crate::event::{BuildResult, CheckResult, Event, SkippedCheck};
 
 /// Counts finished packages for the `[12/85]` before a line.
 #[derive(Debug, Default)]
@@ -25,10 +26,11 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
             vec![format!("packages: {to_build} to look at, {up_to_date} up to date")]
         }
         Event::BuildStarted { package, reason } => vec![format!("{} building {package}: {reason}", counter.place())],
-        Event::BuildFinished { package, result, elapsed } => {
+        Event::BuildFinished { package, result, check, elapsed } => {
             counter.done += 1;
-            finished(&counter.place(), package, result, *elapsed)
+            finished((&counter.place(), package), result, *check, *elapsed)
         }
+        Event::ChecksFinished { packages } => vec![checks(packages)],
         Event::BuildBlocked { package, by } => {
             counter.done += 1;
             vec![format!("{} blocked {package}: waits for {}", counter.place(), by.join(", "))]
@@ -49,10 +51,16 @@ impl Counter {
     }
 }
 
-fn finished(place: &str, package: &str, result: &BuildResult, elapsed: Duration) -> Vec<String> {
+fn finished(
+    (place, package): (&str, &str),
+    result: &BuildResult,
+    check: CheckResult,
+    elapsed: Duration,
+) -> Vec<String> {
     match result {
         BuildResult::Built { rpms } => {
-            vec![format!("{place} built {package} ({}, {} RPMs)", duration(elapsed), rpms.len())]
+            let check = if check.was_asked() { format!(", %check: {}", in_words(check)) } else { String::new() };
+            vec![format!("{place} built {package} ({}, {} RPMs{check})", duration(elapsed), rpms.len())]
         }
         BuildResult::Failed { phase, status, excerpt, log } => {
             let mut lines = vec![format!("{place} FAILED {package} in {phase}: {status} ({})", duration(elapsed))];
@@ -60,6 +68,32 @@ fn finished(place: &str, package: &str, result: &BuildResult, elapsed: Duration)
             lines.push(format!("  log: {}", log.display()));
             lines
         }
+    }
+}
+
+/// `checks: 2 passed, 1 FAILED (zlib-1.3-1), 3 skipped: up to date`.
+fn checks(packages: &BTreeMap<String, CheckResult>) -> String {
+    let mut by_result: BTreeMap<CheckResult, Vec<&str>> = BTreeMap::new();
+    for (package, check) in packages {
+        by_result.entry(*check).or_default().push(package);
+    }
+    let part = |(check, packages): (&CheckResult, &Vec<&str>)| match check {
+        CheckResult::Failed => format!("{} FAILED ({})", packages.len(), packages.join(", ")),
+        check => format!("{} {}", packages.len(), in_words(*check)),
+    };
+    format!("checks: {}", by_result.iter().map(part).collect::<Vec<_>>().join(", "))
+}
+
+fn in_words(check: CheckResult) -> &'static str {
+    match check {
+        CheckResult::Passed => "passed",
+        CheckResult::Failed => "FAILED",
+        CheckResult::NoCheck => "without %check",
+        CheckResult::Skipped(SkippedCheck::NotAsked) => "not asked for",
+        CheckResult::Skipped(SkippedCheck::Ignored) => "skipped: ignored",
+        CheckResult::Skipped(SkippedCheck::UpToDate) => "skipped: up to date",
+        CheckResult::Skipped(SkippedCheck::NeedsItself) => "skipped: needs its own package first",
+        CheckResult::Skipped(SkippedCheck::NotReached) => "skipped: the build ended before it",
     }
 }
 
@@ -101,6 +135,7 @@ mod tests {
                 excerpt: vec!["x.c:1: error: oops".into()],
                 log: "build/logs/zlib.log".into(),
             },
+            check: CheckResult::Skipped(SkippedCheck::NotAsked),
             elapsed: Duration::from_secs(75),
         };
         assert_eq!(
@@ -111,6 +146,26 @@ mod tests {
                 "  log: build/logs/zlib.log"
             ]
         );
+    }
+
+    #[test]
+    fn checks_are_told_apart() {
+        let check = |name: &str, check| (name.to_owned(), check);
+        let event = Event::ChecksFinished {
+            packages: BTreeMap::from([
+                check("a-1-1", CheckResult::Failed),
+                check("b-1-1", CheckResult::Passed),
+                check("c-1-1", CheckResult::NoCheck),
+                check("d-1-1", CheckResult::Skipped(SkippedCheck::UpToDate)),
+                check("e-1-1", CheckResult::Skipped(SkippedCheck::Ignored)),
+                check("f-1-1", CheckResult::Passed),
+            ]),
+        };
+        assert_eq!(
+            of(&event, &mut Counter::default()),
+            ["checks: 2 passed, 1 FAILED (a-1-1), 1 without %check, 1 skipped: ignored, 1 skipped: up to date"]
+        );
+        insta::assert_snapshot!(serde_json::to_string(&event).unwrap(), @r#"{"event":"checks-finished","packages":{"a-1-1":{"result":"failed"},"b-1-1":{"result":"passed"},"c-1-1":{"result":"no-check"},"d-1-1":{"result":"skipped","why":"up-to-date"},"e-1-1":{"result":"skipped","why":"ignored"},"f-1-1":{"result":"passed"}}}"#);
     }
 
     #[test]

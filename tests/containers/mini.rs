@@ -80,6 +80,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     a_mended_package_frees_what_it_blocked(&mini);
     a_changed_comment_is_explained(&mini);
     the_same_inputs_give_the_same_bytes(&mini);
+    checks_are_chosen_and_told_apart(&mini);
 }
 
 fn the_first_run_builds_what_it_can(mini: &Mini) {
@@ -163,4 +164,32 @@ fn the_same_inputs_give_the_same_bytes(mini: &Mini) {
     let again = mini.run(&rebuild);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert_eq!(mini.rpms(), before);
+}
+
+fn checks_are_chosen_and_told_apart(mini: &Mini) {
+    let run = |arguments: &[&str]| {
+        let ran = mini.run(&[&["build"], arguments].concat());
+        (ran.status.code(), stderr(&ran))
+    };
+    let (code, told) = run(&["greet", "--check-only", "tables", "libgreet", "greet"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAILED tables-1.0-1.mini in %check"), "a failure in the middle counts: {told}");
+    let all = "checks: 1 FAILED (tables-1.0-1.mini), 1 without %check, 1 skipped: up to date";
+    assert!(told.contains(all), "{told}");
+
+    let (code, told) = run(&["tables", "--check-only", "tables", "--check", "warn"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("%check: FAILED") && told.contains("checks: 1 FAILED (tables-1.0-1.mini)"), "{told}");
+    let (code, told) = run(&["tables", "--check-only", "tables", "--check", "warn"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("0 built") && told.contains("checks: 1 FAILED (tables-1.0-1.mini)"), "{told}");
+    let (code, told) = run(&["tables", "--check-only", "tables"]);
+    assert_eq!(code, Some(1), "a stored failure counts again: {told}");
+
+    let (code, told) = run(&["greet", "--check-ignore", "greet", "--rebuild", "greet"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("checks: 1 skipped: ignored"), "{told}");
+    let (code, told) = run(&["greet", "--check-only", "tabels"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("named `tabels`") && told.contains("nearest: `tables`"), "{told}");
 }

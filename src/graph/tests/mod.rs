@@ -7,7 +7,7 @@ mod order;
 mod property;
 mod selection;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::digest::Sha256;

@@ -1,0 +1,179 @@
+//! Whose `%check` runs: what the pipeline lists, unless the user asks for something else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::config::Packages;
+use super::error::PipelineError;
+use crate::build::{Check, Checks};
+use crate::event::SkippedCheck;
+use crate::graph::{Goals, GraphError, UnknownGoal, spec_named};
+use crate::spec::{LoadedSpecs, SourcePackage};
+
+/// Whose `%check` runs, in the user's words: names of specs, or of packages that specs make.
+#[derive(Clone, Debug)]
+pub struct CheckOptions {
+    /// What a failing `%check` does.
+    pub on_failure: Check,
+    /// The packages.
+    pub of: CheckedPackages,
+    /// Those of them that are left out.
+    pub ignored: Vec<String>,
+}
+
+/// Packages whose `%check` runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckedPackages {
+    /// Those that the pipeline lists.
+    Listed,
+    /// The same, for folders of specs that are not the pipeline's: what they do not have is left out.
+    ListedIfThere,
+    /// All that have one.
+    All,
+    /// These; they are built in the run, too.
+    Only(Vec<String>),
+}
+
+impl CheckOptions {
+    /// The checks that the pipeline lists; a failing one fails its package.
+    pub fn of_pipeline() -> Self {
+        Self { on_failure: Check::Fail, of: CheckedPackages::Listed, ignored: Vec::new() }
+    }
+
+    /// The checks of a run over `specs`.
+    pub(super) fn select(&self, packages: &Packages, specs: &LoadedSpecs) -> Result<Checks, PipelineError> {
+        let names = Names { specs: &specs.packages };
+        let wanted = match &self.of {
+            CheckedPackages::All => Ok(specs.packages.iter().map(|source| source.spec.clone()).collect()),
+            CheckedPackages::Only(words) => names.of(words),
+            // A spec that cannot be read is told elsewhere.
+            CheckedPackages::Listed => names.of(packages.check.iter().filter(|name| !is_unreadable(name, specs))),
+            CheckedPackages::ListedIfThere => {
+                names.of(packages.check.iter().filter(|name| spec_named(name, &specs.packages).is_ok()))
+            }
+        };
+        let (asked, ignored) = match (wanted, names.of(&self.ignored)) {
+            (Ok(wanted), Ok(ignored)) => (wanted, ignored),
+            (Err(unknown), Ok(_)) | (Ok(_), Err(unknown)) => return Err(unknown_names(unknown)),
+            (Err(first), Err(second)) => return Err(unknown_names(first.into_iter().chain(second).collect())),
+        };
+        if self.on_failure == Check::Off && matches!(self.of, CheckedPackages::Only(_) | CheckedPackages::All) {
+            return Err(PipelineError::CheckedAndOff);
+        }
+        let both: Vec<String> = asked.intersection(&ignored).cloned().collect();
+        if matches!(self.of, CheckedPackages::Only(_)) && !both.is_empty() {
+            return Err(PipelineError::CheckedAndIgnored { specs: both });
+        }
+        if self.on_failure == Check::Off {
+            return Ok(Checks::off());
+        }
+        let left_out: BTreeMap<String, SkippedCheck> =
+            both.into_iter().map(|spec| (spec, SkippedCheck::Ignored)).collect();
+        Ok(Checks { on_failure: self.on_failure, asked: asked.difference(&ignored).cloned().collect(), left_out })
+    }
+
+    /// `goals` and the packages whose checks alone are asked for.
+    pub(super) fn with_goals(&self, goals: &Goals) -> Goals {
+        match (goals, &self.of) {
+            (Goals::Named(names), CheckedPackages::Only(checked)) => {
+                Goals::Named(names.iter().chain(checked).cloned().collect())
+            }
+            _ => goals.clone(),
+        }
+    }
+}
+
+struct Names<'a> {
+    specs: &'a [SourcePackage],
+}
+
+impl Names<'_> {
+    /// The specs that `words` mean, or every word that means none.
+    fn of<'w>(&self, words: impl IntoIterator<Item = &'w String>) -> Result<BTreeSet<String>, Vec<UnknownGoal>> {
+        let (mut found, mut unknown) = (BTreeSet::new(), Vec::new());
+        for word in words {
+            match spec_named(word, self.specs) {
+                Ok(spec) => drop(found.insert(spec.to_owned())),
+                Err(error) => unknown.push(error),
+            }
+        }
+        if unknown.is_empty() { Ok(found) } else { Err(unknown) }
+    }
+}
+
+fn unknown_names(mut unknown: Vec<UnknownGoal>) -> PipelineError {
+    unknown.sort();
+    unknown.dedup();
+    GraphError::UnknownGoals(unknown).into()
+}
+
+fn is_unreadable(name: &str, specs: &LoadedSpecs) -> bool {
+    specs.failures.iter().any(|failure| failure.spec_path.file_stem().is_some_and(|stem| stem == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Sha256;
+    use crate::package::{Evr, Nevra};
+
+    fn specs() -> LoadedSpecs {
+        let spec = |name: &str| SourcePackage {
+            spec: name.into(),
+            spec_path: format!("/specs/{name}.spec").into(),
+            spec_digest: Sha256::of_bytes(b""),
+            nevra: Nevra { name: name.into(), evr: Evr::parse("1-1"), arch: "src".into() },
+            binaries: vec![],
+            build_requires: vec![],
+            check_requires: vec![],
+            sources: vec![],
+            has_check: true,
+            excluded: None,
+            build_arch: "x86_64".into(),
+            exclusive_arch: vec![],
+            exclude_arch: vec![],
+            version_macros: BTreeMap::new(),
+            changelog_time: None,
+            files: vec![],
+        };
+        LoadedSpecs { packages: ["kmod", "musl", "zlib"].map(spec).into(), failures: vec![], shadowed: vec![] }
+    }
+
+    fn select(of: CheckedPackages, ignored: &[&str]) -> Result<Checks, String> {
+        let packages = Packages {
+            toolchain: "a".into(),
+            specs: vec![],
+            build: vec![],
+            check: BTreeSet::from(["zlib".to_owned(), "musl".to_owned()]),
+            macros: BTreeMap::new(),
+            macro_files: vec![],
+            version_macros: None,
+        };
+        let ignored = ignored.iter().map(|&name| name.to_owned()).collect();
+        let options = CheckOptions { on_failure: Check::Warn, of, ignored };
+        options.select(&packages, &specs()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_narrows_and_widens_what_the_pipeline_lists() {
+        let asked = |of, ignored: &[&str]| select(of, ignored).unwrap().asked.into_iter().collect::<Vec<_>>();
+        assert_eq!(asked(CheckedPackages::Listed, &[]), ["musl", "zlib"]);
+        assert_eq!(asked(CheckedPackages::Listed, &["musl"]), ["zlib"]);
+        assert_eq!(asked(CheckedPackages::All, &["musl"]), ["kmod", "zlib"]);
+        assert_eq!(asked(CheckedPackages::Only(vec!["kmod".into()]), &[]), ["kmod"]);
+        let checks = select(CheckedPackages::Listed, &["musl", "kmod"]).unwrap();
+        assert_eq!(checks.left_out, BTreeMap::from([("musl".to_owned(), SkippedCheck::Ignored)]));
+    }
+
+    #[test]
+    fn every_unknown_name_is_told_with_what_is_near() {
+        let error = select(CheckedPackages::Only(vec!["zlbi".into()]), &["mussl"]).unwrap_err();
+        insta::assert_snapshot!(error, @r"
+        no spec and no package is named `mussl`
+          nearest: `musl`
+        no spec and no package is named `zlbi`
+          nearest: `zlib`
+        ");
+        let error = select(CheckedPackages::Only(vec!["zlib".into()]), &["zlib"]).unwrap_err();
+        assert_eq!(error, "the checks of `zlib` are to run alone and to be ignored at the same time");
+    }
+}
