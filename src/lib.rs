@@ -22,5 +22,6 @@ pub mod build;
 pub mod image;
 pub mod boot;
 pub mod pipeline;
+pub mod changed;
 pub mod report;
 pub mod cli;

@@ -4,6 +4,7 @@
 
 mod boot_test;
 mod build;
+mod changed;
 mod clean;
 mod doctor;
 mod explain;
@@ -107,6 +108,8 @@ enum Command {
     Explain(explain::Args),
     /// Shows which package needs which
     Graph(graph::Args),
+    /// Says what a git change affects
+    Changed(changed::Args),
     /// Shows the log of a package's last build
     Logs(logs::Args),
     /// Boots a disk image in QEMU, logs in and looks around
@@ -145,6 +148,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Plan(args) => plan::run(&project, args).await,
         Command::Explain(args) => explain::run(&project, &args).await,
         Command::Graph(args) => graph::run(&project, args).await,
+        Command::Changed(args) => changed::run(&project, args).await,
         Command::Logs(args) => logs::run(&project, &args).await,
         Command::BootTest(args) => boot_test::run(&project, args).await,
         Command::Doctor(args) => doctor::run(&project, &args).await,

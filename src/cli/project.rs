@@ -72,6 +72,11 @@ impl Project {
         pipeline::read(&self.folder.join(path), &self.folder).map_err(|error| Fault::usage_error(&error))
     }
 
+    /// The pipeline file of the command line, absolute.
+    pub(super) fn pipeline_path(&self) -> &Path {
+        &self.pipeline
+    }
+
     /// Tells `event`.
     pub(super) fn tell(&self, event: &Event) {
         self.printer.tell(event);
@@ -165,7 +170,7 @@ impl Project {
     }
 
     /// The stages that are made; `needed` must be one of them.
-    fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
+    pub(super) fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
         let finished = pipeline::finished_stages(&pipeline.stages, &self.layout, store).map_err(PipelineError::from)?;
         let made: MadeStages = finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect();
         if made.contains_key(needed) {

@@ -22,6 +22,7 @@ mod error;
 mod formula;
 mod given;
 mod glob;
+mod held;
 mod model;
 mod names;
 mod nearest;
@@ -40,6 +41,7 @@ use crate::package::{Capability, RpmHeader};
 use crate::spec::SourcePackage;
 
 pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
+pub use held::specs_held;
 pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
 pub use nearest::nearest;
 pub use names::spec_named;

@@ -1,5 +1,7 @@
 //! The package stage: specs are read, ordered, their sources fetched, and what is not up to date is built.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::config::Packages;
@@ -9,6 +11,7 @@ use crate::build::{self, BuildContext, BuildError, BuildOptions, Checks, Preview
 use crate::cache;
 use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals};
+use crate::image::{self, ImageError};
 use crate::package::RpmHeader;
 use crate::repo::Repo;
 use crate::source::{self, FetchOptions, Patience, SignatureMode, Sources, WantedSource};
@@ -46,7 +49,7 @@ impl Runner<'_> {
         let specs = self.load(packages, &toolchain, Selection::All).await?;
         self.tell_unreadable(&specs.failures, goals)?;
         let checks = self.options.checks.select(packages, &specs)?;
-        let known: Vec<RpmHeader> = self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
+        let known = self.known()?;
         let inputs =
             graph::Inputs { specs: &specs.packages, given: &toolchain.provides, known: &known, checked: &checks.asked };
         let graph = graph::resolve(inputs, &self.options.checks.with_goals(goals))?;
@@ -69,6 +72,33 @@ impl Runner<'_> {
             (self.report)(Event::Warning { text: format!("{failure}\n  it is left out") });
         }
         Ok(())
+    }
+
+    /// For each of `configs`, image configurations, its name and the specs of which the image holds packages.
+    pub fn specs_of_images(
+        &self,
+        configs: &[PathBuf],
+        prepared: &Prepared,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, PipelineError> {
+        let known = self.known()?;
+        let inputs = graph::Inputs {
+            specs: &prepared.specs.packages,
+            given: &prepared.toolchain.provides,
+            known: &known,
+            checked: &BTreeSet::new(),
+        };
+        let mut held = BTreeMap::new();
+        for path in configs {
+            let config = image::config::read(path).map_err(ImageError::from)?;
+            let wanted = image::packages::wanted(&config, &prepared.toolchain.arch);
+            held.insert(config.name, graph::specs_held(&wanted, inputs)?);
+        }
+        Ok(held)
+    }
+
+    /// Headers of the RPMs in the repository.
+    fn known(&self) -> Result<Vec<RpmHeader>, PipelineError> {
+        Ok(self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect())
     }
 
     /// What RPM makes of the specs of `packages`.

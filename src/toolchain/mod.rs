@@ -17,6 +17,7 @@ mod containerfile;
 mod copy;
 mod debootstrap;
 mod error;
+mod inputs;
 mod provides;
 mod record;
 mod stage;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
+pub use inputs::inputs;
 pub use stage::{Base, Debootstrap, Origin, Stage};
 use tokio_util::sync::CancellationToken;
 

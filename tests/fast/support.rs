@@ -34,11 +34,17 @@ impl Project {
 
     /// Runs `drydock` in the project's folder, without an engine that a test could reach by chance.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(arguments, ("LC_ALL", "C"))
+    }
+
+    /// The same with a variable of the environment.
+    pub(crate) fn run_with(&self, arguments: &[&str], (name, value): (&str, &str)) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_drydock"))
             .args(arguments)
             .current_dir(self.path())
             .env_remove("DOCKER_HOST")
             .env_remove("DRYDOCK_LOG")
+            .env(name, value)
             .env("XDG_CACHE_HOME", self.path().join("cache"))
             .output()
             .unwrap();

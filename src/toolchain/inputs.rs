@@ -1,0 +1,32 @@
+//! The files of the user that a stage is made from.
+
+use std::path::{Path, PathBuf};
+
+use super::containerfile::{self, Instruction};
+use super::{Base, Origin, Stage};
+
+/// The containerfile of `stage`, what it copies, and the archives that it may start from: files and folders, absolute.
+/// What a containerfile copies that cannot be read or is wrong is left out; building the stage tells about it.
+pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if let Origin::Bases(bases) = &stage.origin {
+        let archive = |base: &Base| if let Base::Archive(path) = base { Some(path.clone()) } else { None };
+        found.extend(bases.iter().filter_map(archive));
+    }
+    if let Some(path) = &stage.containerfile {
+        found.push(path.clone());
+        found.extend(copied(path));
+    }
+    found
+}
+
+fn copied(path: &Path) -> Vec<PathBuf> {
+    let folder = path.parent().unwrap_or(path);
+    let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
+    let Ok(file) = containerfile::parse(path, &text) else { return Vec::new() };
+    let names = file.steps.into_iter().flat_map(|(_, instruction)| match instruction {
+        Instruction::Copy { from, .. } => from,
+        Instruction::Run { .. } => Vec::new(),
+    });
+    names.map(|name| folder.join(name)).collect()
+}
