@@ -17,7 +17,7 @@ use crate::toolchain;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", content = "name", rename_all = "kebab-case")]
 pub enum Part {
-    /// The pipeline file.
+    /// The pipeline file, or a file of macros that it names.
     Pipeline,
     /// A toolchain stage, by name.
     Toolchain(String),
@@ -51,7 +51,8 @@ impl Parts {
         for changed in changes.iter().flat_map(|change| [Some(&change.path), change.before.as_ref()]).flatten() {
             parts.add_spec(changed);
         }
-        parts.others.push((path.to_owned(), Part::Pipeline));
+        let macro_files = pipeline.packages.iter().flat_map(|packages| &packages.macro_files).cloned();
+        parts.others.extend(macro_files.chain([path.to_owned()]).map(|file| (file, Part::Pipeline)));
         for stage in &pipeline.stages {
             let inputs = toolchain::inputs(stage).into_iter();
             parts.others.extend(inputs.map(|input| (input, Part::Toolchain(stage.name.clone()))));
@@ -156,6 +157,8 @@ mod tests {
             build: vec![],
             check: BTreeSet::new(),
             macros: BTreeMap::new(),
+            macro_files: vec![],
+            version_macros: None,
         };
         let pipeline = Pipeline { name: "p".into(), stages: vec![], packages: Some(packages), images: None };
         let parts = Parts::new(&place.path().join("p.yaml"), &pipeline, &[gone]).unwrap();

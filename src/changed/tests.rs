@@ -21,6 +21,8 @@ fn dependants_and_images_follow_the_graph() {
         build: vec![],
         check: BTreeSet::new(),
         macros: BTreeMap::new(),
+        macro_files: vec![],
+        version_macros: None,
     };
     let pipeline = Pipeline { name: "p".into(), stages: vec![], packages: Some(packages), images: None };
     let file = |path: &str, part: Part| ChangedFile {

@@ -161,7 +161,8 @@ impl<'a> Run<'a> {
     }
 
     async fn attach(&self) -> Result<AttachContainerResults, ApiError> {
-        let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
+        let options =
+            AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
         let attached = self.api.docker.attach_container(&self.name, Some(options)).await;
         attached.map_err(ApiError::request("attach to the container", &self.name))
     }
