@@ -99,6 +99,10 @@ pub struct BuildOptions {
     pub checks: Checks,
     /// Names of specs that are built whether they are up to date or not.
     pub rebuild: BTreeSet<String>,
+    /// Names of specs whose last result is taken, whatever has changed since.
+    pub ignored: BTreeSet<String>,
+    /// How often a build that fails is tried again.
+    pub retries: u32,
     /// Wall time of one container.
     pub timeout: Option<Duration>,
     /// Memory of one container.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::attempt::{Attempt, attempt, failed_check};
+use super::preview::NOTHING_TO_IGNORE;
 use super::resolve::{Resolution, Resolved, resolve};
 use super::run::Run;
 use super::tell::tell_damage;
@@ -52,7 +53,10 @@ impl One<'_> {
         if self.run.is_finished(&self.package.spec) {
             return Ok(Outcome::UpToDate);
         }
-        let mut begun = false;
+        if self.run.context.options.ignored.contains(&self.package.spec) {
+            return Ok(Outcome::Failed(self.unsolvable(NOTHING_TO_IGNORE)));
+        }
+        let (mut begun, mut failures) = (false, 0);
         loop {
             let needed = self.run.needed(&self.package.spec);
             let resolved = match resolve(self.run.context, self.package, &needed)? {
@@ -69,7 +73,13 @@ impl One<'_> {
             }
             match attempt(self, &resolved).await? {
                 Attempt::Made(result) => return self.accept(&resolved, Arc::from(result)).await,
-                Attempt::Failed(failure) => return Ok(Outcome::Failed(failure)),
+                Attempt::Failed(failure) if failures == self.run.context.options.retries => {
+                    return Ok(Outcome::Failed(failure));
+                }
+                Attempt::Failed(failure) => {
+                    failures += 1;
+                    self.tell_retry(&failure, failures);
+                }
                 Attempt::Cancelled => return Ok(Outcome::Cancelled),
                 Attempt::WantsMore => {}
             }

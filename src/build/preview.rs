@@ -17,6 +17,9 @@ use crate::graph::BuildGraph;
 use crate::plan::{self, Plan, Reason};
 use crate::spec::SourcePackage;
 
+/// What is said of a package that is ignored and has no result.
+pub(super) const NOTHING_TO_IGNORE: &str = "it is to be ignored, and there is no result of an earlier build of it";
+
 /// What a run would do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
@@ -74,6 +77,7 @@ pub(super) fn walk<'a>(context: &BuildContext<'a>, graph: &BuildGraph) -> Result
         let needed: Option<Vec<Arc<StoredResult>>> =
             needs[&spec].iter().map(|need| results.get(need).cloned()).collect();
         let state = match needed {
+            _ if context.options.ignored.contains(&spec) => ignored(context, package)?,
             Some(needed) => look(context, package, &needed)?,
             None => State::ToBuild(own_reasons(context, package)?),
         };
@@ -83,6 +87,19 @@ pub(super) fn walk<'a>(context: &BuildContext<'a>, graph: &BuildGraph) -> Result
         steps.push(Step { package, state });
     }
     Ok(steps)
+}
+
+/// The last result of a package that is not to be built, whatever has changed since.
+fn ignored(context: &BuildContext<'_>, package: &SourcePackage) -> Result<State, BuildError> {
+    let fault = |source| BuildError::Store { package: package_name(package), source };
+    if let Some(last) = context.history.last(&package.spec).map_err(BuildError::Records)? {
+        let lookup = context.store.get(last.key).map_err(fault)?;
+        tell_damage(context.report, &package_name(package), &lookup);
+        if let Lookup::Found(result) = lookup {
+            return Ok(State::UpToDate { result: Arc::from(result), last: Box::new(last) });
+        }
+    }
+    Ok(State::Unsolvable(NOTHING_TO_IGNORE.to_owned()))
 }
 
 /// The state of a package whose needs have the results `needed`.

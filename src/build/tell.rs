@@ -41,6 +41,14 @@ impl One<'_> {
         Ok(())
     }
 
+    /// Tells that the build failed and is tried again, for the time `time`.
+    pub(super) fn tell_retry(&self, failure: &Failure, time: u32) {
+        let context = self.run.context;
+        let (phase, status, of) = (&failure.phase, &failure.status, context.options.retries);
+        let text = format!("`{}` failed in {phase}: {status}; trying again, {time} of {of} times", self.name);
+        (context.report)(Event::Warning { text });
+    }
+
     /// Tells that new RPMs are published.
     pub(super) fn tell_built(&self, result: &StoredResult) {
         let report = self.run.context.report;

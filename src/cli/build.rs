@@ -15,11 +15,14 @@ use crate::pipeline::CheckedPackages;
 #[command(after_help = "Example: drydock build kmod --specs-dir SPECS")]
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make
-    #[arg(required_unless_present = "all")]
+    #[arg(required_unless_present_any = ["all", "image", "rebuild"])]
     names: Vec<String>,
     /// Builds every spec
     #[arg(long, conflicts_with = "names")]
     all: bool,
+    /// Builds what this image configuration asks for, as far as a spec makes it; may be given several times
+    #[arg(long, value_name = "CONFIG", conflicts_with = "all")]
+    image: Vec<PathBuf>,
     /// A folder of specs, instead of the pipeline's; may be given several times
     #[arg(long, value_name = "DIR")]
     specs_dir: Vec<PathBuf>,
@@ -37,6 +40,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         }
         packages.specs = args.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
     }
+    options.wishes.images = args.image.iter().map(|path| project.folder.join(path)).collect();
     let _lock = project.lock()?;
     let store = project.store()?;
     let engine = project.engine(&store);

@@ -11,11 +11,11 @@ pub(super) fn of(names: &[String], packages: &Packages) -> Goals {
 }
 
 /// Refuses names that are not among those of the specs, `all`.
-pub(super) fn known<'a>(names: &[String], all: impl Iterator<Item = &'a str> + Clone) -> Result<(), Fault> {
-    let unknown = names.iter().filter(|name| !all.clone().any(|spec| spec == *name));
+pub(super) fn known(names: &[String], all: &[String]) -> Result<(), Fault> {
+    let unknown = names.iter().filter(|name| !all.contains(name));
     let lines: Vec<String> = unknown
         .map(|name| {
-            let nearest = nearest(name, all.clone());
+            let nearest = nearest(name, all.iter().map(String::as_str));
             let nearest =
                 if nearest.is_empty() { String::new() } else { format!("; nearest: `{}`", nearest.join("`, `")) };
             format!("there is no spec file of the name `{name}`{nearest}")

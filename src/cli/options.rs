@@ -1,13 +1,12 @@
 //! Flags that several commands share.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 
 use crate::build::{Check, OnFailure};
-use crate::pipeline::{CheckOptions, CheckedPackages, Options};
+use crate::pipeline::{CheckOptions, CheckedPackages, Options, Wishes};
 use crate::source::SignatureMode;
 
 /// How sources are found.
@@ -44,6 +43,12 @@ pub(super) struct BuildArgs {
     /// Builds this package whether or not its result is at hand; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(super) rebuild: Vec<String>,
+    /// Takes the last result of this package, whatever has changed since; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) ignore: Vec<String>,
+    /// How often a build that fails is tried again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
     /// Time limit of one package's build, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 4 * 3600)]
     timeout: u64,
@@ -98,7 +103,8 @@ impl BuildArgs {
             timeout: Duration::from_secs(self.timeout),
             memory_bytes: self.memory.map(|mib| mib << 20),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
-            rebuild: self.rebuild.iter().cloned().collect(),
+            retries: self.retries,
+            wishes: Wishes { rebuild: self.rebuild.clone(), ignore: self.ignore.clone(), images: Vec::new() },
             now: SystemTime::now(),
         }
     }
@@ -131,7 +137,8 @@ pub(super) fn looking() -> Options {
         timeout: Duration::from_secs(0),
         memory_bytes: None,
         on_failure: OnFailure::KeepGoing,
-        rebuild: BTreeSet::new(),
+        retries: 0,
+        wishes: Wishes::default(),
         now: SystemTime::now(),
     }
 }

@@ -138,7 +138,7 @@ impl Project {
             packages.specs = folders.iter().map(|folder| self.folder.join(folder)).collect();
         }
         let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
-        goals::known(names, all.iter().map(String::as_str))?;
+        goals::known(names, &all)?;
         let store = self.store()?;
         let engine = self.engine(&store);
         let report = |event: Event| self.tell(&event);

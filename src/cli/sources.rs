@@ -36,7 +36,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let made = runner.stages(&pipeline.stages).await?;
     let toolchain = runner.toolchain(packages, &made)?;
     let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
-    goals::known(&args.names, all.iter().map(String::as_str))?;
+    goals::known(&args.names, &all)?;
     let selection = if args.names.is_empty() { Selection::All } else { Selection::Named(&args.names) };
     let specs = runner.load(packages, &toolchain, selection).await?;
     let wanted = specs.packages.iter().filter(|package| args.names.is_empty() || args.names.contains(&package.spec));

@@ -152,6 +152,25 @@ impl BuildGraph {
         order
     }
 
+    /// Takes the specs `built` as built: what only they need leaves the run.
+    pub fn take_as_built(&mut self, built: &BTreeSet<String>) {
+        for spec in built {
+            self.needs.entry(spec.clone()).and_modify(BTreeSet::clear);
+            self.checks.remove(spec);
+        }
+        let (mut kept, mut open): (BTreeSet<String>, Vec<String>) =
+            (BTreeSet::new(), self.goals.iter().cloned().collect());
+        while let Some(spec) = open.pop() {
+            if kept.insert(spec.clone()) {
+                open.extend(
+                    [&self.needs, &self.checks].into_iter().filter_map(|needs| needs.get(&spec)).flatten().cloned(),
+                );
+            }
+        }
+        self.needs.retain(|spec, _| kept.contains(spec));
+        self.checks.retain(|spec, _| kept.contains(spec));
+    }
+
     /// The specs whose builds have a package of `spec` in their buildroot.
     pub fn rdeps(&self, spec: &str) -> BTreeSet<&str> {
         self.needs.iter().filter(|(_, needs)| needs.contains(spec)).map(|(name, _)| name.as_str()).collect()

@@ -48,6 +48,15 @@ pub enum PipelineError {
     /// Checks are asked for by name and turned off at the same time.
     #[error("checks are to run that the pipeline does not list, and `--check off` turns all checks off")]
     CheckedAndOff,
+    /// What was asked for names no package that a spec makes.
+    #[error("nothing is to be built: no spec makes any of the packages that were asked for")]
+    NothingAsked,
+    /// Specs are to be built again and to be ignored.
+    #[error("`{}` cannot be built again and ignored at the same time", specs.join("`, `"))]
+    IgnoredAndRebuilt {
+        /// Names of the specs, sorted.
+        specs: Vec<String>,
+    },
     /// A toolchain stage failed.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -97,6 +106,8 @@ impl PipelineError {
             | Self::MacroFile { .. }
             | Self::CheckedAndIgnored { .. }
             | Self::CheckedAndOff
+            | Self::NothingAsked
+            | Self::IgnoredAndRebuilt { .. }
             | Self::Graph(_)
             | Self::Spec(_)
             | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
@@ -118,6 +129,8 @@ impl PipelineError {
             Self::Unreadable(_) => Some("correct the spec, then run the same command again".to_owned()),
             Self::MacroFile { .. } => None,
             Self::CheckedAndIgnored { .. } => Some("name each in `--check-only` or in `--check-ignore`".to_owned()),
+            Self::NothingAsked => Some("name packages, or build every spec with `--all`".to_owned()),
+            Self::IgnoredAndRebuilt { .. } => Some("name each in `--rebuild` or in `--ignore`".to_owned()),
             Self::CheckedAndOff => Some("take `--check warn` or `--check fail`".to_owned()),
             Self::Toolchain(error) => error.hint(),
             Self::Spec(error) => error.hint(),

@@ -9,9 +9,11 @@ mod images;
 mod manifest;
 mod packages;
 mod runner;
+mod selection;
 
 pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
 pub use error::{Blame, PipelineError};
 pub use packages::Prepared;
 pub use runner::{Made, MadeStages, Options, Runner, finished_stages, host_archives, toolchain_of};
+pub use selection::Wishes;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::config::Packages;
 use super::error::PipelineError;
 use super::runner::{MadeStages, Runner};
+use super::selection::Selected;
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Checks, Preview, Summary};
 use crate::cache;
 use crate::event::Event;
@@ -26,6 +27,10 @@ pub struct Prepared {
     pub specs: LoadedSpecs,
     /// Whose `%check` runs.
     pub checks: Checks,
+    /// Names of specs that are built whether or not their result is at hand.
+    rebuild: BTreeSet<String>,
+    /// Names of specs whose last result is taken, whatever has changed.
+    ignored: BTreeSet<String>,
     /// The specs of the run and their order.
     pub graph: BuildGraph,
 }
@@ -48,12 +53,14 @@ impl Runner<'_> {
         let toolchain = self.toolchain(packages, made)?;
         let specs = self.load(packages, &toolchain, Selection::All).await?;
         self.tell_unreadable(&specs.failures, goals)?;
+        let Selected { goals, rebuild, ignored } = self.select(goals, &specs.packages, &toolchain.arch)?;
         let checks = self.options.checks.select(packages, &specs)?;
         let known = self.known()?;
         let inputs =
             graph::Inputs { specs: &specs.packages, given: &toolchain.provides, known: &known, checked: &checks.asked };
-        let graph = graph::resolve(inputs, &self.options.checks.with_goals(goals))?;
-        Ok(Prepared { toolchain, specs, checks, graph })
+        let mut graph = graph::resolve(inputs, &self.options.checks.with_goals(&goals))?;
+        graph.take_as_built(&ignored);
+        Ok(Prepared { toolchain, specs, checks, rebuild, ignored, graph })
     }
 
     /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
@@ -169,7 +176,7 @@ impl Runner<'_> {
 
     async fn build(&self, prepared: &Prepared, sources: &Sources) -> Result<Summary, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(prepared.checks.clone());
+        let options = self.build_options(prepared);
         let context = self.context(prepared, sources, (&store, &history, &repo, &options));
         Ok(build::build_all(&context, &prepared.graph).await?)
     }
@@ -210,18 +217,20 @@ impl Runner<'_> {
         let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
         let sources = source::signed(&wanted, self.layout).await?;
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(prepared.checks.clone());
+        let options = self.build_options(prepared);
         let context = self.context(prepared, &sources, (&store, &history, &repo, &options));
         Ok(build::preview(&context, &prepared.graph)?)
     }
 
-    fn build_options(&self, checks: Checks) -> BuildOptions {
+    fn build_options(&self, prepared: &Prepared) -> BuildOptions {
         let options = &self.options;
         BuildOptions {
             jobs: options.jobs.get(),
             cpus: options.cpus,
-            checks,
-            rebuild: options.rebuild.clone(),
+            checks: prepared.checks.clone(),
+            rebuild: prepared.rebuild.clone(),
+            ignored: prepared.ignored.clone(),
+            retries: options.retries,
             timeout: Some(options.timeout),
             memory_bytes: options.memory_bytes,
             on_failure: options.on_failure,

@@ -4,7 +4,7 @@
 //! `out/images`. Each stage finds out by its key whether there is anything to do; the engine is not asked for anything
 //! before that, so that a run with nothing to do starts no container.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks::CheckOptions;
 use super::config::Packages;
 use super::error::PipelineError;
+use super::selection::Wishes;
 use crate::build::OnFailure;
 use crate::digest::Sha256;
 use crate::engine::Engine;
@@ -61,8 +62,10 @@ pub struct Options {
     pub memory_bytes: Option<u64>,
     /// What happens to the other packages when one fails.
     pub on_failure: OnFailure,
-    /// Specs that are built whether or not their result is at hand.
-    pub rebuild: BTreeSet<String>,
+    /// How often a build that fails is tried again.
+    pub retries: u32,
+    /// What of the specs is asked for, besides the goals.
+    pub wishes: Wishes,
     /// The time of the run.
     pub now: SystemTime,
 }

@@ -39,12 +39,11 @@ impl Versions {
     pub(super) fn find(&self, specs: &mut [KeyedSpec], cache: &Cache) -> Result<(), SpecError> {
         for spec in specs {
             let known = cache.names(&spec.file.name, spec.key).map(|names| names.cloned().collect::<Vec<_>>());
-            let names = match known {
-                Some(names) => names,
-                None => {
-                    let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
-                    self.named(&String::from_utf8_lossy(&std::fs::read(&spec.file.path).map_err(wrong)?))
-                }
+            let names = if let Some(names) = known {
+                names
+            } else {
+                let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
+                self.named(&String::from_utf8_lossy(&std::fs::read(&spec.file.path).map_err(wrong)?))
             };
             spec.uses = names.into_iter().map(|name| (name, None)).collect();
         }
