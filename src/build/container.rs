@@ -15,10 +15,12 @@ use crate::toolchain::MacroFile;
 
 /// The script that runs rpmbuild.
 pub(super) const BUILD_SCRIPT: (&str, &str) = ("build.sh", include_str!("build.sh"));
+/// What scripts have in common that work on the sources.
+pub(super) const SETUP_SCRIPT: (&str, &str) = ("setup.sh", include_str!("setup.sh"));
 /// The script that runs `%check`.
 pub(super) const CHECK_SCRIPT: (&str, &str) = ("check.sh", include_str!("check.sh"));
 /// Where a build's container sees its read-only folder.
-const INPUTS: &str = "/drydock";
+pub(super) const INPUTS: &str = "/drydock";
 /// Where the scripts work; writable for every user in any image.
 const TOP: &str = "/var/tmp/drydock";
 /// Packages without changelog are dated 1980-01-01, the first day that every archive format can hold.
@@ -70,6 +72,11 @@ pub(super) fn package_container(build: &PackageBuild<'_>) -> Result<ContainerSpe
     for (name, value) in macros(build) {
         argv.extend(["--define".to_owned(), format!("{name} {value}")]);
     }
+    in_buildroot(build, argv)
+}
+
+/// The container that runs `argv` where a package is built.
+pub(super) fn in_buildroot(build: &PackageBuild<'_>, argv: Vec<String>) -> Result<ContainerSpec, RelativePath> {
     let time = source_date_epoch(build.package.changelog_time);
     Ok(ContainerSpec {
         image: build.image,
@@ -119,7 +126,7 @@ fn environment<const N: usize>(more: [(&str, &str); N]) -> BTreeMap<String, Stri
 }
 
 /// The macros of a build: those of the run, then ours, which win.
-fn macros(build: &PackageBuild<'_>) -> BTreeMap<String, String> {
+pub(super) fn macros(build: &PackageBuild<'_>) -> BTreeMap<String, String> {
     let fast_payload = [("_binary_payload", "w3.zstdio"), ("_source_payload", "w3.zstdio")];
     let mut macros: BTreeMap<String, String> = fast_payload.map(|(name, value)| (name.into(), value.into())).into();
     macros.extend(build.macros.clone());

@@ -78,6 +78,14 @@ pub enum BuildError {
         /// Name of the spec file without `.spec`.
         spec: String,
     },
+    /// A package is not built that another one needs.
+    #[error("`{spec}` has no RPMs yet, and `{by}` needs them")]
+    NotBuilt {
+        /// The spec without RPMs.
+        spec: String,
+        /// The spec that needs it.
+        by: String,
+    },
     /// A folder of the project is not absolute.
     #[error("the project's folders must be absolute paths")]
     Path(#[from] RelativePath),
@@ -91,6 +99,7 @@ impl BuildError {
             Self::Publish { source, .. } | Self::Repository(source) => source.hint(),
             Self::Copy { into, source, .. } | Self::Folder { path: into, source } => full_disk_hint(into, source),
             Self::Changed { .. } => Some("run the same command again; finished packages are kept".to_owned()),
+            Self::NotBuilt { spec, .. } => Some(format!("build it with `drydock build {spec}`")),
             Self::NoSource { .. } => Some("fetch it with `drydock sources`, or put it beside the spec".to_owned()),
             Self::Engine { .. } | Self::NoSpec { .. } | Self::Path(_) => None,
         }

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::BuildError;
-use super::container::{BUILD_SCRIPT, CHECK_SCRIPT};
+use super::container::{BUILD_SCRIPT, CHECK_SCRIPT, SETUP_SCRIPT};
 use crate::digest::{HashingWriter, KeyBuilder, Sha256};
 use crate::source::Sources;
 use crate::spec::SourcePackage;
@@ -74,9 +74,8 @@ pub(super) fn prepare(folder: &Path, files: &[InputFile], macro_files: &[MacroFi
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(folder)(error)),
         _ => fs::create_dir_all(&sources).map_err(wrong(&sources))?,
     }
-    for (name, content) in [BUILD_SCRIPT, CHECK_SCRIPT] {
-        let path = folder.join(name);
-        fs::write(&path, content).and_then(|()| readable(&path, 0o755)).map_err(wrong(&path))?;
+    for (name, content) in [BUILD_SCRIPT, CHECK_SCRIPT, SETUP_SCRIPT] {
+        add_script(folder, name, content)?;
     }
     fs::create_dir_all(&macros).map_err(wrong(&macros))?;
     let macro_files: Vec<InputFile> = macro_files.iter().map(InputFile::from).collect();
@@ -89,6 +88,13 @@ pub(super) fn prepare(folder: &Path, files: &[InputFile], macro_files: &[MacroFi
     }
     // The container's user is nobody that the host's umask knows.
     [folder, &sources, &macros].into_iter().try_for_each(|path| readable(path, 0o755)).map_err(wrong(folder))
+}
+
+/// Puts a file into `folder` that every user may read and run.
+pub(super) fn add_script(folder: &Path, name: &str, content: &str) -> Result<(), BuildError> {
+    let path = folder.join(name);
+    let written = fs::write(&path, content).and_then(|()| readable(&path, 0o755));
+    written.map_err(|source| BuildError::Folder { path, source })
 }
 
 fn copy(from: &InputFile, to: &Path) -> io::Result<Sha256> {

@@ -34,6 +34,7 @@ mod phase;
 mod preview;
 mod resolve;
 mod run;
+mod shell;
 mod tell;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,7 @@ pub use error::BuildError;
 pub use outcome::{Failure, Outcome, Summary};
 pub use preview::{Preview, preview};
 pub use run::build_all;
+pub use shell::{Shell, ShellEnd, shell};
 
 use crate::cache::{History, Store};
 use crate::engine::{Engine, Limits};

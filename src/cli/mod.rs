@@ -17,6 +17,7 @@ mod options;
 mod plan;
 mod project;
 mod run;
+mod shell;
 mod sources;
 mod specs;
 mod toolchain;
@@ -112,6 +113,8 @@ enum Command {
     Changed(changed::Args),
     /// Shows the log of a package's last build
     Logs(logs::Args),
+    /// Runs a program where a package is built
+    Shell(shell::Args),
     /// Boots a disk image in QEMU, logs in and looks around
     BootTest(boot_test::Args),
     /// Says what of this machine Drydock can use
@@ -150,6 +153,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Graph(args) => graph::run(&project, args).await,
         Command::Changed(args) => changed::run(&project, args).await,
         Command::Logs(args) => logs::run(&project, &args).await,
+        Command::Shell(args) => shell::run(&project, args).await,
         Command::BootTest(args) => boot_test::run(&project, args).await,
         Command::Doctor(args) => doctor::run(&project, &args).await,
         Command::Clean(args) => clean::run(&project, &args).await,

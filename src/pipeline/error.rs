@@ -111,9 +111,12 @@ impl PipelineError {
             | Self::Graph(_)
             | Self::Spec(_)
             | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
-            | Self::Build(BuildError::NoSource { .. } | BuildError::Changed { .. } | BuildError::NoSpec { .. }) => {
-                Blame::Usage
-            }
+            | Self::Build(
+                BuildError::NoSource { .. }
+                | BuildError::Changed { .. }
+                | BuildError::NoSpec { .. }
+                | BuildError::NotBuilt { .. },
+            ) => Blame::Usage,
             Self::Image(error) if error.is_configuration() => Blame::Usage,
             Self::Source(_) | Self::Build(_) | Self::Image(_) | Self::Engine(_) | Self::Store(_) => Blame::Host,
         }

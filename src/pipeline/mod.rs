@@ -10,6 +10,7 @@ mod manifest;
 mod packages;
 mod runner;
 mod selection;
+mod shell;
 
 pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
@@ -17,3 +18,4 @@ pub use error::{Blame, PipelineError};
 pub use packages::Prepared;
 pub use runner::{Made, MadeStages, Options, Runner, finished_stages, host_archives, toolchain_of};
 pub use selection::Wishes;
+pub use shell::{InShell, ShellOutcome};

@@ -181,7 +181,7 @@ impl Runner<'_> {
         Ok(build::build_all(&context, &prepared.graph).await?)
     }
 
-    fn context<'a>(
+    pub(super) fn context<'a>(
         &'a self,
         prepared: &'a Prepared,
         sources: &'a Sources,
@@ -208,7 +208,7 @@ impl Runner<'_> {
     }
 
     /// The store of finished packages.
-    fn results(&self) -> Result<cache::Store, PipelineError> {
+    pub(super) fn results(&self) -> Result<cache::Store, PipelineError> {
         Ok(cache::Store::open(self.layout).map_err(BuildError::Records)?)
     }
 
@@ -222,7 +222,7 @@ impl Runner<'_> {
         Ok(build::preview(&context, &prepared.graph)?)
     }
 
-    fn build_options(&self, prepared: &Prepared) -> BuildOptions {
+    pub(super) fn build_options(&self, prepared: &Prepared) -> BuildOptions {
         let options = &self.options;
         BuildOptions {
             jobs: options.jobs.get(),

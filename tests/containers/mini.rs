@@ -76,6 +76,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     let mini = Mini::new();
     the_first_run_builds_what_it_can(&mini);
     the_second_run_builds_only_what_failed(&mini);
+    a_shell_is_where_a_build_failed(&mini);
     a_killed_run_loses_nothing(&mini);
     a_mended_package_frees_what_it_blocked(&mini);
     a_changed_comment_is_explained(&mini);
@@ -192,4 +193,19 @@ fn checks_are_chosen_and_told_apart(mini: &Mini) {
     let (code, told) = run(&["greet", "--check-only", "tabels"]);
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("named `tabels`") && told.contains("nearest: `tables`"), "{told}");
+}
+
+fn a_shell_is_where_a_build_failed(mini: &Mini) {
+    let command =
+        "id -un; ls; ls /sys/class/net; rpmbuild -bc --noprep ../../SOURCES/broken.spec >/dev/null 2>&1 || exit 7";
+    let ran = mini.run(&["shell", "broken", "--", "sh", "-c", command]);
+    let told = stderr(&ran);
+    assert_eq!(ran.status.code(), Some(7), "{told}");
+    assert_eq!(stdout(&ran), "builder\nbroken.c\nlo\n", "{told}");
+    assert!(told.contains("shell: broken-1.0-1.mini as its build failed in %build; log: "), "{told}");
+    let ran = mini.run(&["shell", "greet", "--", "sh", "-c", "pkg-config --libs greet; kill -TERM $$"]);
+    assert_eq!((stdout(&ran).trim(), ran.status.code()), ("-lgreet", Some(143)), "{}", stderr(&ran));
+    assert!(!mini.path("build/work/shell/greet").exists());
+    let ran = mini.run(&["shell", "blocked", "--", "true"]);
+    assert_eq!(ran.status.code(), Some(1), "what it needs does not build: {}", stderr(&ran));
 }
