@@ -47,6 +47,7 @@ pub use container::Check;
 pub use drain::{Change, Pace, drain};
 pub use error::BuildError;
 pub use outcome::{Failure, Outcome, Summary};
+pub use phase::{Phase, lines_of};
 pub use preview::{Preview, preview};
 pub use run::build_all;
 pub use shell::{Shell, ShellEnd, shell};

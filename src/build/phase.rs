@@ -1,7 +1,24 @@
 //! Finds in a log which part of a build failed, and the lines that tell why. Pure.
 //!
+//! Also cuts a whole log into the parts that a user may ask for.
+//!
 //! In: the end of an rpmbuild log. Out: words for the user. Nothing decides by them: whether a build failed is known
 //! from its exit status.
+
+/// A part of a build, as its log shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// `%prep`.
+    Prep,
+    /// `%build`, with `%conf`.
+    Build,
+    /// `%install`.
+    Install,
+    /// `%check`.
+    Check,
+    /// What rpmbuild makes of `%files`: from the first `Processing files`, or the errors about missing files, on.
+    Files,
+}
 
 /// Lines at the end of a log that are always shown.
 const LAST_LINES: usize = 30;
@@ -36,6 +53,42 @@ pub(super) fn failed_phase(log: &str) -> String {
         None if log.lines().any(|line| line.starts_with("error: ")) => "spec".to_owned(),
         None => "set-up".to_owned(),
     }
+}
+
+/// The lines of `log` that belong to `phase`, each with its end; empty when it has not been reached. Lines before the
+/// first section, such as the installation of `BuildRequires`, belong to none.
+pub fn lines_of(log: &str, phase: Phase) -> String {
+    let mut at = None;
+    let mut found = String::new();
+    for line in log.split_inclusive('\n') {
+        at = begun(line).or(at);
+        if at == Some(Begun::Phase(phase)) {
+            found.push_str(line);
+        }
+    }
+    found
+}
+
+/// What a line of a log begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Phase(Phase),
+    /// `%clean`, `%generate_buildrequires`, `rmbuild`.
+    Other,
+}
+
+fn begun(line: &str) -> Option<Begun> {
+    if line.starts_with("Processing files: ") || line.starts_with("RPM build errors:") {
+        return Some(Begun::Phase(Phase::Files));
+    }
+    let (section, _) = line.strip_prefix("Executing(")?.split_once(')')?;
+    Some(match section {
+        "%prep" => Begun::Phase(Phase::Prep),
+        "%conf" | "%build" => Begun::Phase(Phase::Build),
+        "%install" => Begun::Phase(Phase::Install),
+        "%check" => Begun::Phase(Phase::Check),
+        _ => Begun::Other,
+    })
 }
 
 /// The lines of `log` that tell why it failed: the first that look like errors, then the last ones; `…` stands for
@@ -98,6 +151,19 @@ mod tests {
         assert_eq!(failed_phase("error: Failed build dependencies:\n\tx is needed by y\n"), "BuildRequires");
         assert_eq!(failed_phase("error: line 3: Unknown tag: Nmae: x\n"), "spec");
         assert_eq!(failed_phase("drydock: cannot copy the sources\n"), "set-up");
+    }
+
+    #[test]
+    fn a_log_is_cut_at_its_sections() {
+        let log = "installing\nExecuting(%prep): a\nunpack\nExecuting(%generate_buildrequires): a\nasks\n\
+            Executing(%conf): a\nconfigure\nExecuting(%build): a\ncc\nExecuting(%install): a\ncp\n\
+            Executing(%check): a\ntest\nProcessing files: a-1-1\nProvides: a\nExecuting(%clean): a\nrm\nRPM build errors:\n";
+        assert_eq!(lines_of(log, Phase::Prep), "Executing(%prep): a\nunpack\n");
+        assert_eq!(lines_of(log, Phase::Build), "Executing(%conf): a\nconfigure\nExecuting(%build): a\ncc\n");
+        assert_eq!(lines_of(log, Phase::Install), "Executing(%install): a\ncp\n");
+        assert_eq!(lines_of(log, Phase::Check), "Executing(%check): a\ntest\n");
+        assert_eq!(lines_of(log, Phase::Files), "Processing files: a-1-1\nProvides: a\nRPM build errors:\n");
+        assert_eq!(lines_of("Executing(%prep): a\nboom", Phase::Build), "");
     }
 
     #[test]

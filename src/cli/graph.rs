@@ -1,12 +1,13 @@
 //! `drydock graph`: which package needs which.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
 use super::Project;
 use super::fault::Fault;
-use crate::graph::{self, BuildGraph};
+use crate::graph::{self, BuildGraph, Direction};
 
 /// Shows which package needs which
 #[derive(clap::Args)]
@@ -16,15 +17,17 @@ use crate::graph::{self, BuildGraph};
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
     names: Vec<String>,
-    /// How the graph is written
-    #[arg(long, value_enum, default_value = "list")]
-    shape: Shape,
+    #[arg(long, value_enum, help = "How the graph is written; as a list when not given")]
+    shape: Option<Shape>,
     /// Tells by which requirements A needs B
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["shape", "rdeps"])]
     why: Vec<String>,
     /// Lists what cannot be built without this spec
-    #[arg(long, value_name = "SPEC", conflicts_with = "shape")]
+    #[arg(long, value_name = "SPEC")]
     rdeps: Option<String>,
+    /// Ends so many requirements away from the names, or, with --rdeps, from its spec
+    #[arg(long, value_name = "N", conflicts_with = "why")]
+    depth: Option<usize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -49,15 +52,40 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         (_, Some(spec)) if !graph.needs.contains_key(spec) => {
             return Err(Fault::usage(format!("the run has no spec `{spec}`")));
         }
-        (_, Some(spec)) => graph.all_rdeps(spec).into_iter().collect::<Vec<_>>().join("\n"),
-        _ => match args.shape {
-            Shape::List => list(graph),
-            Shape::Dot => graph::to_dot(graph),
-            Shape::Json => graph::to_json(graph).to_string(),
-        },
+        (_, Some(spec)) => {
+            let found = dependants(graph, spec, args.depth);
+            match args.shape {
+                None => found.into_iter().filter(|name| name != spec).collect::<Vec<_>>().join("\n"),
+                Some(shape) => written(&graph.only(&found), shape),
+            }
+        }
+        _ => {
+            let shape = args.shape.unwrap_or(Shape::List);
+            match args.depth {
+                None => written(graph, shape),
+                Some(depth) => written(&graph.only(&graph.within(&graph.goals, depth, Direction::Needs)), shape),
+            }
+        }
     };
     println!("{}", text.trim_end());
     Ok(ExitCode::SUCCESS)
+}
+
+/// `spec` and what cannot be built without it, at most `depth` requirements away.
+fn dependants(graph: &BuildGraph, spec: &str, depth: Option<usize>) -> BTreeSet<String> {
+    let start = BTreeSet::from([spec.to_owned()]);
+    match depth {
+        None => graph.all_rdeps(spec).into_iter().map(str::to_owned).chain(start).collect(),
+        Some(depth) => graph.within(&start, depth, Direction::Dependants),
+    }
+}
+
+fn written(graph: &BuildGraph, shape: Shape) -> String {
+    match shape {
+        Shape::List => list(graph),
+        Shape::Dot => graph::to_dot(graph),
+        Shape::Json => graph::to_json(graph).to_string(),
+    }
 }
 
 fn list(graph: &BuildGraph) -> String {

@@ -6,18 +6,34 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::Project;
 use super::fault::Fault;
+use crate::build::{Phase, lines_of};
 
 /// Shows the log of a package's last build
 #[derive(clap::Args)]
-#[command(after_help = "Example: drydock logs kernel --follow")]
+#[command(after_help = "Examples: drydock logs kernel --follow\n          drydock logs zlib --phase check")]
 pub(super) struct Args {
     /// Name of the source package
     name: String,
     /// Goes on with what is written to it, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
+    /// Shows only this part of it
+    #[arg(long, value_enum, conflicts_with = "follow")]
+    phase: Option<PhaseArg>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PhaseArg {
+    Prep,
+    Build,
+    Install,
+    Check,
+    /// What rpmbuild makes of %files
+    Files,
 }
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
@@ -28,6 +44,10 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         Fault::usage(format!("there is no log of `{}` in `{}`", args.name, folder.display())).with_hint(hint)
     })?;
     let fault = |error: io::Error| Fault::host(format!("cannot read `{}`: {error}", path.display()));
+    if let Some(phase) = args.phase {
+        let log = std::fs::read(&path).map_err(fault)?;
+        return part(&String::from_utf8_lossy(&log), phase, &path);
+    }
     let mut file = File::open(&path).map_err(fault)?;
     loop {
         copy(&mut file).map_err(fault)?;
@@ -38,6 +58,31 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(250)) => {}
             () = project.cancel.cancelled() => {}
+        }
+    }
+}
+
+/// Writes the lines of `phase`.
+#[expect(clippy::print_stdout, reason = "the log is the command's data")]
+fn part(log: &str, phase: PhaseArg, path: &Path) -> Result<ExitCode, Fault> {
+    let lines = lines_of(log, phase.into());
+    if lines.is_empty() {
+        let name = phase.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let text = format!("`{}` has no part `{name}`: the build did not get there, or has none", path.display());
+        return Err(Fault::usage(text).with_hint(Some("without --phase, the whole log is shown".to_owned())));
+    }
+    print!("{lines}");
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<PhaseArg> for Phase {
+    fn from(arg: PhaseArg) -> Self {
+        match arg {
+            PhaseArg::Prep => Self::Prep,
+            PhaseArg::Build => Self::Build,
+            PhaseArg::Install => Self::Install,
+            PhaseArg::Check => Self::Check,
+            PhaseArg::Files => Self::Files,
         }
     }
 }

@@ -50,7 +50,7 @@ impl Runner<'_> {
         }
         let sources = self.fetch(&prepared).await?;
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(prepared.checks.clone());
+        let options = self.build_options(&prepared);
         let context = self.context(&prepared, &sources, (&store, &history, &repo, &options));
         let shell = Shell { spec: &spec, command: wanted.command, output: wanted.output };
         Ok(ShellOutcome::Ended(build::shell(&context, &prepared.graph, shell).await?))

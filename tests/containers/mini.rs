@@ -107,6 +107,12 @@ fn the_first_run_builds_what_it_can(mini: &Mini) {
     );
     assert!(mini.path("out/RPMS/repodata/repomd.xml").is_file());
     assert!(stdout(&mini.run(&["logs", "broken"])).contains("missing_name"));
+    let part = stdout(&mini.run(&["logs", "broken", "--phase", "build"]));
+    assert!(part.starts_with("Executing(%build)") && part.contains("missing_name"), "{part}");
+    assert!(stderr(&mini.run(&["logs", "broken", "--phase", "install"])).contains("did not get there"));
+    assert_eq!(stdout(&mini.run(&["graph", "--rdeps", "libgreet", "--depth", "1"])), "greet\n");
+    let part = stdout(&mini.run(&["graph", "greet", "--depth", "0", "--shape", "dot"]));
+    assert!(part.contains("\"greet\"") && !part.contains("libgreet"), "{part}");
 }
 
 fn the_second_run_builds_only_what_failed(mini: &Mini) {
