@@ -1,6 +1,7 @@
 //! What happened, to which package or image: the only thing that passes from the stages to the printer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -172,6 +173,21 @@ pub enum SkippedCheck {
     NeedsItself,
     /// The build ended before it.
     NotReached,
+}
+
+impl fmt::Display for CheckResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::NoCheck => "no check",
+            Self::Skipped(SkippedCheck::NotAsked) => "not asked for",
+            Self::Skipped(SkippedCheck::Ignored) => "skipped: ignored",
+            Self::Skipped(SkippedCheck::UpToDate) => "skipped: up to date",
+            Self::Skipped(SkippedCheck::NeedsItself) => "skipped: needs its own package first",
+            Self::Skipped(SkippedCheck::NotReached) => "skipped: the build ended before it",
+        })
+    }
 }
 
 impl CheckResult {

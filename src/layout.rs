@@ -56,6 +56,16 @@ impl Layout {
         self.build.join("state")
     }
 
+    /// How each package of the last run of builds ended.
+    pub fn build_state_json(&self) -> PathBuf {
+        self.build.join("build-state.json")
+    }
+
+    /// The same as a table.
+    pub fn build_state_csv(&self) -> PathBuf {
+        self.build.join("build-state.csv")
+    }
+
     /// The logs of package builds.
     pub fn package_logs(&self) -> PathBuf {
         self.build.join("logs/pkggen/rpmbuilding")

@@ -32,6 +32,7 @@ mod one;
 mod outcome;
 mod phase;
 mod preview;
+mod record;
 mod resolve;
 mod run;
 mod shell;

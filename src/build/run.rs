@@ -10,7 +10,7 @@ use super::buildroot::Buildroots;
 use super::drain::{Change, Pace, drain};
 use super::one::build_one;
 use super::preview::{State, Step, walk};
-use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name};
+use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name, record};
 use crate::cache::{CacheError, StoredResult, file};
 use crate::event::{CheckResult, Event};
 use crate::graph::BuildGraph;
@@ -29,6 +29,8 @@ pub(super) struct Run<'a> {
     needs: BTreeMap<String, BTreeSet<String>>,
     /// Results that are published, by spec.
     results: Mutex<BTreeMap<String, Arc<StoredResult>>>,
+    /// Wall times of builds that were begun and have ended, by spec.
+    elapsed: Mutex<BTreeMap<String, Duration>>,
 }
 
 /// Builds every spec of `graph` that is not up to date, and publishes all.
@@ -42,6 +44,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     let options = without_checks_apart(context, graph);
     let context = &BuildContext { options: &options, ..*context };
     remove_leftovers(context).await?;
+    record::remove(context.layout)?;
     let packages = packages(context, graph)?;
     let steps = walk(context, graph)?;
     let run = Run::new(context, graph);
@@ -72,6 +75,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     summary.unfinished.extend(unfinished);
     summary.checks = run.checks(&packages, &summary);
     run.tell_checks(&packages, &summary);
+    run.write_record(&packages, &summary)?;
     Ok(summary)
 }
 
@@ -106,6 +110,7 @@ impl<'a> Run<'a> {
             cancel: context.cancel.child_token(),
             needs: closure(graph),
             results: Mutex::default(),
+            elapsed: Mutex::default(),
         }
     }
 
@@ -138,6 +143,18 @@ impl<'a> Run<'a> {
             })
         };
         self.needs.keys().filter_map(|spec| Some((spec.clone(), of(spec)?))).collect()
+    }
+
+    /// Notes how long the build of `spec` took.
+    pub(super) fn note_elapsed(&self, spec: &str, elapsed: Duration) {
+        self.elapsed.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned(), elapsed);
+    }
+
+    fn write_record(&self, packages: &BTreeMap<&str, &SourcePackage>, summary: &Summary) -> Result<(), BuildError> {
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = record::Facts { packages, summary, results: &results, elapsed: &elapsed };
+        record::write(self.context, &facts)
     }
 
     fn tell_checks(&self, packages: &BTreeMap<&str, &SourcePackage>, summary: &Summary) {

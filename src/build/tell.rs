@@ -36,6 +36,7 @@ impl One<'_> {
         history.set_failed(&self.package.spec, &failed).map_err(|source| self.store_fault(source))?;
         let result = BuildResult::Failed { phase, status, excerpt, log };
         let context = self.run.context;
+        self.run.note_elapsed(&self.package.spec, self.since.elapsed());
         let check = context.options.checks.of_unbuilt(self.package, Some(told));
         (context.report)(Event::BuildFinished { package, result, check, elapsed: self.since.elapsed() });
         Ok(())
@@ -54,6 +55,7 @@ impl One<'_> {
         let report = self.run.context.report;
         let rpms = result.rpms.iter().map(|rpm| rpm.file.clone()).collect();
         let (package, elapsed) = (self.name.clone(), self.since.elapsed());
+        self.run.note_elapsed(&self.package.spec, elapsed);
         let check = self.run.context.options.checks.of_built(self.package, result.check);
         report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, check, elapsed });
         if let CheckOutcome::Failed { status } = result.check {

@@ -28,7 +28,8 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
     // Folders of the embedded engine may belong to users of a user namespace, which only the engine can remove.
     let engine = project.engine(&store);
     let layout = &project.layout;
-    let mut gone = vec![layout.work(), layout.build().join("logs")];
+    let mut gone =
+        vec![layout.work(), layout.build().join("logs"), layout.build_state_json(), layout.build_state_csv()];
     if args.results {
         engine.wipe().await.map_err(|error| Fault::host_error(&error).with_hint(error.hint()))?;
         gone.extend([layout.store(), layout.oci(), layout.embedded(), layout.state()]);
@@ -39,18 +40,19 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
     if args.sources {
         gone.extend([layout.sources(), layout.indexes()]);
     }
-    for folder in gone {
-        remove(project, &folder)?;
+    for path in gone {
+        remove(project, &path)?;
     }
     drop(lock);
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(project: &Project, folder: &Path) -> Result<(), Fault> {
-    match std::fs::remove_dir_all(folder) {
-        Ok(()) => project.tell(&Event::Note { text: format!("removed {}", folder.display()) }),
+fn remove(project: &Project, path: &Path) -> Result<(), Fault> {
+    let removed = if path.is_file() { std::fs::remove_file(path) } else { std::fs::remove_dir_all(path) };
+    match removed {
+        Ok(()) => project.tell(&Event::Note { text: format!("removed {}", path.display()) }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(Fault::host(format!("cannot remove `{}`: {error}", folder.display()))),
+        Err(error) => return Err(Fault::host(format!("cannot remove `{}`: {error}", path.display()))),
     }
     Ok(())
 }

@@ -76,7 +76,11 @@ fn dependants(graph: &BuildGraph, spec: &str, depth: Option<usize>) -> BTreeSet<
     let start = BTreeSet::from([spec.to_owned()]);
     match depth {
         None => graph.all_rdeps(spec).into_iter().map(str::to_owned).chain(start).collect(),
-        Some(depth) => graph.within(&start, depth, Direction::Dependants),
+        // What asks for it at run time only can be built without it.
+        Some(depth) => {
+            let all: BTreeSet<String> = dependants(graph, spec, None);
+            graph.within(&start, depth, Direction::Dependants).intersection(&all).cloned().collect()
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::event::{BuildResult, CheckResult, Event, SkippedCheck};
+use crate::event::{BuildResult, CheckResult, Event};
 
 /// Counts finished packages for the `[12/85]` before a line.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ fn finished(
 ) -> Vec<String> {
     match result {
         BuildResult::Built { rpms } => {
-            let check = if check.was_asked() { format!(", %check: {}", in_words(check)) } else { String::new() };
+            let check = if check.was_asked() { format!(", %check: {check}") } else { String::new() };
             vec![format!("{place} built {package} ({}, {} RPMs{check})", duration(elapsed), rpms.len())]
         }
         BuildResult::Failed { phase, status, excerpt, log } => {
@@ -79,22 +79,9 @@ fn checks(packages: &BTreeMap<String, CheckResult>) -> String {
     }
     let part = |(check, packages): (&CheckResult, &Vec<&str>)| match check {
         CheckResult::Failed => format!("{} FAILED ({})", packages.len(), packages.join(", ")),
-        check => format!("{} {}", packages.len(), in_words(*check)),
+        check => format!("{} {check}", packages.len()),
     };
     format!("checks: {}", by_result.iter().map(part).collect::<Vec<_>>().join(", "))
-}
-
-fn in_words(check: CheckResult) -> &'static str {
-    match check {
-        CheckResult::Passed => "passed",
-        CheckResult::Failed => "FAILED",
-        CheckResult::NoCheck => "without %check",
-        CheckResult::Skipped(SkippedCheck::NotAsked) => "not asked for",
-        CheckResult::Skipped(SkippedCheck::Ignored) => "skipped: ignored",
-        CheckResult::Skipped(SkippedCheck::UpToDate) => "skipped: up to date",
-        CheckResult::Skipped(SkippedCheck::NeedsItself) => "skipped: needs its own package first",
-        CheckResult::Skipped(SkippedCheck::NotReached) => "skipped: the build ended before it",
-    }
 }
 
 /// `350 ms`, `41 s`, `6 min 12 s`.
@@ -123,6 +110,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::SkippedCheck;
 
     #[test]
     fn a_failure_is_told_in_full() {
@@ -163,7 +151,7 @@ mod tests {
         };
         assert_eq!(
             of(&event, &mut Counter::default()),
-            ["checks: 2 passed, 1 FAILED (a-1-1), 1 without %check, 1 skipped: ignored, 1 skipped: up to date"]
+            ["checks: 2 passed, 1 FAILED (a-1-1), 1 no check, 1 skipped: ignored, 1 skipped: up to date"]
         );
         insta::assert_snapshot!(serde_json::to_string(&event).unwrap(), @r#"{"event":"checks-finished","packages":{"a-1-1":{"result":"failed"},"b-1-1":{"result":"passed"},"c-1-1":{"result":"no-check"},"d-1-1":{"result":"skipped","why":"up-to-date"},"e-1-1":{"result":"skipped","why":"ignored"},"f-1-1":{"result":"passed"}}}"#);
     }

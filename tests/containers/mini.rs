@@ -106,6 +106,13 @@ fn the_first_run_builds_what_it_can(mini: &Mini) {
         ]
     );
     assert!(mini.path("out/RPMS/repodata/repomd.xml").is_file());
+    let table = std::fs::read_to_string(mini.path("build/build-state.csv")).unwrap();
+    assert!(table.contains("\r\nblocked,blocked-1.0-1.mini,blocked,broken,,,not asked for,,,\r\n"), "{table}");
+    assert!(table.contains("\r\nbroken,broken-1.0-1.mini,failed,,%build,exit status 1,not asked for,"), "{table}");
+    let state = std::fs::read(mini.path("build/build-state.json")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    assert_eq!(state["packages"][2]["check"]["result"], "passed", "{state}");
+    assert_eq!(state["packages"][2]["rpms"][1], "x86_64/greet-1.0-1.mini.x86_64.rpm", "{state}");
     assert!(stdout(&mini.run(&["logs", "broken"])).contains("missing_name"));
     let part = stdout(&mini.run(&["logs", "broken", "--phase", "build"]));
     assert!(part.starts_with("Executing(%build)") && part.contains("missing_name"), "{part}");
@@ -181,12 +188,12 @@ fn checks_are_chosen_and_told_apart(mini: &Mini) {
     let (code, told) = run(&["greet", "--check-only", "tables", "libgreet", "greet"]);
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("FAILED tables-1.0-1.mini in %check"), "a failure in the middle counts: {told}");
-    let all = "checks: 1 FAILED (tables-1.0-1.mini), 1 without %check, 1 skipped: up to date";
+    let all = "checks: 1 FAILED (tables-1.0-1.mini), 1 no check, 1 skipped: up to date";
     assert!(told.contains(all), "{told}");
 
     let (code, told) = run(&["tables", "--check-only", "tables", "--check", "warn"]);
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("%check: FAILED") && told.contains("checks: 1 FAILED (tables-1.0-1.mini)"), "{told}");
+    assert!(told.contains("%check: failed") && told.contains("checks: 1 FAILED (tables-1.0-1.mini)"), "{told}");
     let (code, told) = run(&["tables", "--check-only", "tables", "--check", "warn"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("0 built") && told.contains("checks: 1 FAILED (tables-1.0-1.mini)"), "{told}");
