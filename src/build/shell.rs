@@ -4,6 +4,7 @@
 //! `BuildRequires`, the spec, the sources, the macros, user `builder`, no network. Its sources are unpacked by
 //! `rpmbuild -bp` first (`shell.sh`). Everything is thrown away at the end; nothing is stored or published.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::container::{INPUTS, PackageBuild, in_buildroot, macros};
 use super::inputs::{add_script, prepare};
 use super::log::{self, Log};
 use super::preview::{State, walk};
-use super::resolve::{Resolution, Resolved, resolve};
+use super::resolve::{Resolution, Resolved, macros_of, resolve};
 use super::run::closure;
 use super::{BuildContext, BuildError, blocking, package_name, phase};
 use crate::cache::{FailedBuild, StoredResult, file};
@@ -113,7 +114,8 @@ async fn in_folder(
     let fault = |source| BuildError::Store { package: name.clone(), source };
     let (inputs, files) = (folder.join("inputs"), resolved.files.clone());
     let into = inputs.clone();
-    blocking(move || prepare(&into, &files)).await?;
+    let macro_files = context.toolchain.macro_files.clone();
+    blocking(move || prepare(&into, &files, &macro_files)).await?;
     let path = folder.join("install.log");
     let mut log = Log::create(path.clone(), context.cancel.child_token()).map_err(fault)?;
     let made = Buildroots::new(context).ensure(&resolved.buildroot, &mut log).await;
@@ -128,9 +130,10 @@ async fn in_folder(
             return Ok(ShellEnd::NoBuildroot(lines));
         }
     };
-    let build = in_image(context, package, (image, &inputs));
+    let run_macros = macros_of(context.toolchain, package);
+    let build = in_image(context, (package, &run_macros), (image, &inputs));
     add_script(&inputs, SCRIPT.0, SCRIPT.1)?;
-    add_script(&inputs, "macros", &rpmmacros(&build))?;
+    add_script(&inputs, "rpmmacros", &rpmmacros(&build))?;
     let argv = ["/bin/sh".to_owned(), format!("{INPUTS}/{}", SCRIPT.0), format!("{}.spec", package.spec)];
     let spec = in_buildroot(&build, argv.into_iter().chain(shell.command.iter().cloned()).collect())?;
     let session = Session { output: &mut *shell.output, collect: None, cancel: context.cancel };
@@ -140,14 +143,15 @@ async fn in_folder(
 
 fn in_image<'a>(
     context: &'a BuildContext<'_>,
-    package: &'a SourcePackage,
+    (package, macros): (&'a SourcePackage, &'a BTreeMap<String, String>),
     (image, inputs): (ImageId, &'a std::path::Path),
 ) -> PackageBuild<'a> {
     let options = context.options;
     PackageBuild {
         package,
         image,
-        macros: &context.toolchain.macros,
+        macros,
+        macro_files: &context.toolchain.macro_files,
         check: options.checks.of(package),
         cpus: options.cpus,
         // People take their time.
@@ -168,7 +172,6 @@ fn rpmmacros(build: &PackageBuild<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
 
     use super::super::Check;
@@ -184,6 +187,7 @@ mod tests {
             package: &package,
             image: ImageId::Derived(Sha256::of_bytes(b"image")),
             macros: &run,
+            macro_files: &[],
             check: Check::Off,
             cpus: 2,
             limits: Limits::default(),

@@ -1,12 +1,15 @@
 #!/bin/sh
 # Unpacks the sources of a package in a throwaway container and starts a program there: shell.sh SPEC-FILE [COMMAND...]
-# In: what setup.sh takes, and /drydock/macros, the macros of the build, which become ~/.rpmmacros: rpmbuild then does what
-# it does in the build. Exit status: that of the program; 125 when the container's own folders cannot be made.
+# In: what setup.sh takes, and the macros of the build, /drydock/macros/* and /drydock/rpmmacros, which become ~/.rpmmacros:
+# rpmbuild then does what it does in the build. Exit status: that of the program; 125 when the container's own folders cannot be made.
 exec 3>&1 1>&2
 . /drydock/setup.sh
 spec=$1
 shift
-cp /drydock/macros "$HOME/.rpmmacros" || give_up "cannot write $HOME/.rpmmacros"
+for file in /drydock/macros/* /drydock/rpmmacros; do
+    [ -f "$file" ] || continue
+    { cat "$file" && echo; } >>"$HOME/.rpmmacros" || give_up "cannot write $HOME/.rpmmacros"
+done
 
 rpmbuild -bp "SOURCES/$spec" >prep.log 2>&1
 status=$?

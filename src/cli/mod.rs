@@ -153,7 +153,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Graph(args) => graph::run(&project, args).await,
         Command::Changed(args) => changed::run(&project, args).await,
         Command::Logs(args) => logs::run(&project, &args).await,
-        Command::Shell(args) => shell::run(&project, args).await,
+        Command::Shell(args) => Box::pin(shell::run(&project, args)).await,
         Command::BootTest(args) => boot_test::run(&project, args).await,
         Command::Doctor(args) => doctor::run(&project, &args).await,
         Command::Clean(args) => clean::run(&project, &args).await,
