@@ -82,8 +82,7 @@ pub(super) fn remove(layout: &Layout) -> Result<(), BuildError> {
 /// Writes both files.
 pub(super) fn write(context: &BuildContext<'_>, facts: &Facts<'_>) -> Result<(), BuildError> {
     let all = facts.summary.checks.iter();
-    let packages: Vec<Entry> =
-        all.filter_map(|(spec, check)| package(context.layout, facts, (spec, *check))).collect();
+    let packages: Vec<Entry> = all.filter_map(|(spec, check)| package(context.layout, facts, (spec, *check))).collect();
     let csv = csv(&packages);
     let layout = context.layout;
     let written = file::write_json(&layout.build_state_json(), &Record { version: VERSION, packages });

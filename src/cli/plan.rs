@@ -4,26 +4,36 @@ use std::process::ExitCode;
 
 use super::Project;
 use super::fault::Fault;
+use super::project::Wanted;
 use crate::build::Preview;
+use crate::graph::{GraphError, Partial};
 use crate::plan::{PlannedPackage, Reason, State};
 
 /// Says what would be built and why, without building, downloading or writing anything
 #[derive(clap::Args)]
-#[command(after_help = "Example: drydock plan kmod")]
+#[command(after_help = "Examples: drydock plan kmod\n          drydock plan --all\n\n\
+    What cannot be built is told with the reason, and the exit code is 2; the rest is planned all the same.")]
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
     names: Vec<String>,
+    /// Every spec of the pipeline's folders, whatever packages it lists
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
 }
 
 #[expect(clippy::print_stdout, reason = "the plan is the command's data")]
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
-    let (_, preview) = project.preview(&args.names).await?;
+    let wanted = if args.all { Wanted::All } else { Wanted::Named(&args.names) };
+    let (preview, partial) = project.preview_partly(wanted).await?;
     if project.json {
         println!("{}", serde_json::to_string(&preview.plan).map_err(|error| Fault::host_error(&error))?);
-        return Ok(ExitCode::SUCCESS);
+        return verdict(partial);
     }
     for package in &preview.plan.packages {
         println!("{}", line(package, &preview));
+    }
+    for (spec, obstacle) in &partial.left_out {
+        println!("cannot      {spec}: {obstacle}");
     }
     for guess in &preview.plan.guesses {
         println!("guess: {guess}");
@@ -39,7 +49,26 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         preview.plan.total_seconds + 0.0,
         preview.plan.critical_seconds + 0.0
     );
-    Ok(ExitCode::SUCCESS)
+    verdict(partial)
+}
+
+/// Fails when something cannot be built, with all that is missing and all rings.
+fn verdict(partial: Partial) -> Result<ExitCode, Fault> {
+    let mut errors = Vec::new();
+    if !partial.unresolved.is_empty() {
+        errors.push(GraphError::Unresolved(partial.unresolved));
+    }
+    if !partial.rings.is_empty() {
+        errors.push(GraphError::Cycle { rings: partial.rings });
+    }
+    let count = partial.left_out.len();
+    if count == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let hint = errors.first().and_then(GraphError::hint);
+    let specs = if count == 1 { "spec" } else { "specs" };
+    let texts: String = errors.iter().map(|error| format!("\n{error}")).collect();
+    Err(Fault::usage(format!("{count} {specs} cannot be built{texts}")).with_hint(hint))
 }
 
 fn line(package: &PlannedPackage, preview: &Preview) -> String {

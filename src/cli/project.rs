@@ -11,6 +11,7 @@ use super::{FormatArg, Global, goals, options};
 use crate::build::Preview;
 use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
 use crate::event::{Event, Report};
+use crate::graph::{Goals, Partial};
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::pipeline::{self, Images, MadeStages, Options, Packages, Pipeline, PipelineError, Prepared, Runner};
@@ -31,6 +32,15 @@ pub(super) struct Project {
     pub(super) json: bool,
     pipeline: PathBuf,
     choice: Choice,
+}
+
+/// What a command looks at.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// Every spec.
+    All,
+    /// These names, or the pipeline's packages when there is none.
+    Named(&'a [String]),
 }
 
 /// Held while a command changes the project's files.
@@ -167,6 +177,23 @@ impl Project {
         let prepared = runner.prepare(packages, &made, &goals::of(names, packages)).await?;
         let preview = runner.preview(&prepared).await?;
         Ok((prepared, preview))
+    }
+
+    /// What a run would do with each package, and what stands in the way of those that cannot be built.
+    pub(super) async fn preview_partly(&self, wanted: Wanted<'_>) -> Result<(Preview, Partial), Fault> {
+        let pipeline = self.pipeline()?;
+        let packages = packages_of(&pipeline)?;
+        let store = self.store()?;
+        let engine = self.engine(&store);
+        let report = |event: Event| self.tell(&event);
+        let runner = self.runner(&engine, &store, &report, options::looking());
+        let made = self.made(&pipeline, &packages.toolchain, &store)?;
+        let goals = match wanted {
+            Wanted::All => Goals::All,
+            Wanted::Named(names) => goals::of(names, packages),
+        };
+        let (prepared, partial) = runner.prepare_partly(packages, &made, &goals).await?;
+        Ok((runner.preview(&prepared).await?, partial))
     }
 
     /// The stages that are made; `needed` must be one of them.

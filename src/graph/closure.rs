@@ -125,8 +125,10 @@ impl<'u, 'a> Search<'u, 'a> {
 
     fn take(&mut self, leaf: usize, binary: usize, origin: Origin<'a>) {
         self.found.used.push((leaf, origin));
-        self.found.satisfied.push((binary, origin));
-        self.add(binary);
+        if !self.universe.is_installed(binary) {
+            self.found.satisfied.push((binary, origin));
+            self.add(binary);
+        }
     }
 
     fn add(&mut self, binary: usize) {

@@ -27,6 +27,7 @@ mod model;
 mod names;
 mod near;
 mod nearest;
+mod partial;
 mod resolve;
 mod ring;
 mod rules;
@@ -38,16 +39,18 @@ mod why;
 
 use std::collections::BTreeSet;
 
-use crate::package::{Capability, RpmHeader};
+use crate::package::{Capability, Nevra, RpmHeader};
 use crate::spec::SourcePackage;
 
 pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
+pub use given::said_of_installed;
 pub use held::specs_held;
 pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
 pub use names::spec_named;
 pub use near::Direction;
 pub use nearest::nearest;
-pub use resolve::resolve;
+pub use partial::{Obstacle, Partial};
+pub use resolve::{resolve, resolve_partly};
 pub use solve::{Unsolvable, solve};
 pub use text::{to_dot, to_json};
 pub use why::{Step, Why};
@@ -70,6 +73,9 @@ pub struct Inputs<'a> {
     pub specs: &'a [SourcePackage],
     /// What the toolchain image provides.
     pub given: &'a [Capability],
+    /// Packages that the toolchain image has: where a spec makes one in this version and release, all that is known or
+    /// guessed of that package is there. Epochs do not count.
+    pub installed: &'a [Nevra],
     /// RPMs known from earlier builds; tells generated provides. The `source_rpm` of a header names its spec's package.
     pub known: &'a [RpmHeader],
     /// Specs whose `%check` runs, by name; their check requirements count as build requirements.

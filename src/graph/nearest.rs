@@ -1,39 +1,66 @@
 //! Names that a person may have meant. Pure.
 
-/// At most three of `names` that are nearest to `wanted`, the nearest first; none when nothing is near.
-pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let letters = wanted.chars().count();
-    // Short words are near to too many.
-    let allowed = if letters < 3 { 0 } else { (letters / 4).clamp(1, 3) };
-    let mut found: Vec<(usize, &str)> = names
-        .into_iter()
-        .filter(|name| *name != wanted)
-        .filter_map(|name| Some((distance(wanted, name, allowed)?, name)))
-        .collect();
-    found.sort_unstable();
-    found.dedup();
-    found.into_iter().take(3).map(|(_, name)| name).collect()
+use std::collections::HashMap;
+
+/// Names, ready for the question which of them are near to another one.
+pub(super) struct Names<'a> {
+    by_core: HashMap<&'a str, Vec<&'a str>>,
+    by_length: HashMap<usize, Vec<(Letters, &'a str)>>,
 }
 
-/// How many of `wanted`'s core letters make another name: equal cores count as 0, a swap or one letter as 1.
-fn distance(wanted: &str, name: &str, allowed: usize) -> Option<usize> {
-    let (core_wanted, core_name) = (core(wanted), core(name));
-    if core_wanted == core_name && core_wanted.len() > 2 {
-        return Some(0);
+/// How often each letter stands in a text, in classes of letters.
+type Letters = [u8; 32];
+
+impl<'a> Names<'a> {
+    /// Indexes `names`; a name may be there more than once.
+    pub(super) fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let (mut by_core, mut by_length): (HashMap<_, Vec<_>>, HashMap<_, Vec<_>>) = Default::default();
+        for name in names {
+            by_core.entry(core(name)).or_default().push(name);
+            by_length.entry(name.len()).or_default().push((letters(name), name));
+        }
+        Self { by_core, by_length }
     }
-    // Most names differ in more letters than that, which is found faster than the edits.
-    if wanted.len().abs_diff(name.len()) > allowed || letters_that_differ(wanted, name) > 2 * allowed {
-        return None;
+
+    /// At most three that are nearest to `wanted`, the nearest first; none when nothing is near. Equal cores are
+    /// nearest, then come those with the fewest letters to change.
+    pub(super) fn nearest(&self, wanted: &str) -> Vec<&'a str> {
+        let count = wanted.chars().count();
+        // Short words are near to too many.
+        let allowed = if count < 3 { 0 } else { (count / 4).clamp(1, 3) };
+        let core = core(wanted);
+        let same = self.by_core.get(core).filter(|_| core.len() > 2).into_iter().flatten().map(|name| (0, *name));
+        let letters = letters(wanted);
+        // Most names differ in more letters than allowed, which is found faster than the edits.
+        let lengths = wanted.len().saturating_sub(allowed)..=wanted.len() + allowed;
+        let similar = lengths.filter_map(|length| self.by_length.get(&length)).flatten();
+        let similar = similar.filter(|(others, _)| letters_that_differ(&letters, others) <= 2 * allowed);
+        let similar = similar.filter_map(|(_, name)| Some((edits(wanted, name, allowed)?, *name)));
+        let mut found: Vec<(usize, &str)> = same.chain(similar).filter(|(_, name)| *name != wanted).collect();
+        found.sort_unstable_by_key(|(cost, name)| (*name, *cost));
+        found.dedup_by_key(|(_, name)| *name);
+        found.sort_unstable();
+        found.into_iter().take(3).map(|(_, name)| name).collect()
     }
-    edits(wanted, name, allowed)
+}
+
+/// At most three of `names` that are nearest to `wanted`, the nearest first; none when nothing is near.
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    Names::new(names).nearest(wanted)
+}
+
+fn letters(text: &str) -> Letters {
+    let mut counts = [0; 32];
+    text.bytes().for_each(|letter| {
+        let count: &mut u8 = &mut counts[usize::from(letter % 32)];
+        *count = count.saturating_add(1);
+    });
+    counts
 }
 
 /// How many letters stand in one of the texts and not in the other, wherever they stand.
-fn letters_that_differ(a: &str, b: &str) -> usize {
-    let mut counts = [0_isize; 64];
-    a.bytes().for_each(|letter| counts[usize::from(letter % 64)] += 1);
-    b.bytes().for_each(|letter| counts[usize::from(letter % 64)] -= 1);
-    counts.iter().map(|count| count.unsigned_abs()).sum()
+fn letters_that_differ(a: &Letters, b: &Letters) -> usize {
+    a.iter().zip(b).map(|(a, b)| usize::from(a.abs_diff(*b))).sum()
 }
 
 /// The word inside a generated capability, without what packagers put around a library's name.

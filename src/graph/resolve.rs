@@ -10,6 +10,7 @@ use petgraph::graph::NodeIndex;
 use crate::package::Requirement;
 
 use super::closure::{Closure, Origin, closure, installation};
+use super::partial::{Obstacle, Partial, leave_out};
 use super::ring::{Needs, join_checks, rings};
 use super::universe::{Universe, made_by};
 use super::unresolved::{Missing, unknown_goal};
@@ -26,6 +27,17 @@ pub fn resolve(inputs: Inputs<'_>, goals: &Goals) -> Result<BuildGraph, GraphErr
     run.finish()
 }
 
+/// As [`resolve`], but what cannot be built is left out and told.
+///
+/// # Errors
+/// All unknown goals.
+pub fn resolve_partly(inputs: Inputs<'_>, goals: &Goals) -> Result<Partial, GraphError> {
+    let mut run = Run::new(&inputs, goals);
+    let asked = run.ask(goals)?;
+    run.walk(&asked);
+    Ok(run.finish_partly())
+}
+
 /// What the user asked for.
 struct Asked {
     /// Specs to build.
@@ -40,8 +52,12 @@ struct Run<'a> {
     graph: BuildGraph,
     checks: Needs,
     nodes: HashMap<Node, NodeIndex>,
+    /// Nodes of binaries.
+    installs: HashMap<usize, NodeIndex>,
     edges: HashSet<(NodeIndex, NodeIndex, Relation, &'a Requirement)>,
     fatal: Missing,
+    /// What is missing for the build or check of each spec.
+    broken: BTreeMap<usize, BTreeSet<String>>,
     unmet: Missing,
     guesses: BTreeMap<usize, BTreeSet<Requirer>>,
     choices: BTreeSet<Choice>,
@@ -55,8 +71,10 @@ impl<'a> Run<'a> {
             graph: BuildGraph::default(),
             checks: Needs::new(),
             nodes: HashMap::new(),
+            installs: HashMap::new(),
             edges: HashSet::new(),
             fatal: Missing::default(),
+            broken: BTreeMap::new(),
             unmet: Missing::default(),
             guesses: BTreeMap::new(),
             choices: BTreeSet::new(),
@@ -181,8 +199,12 @@ impl<'a> Run<'a> {
         }
         for &origin in &set.missing {
             let requirer = self.requirer(origin, spec);
-            let list = if spec.is_some() { &mut self.fatal } else { &mut self.unmet };
-            list.add(origin.requirement, requirer);
+            let Some(spec) = spec else {
+                self.unmet.add(origin.requirement, requirer);
+                continue;
+            };
+            self.fatal.add(origin.requirement, requirer);
+            self.broken.entry(spec).or_default().insert(origin.requirement.to_string());
         }
         for &(leaf, origin) in &set.used {
             if self.universe.leaves[leaf].guess.is_some() {
@@ -236,16 +258,17 @@ impl<'a> Run<'a> {
         Some(check)
     }
 
-    fn install_node(&mut self, binary: usize) -> NodeIndex {
-        let binary = &self.universe.binaries[binary];
-        let spec = self.inputs.specs[binary.spec].spec.clone();
-        let node = Node::Install { spec: spec.clone(), package: binary.package.nevra.clone() };
-        if let Some(&known) = self.nodes.get(&node) {
+    fn install_node(&mut self, number: usize) -> NodeIndex {
+        if let Some(&known) = self.installs.get(&number) {
             return known;
         }
+        let binary = &self.universe.binaries[number];
+        let spec = self.inputs.specs[binary.spec].spec.clone();
+        let node = Node::Install { spec: spec.clone(), package: binary.package.nevra.clone() };
         let install = self.node(node);
         let build = self.node(Node::Build { spec });
-        self.graph.requirements.add_edge(install, build, Edge { relation: Relation::MadeBy, requirement: None });
+        self.graph.requirements.update_edge(install, build, Edge { relation: Relation::MadeBy, requirement: None });
+        self.installs.insert(number, install);
         install
     }
 
@@ -258,17 +281,39 @@ impl<'a> Run<'a> {
         if !self.fatal.is_empty() {
             return Err(GraphError::Unresolved(self.fatal.explained(&self.universe)));
         }
+        let rings = self.rings();
+        if !rings.is_empty() {
+            return Err(GraphError::Cycle { rings });
+        }
+        Ok(self.complete())
+    }
+
+    fn finish_partly(mut self) -> Partial {
+        let rings = self.rings();
+        let broken = std::mem::take(&mut self.broken).into_iter();
+        let mut left_out: BTreeMap<String, Obstacle> =
+            broken.map(|(spec, why)| (self.inputs.specs[spec].spec.clone(), Obstacle::Unresolved(why))).collect();
+        for member in rings.iter().flat_map(|ring| &ring.members) {
+            left_out.entry(member.clone()).or_insert(Obstacle::Ring);
+        }
+        leave_out(&mut self.graph, &mut self.checks, &mut left_out);
+        let unresolved = std::mem::take(&mut self.fatal).explained(&self.universe);
+        Partial { graph: self.complete(), unresolved, rings, left_out }
+    }
+
+    /// The rings among the builds. Keeps the guesses, which they are explained with.
+    fn rings(&mut self) -> Vec<Ring> {
         self.graph.guesses = self.guesses().collect();
         self.graph.guesses.sort();
         let found = rings(&self.graph.needs);
-        if !found.is_empty() {
-            let rings = found.into_iter().map(|(specs, members)| self.explain_ring(specs, members)).collect();
-            return Err(GraphError::Cycle { rings });
-        }
+        found.into_iter().map(|(specs, members)| self.explain_ring(specs, members)).collect()
+    }
+
+    fn complete(mut self) -> BuildGraph {
         self.graph.unmet = self.unmet.explained(&self.universe);
         self.graph.choices = self.choices.into_iter().collect();
         self.graph.checks = join_checks(&mut self.graph.needs, self.checks);
-        Ok(self.graph)
+        self.graph
     }
 
     fn guesses(&self) -> impl Iterator<Item = Guess> {

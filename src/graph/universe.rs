@@ -9,11 +9,11 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::package::{Capability, Dependency, Evr, Requirement};
+use crate::package::{Capability, Comparison, Dependency, Evr, Requirement};
 use crate::spec::{BinaryPackage, SourcePackage};
 
 use super::formula::{Formula, Term, packages_of};
-use super::given::Given;
+use super::given::{Given, without_epoch};
 use super::rules::Rules;
 use super::{Goals, GuessReason, Inputs};
 
@@ -43,6 +43,7 @@ pub(super) struct Demand<'a> {
 struct Provide<'a> {
     binary: usize,
     evr: Option<&'a Evr>,
+    comparison: Comparison,
     /// The version of the earlier build that told; None when it is the spec's own or its spec says so.
     stale: Option<&'a Evr>,
 }
@@ -53,6 +54,8 @@ pub(super) struct Universe<'a> {
     pub(super) binaries: Vec<Binary<'a>>,
     pub(super) leaves: Vec<Leaf>,
     pub(super) given: Given<'a>,
+    /// Binaries that the toolchain image has in the very version and release of their spec.
+    installed: HashSet<usize>,
     said: HashMap<&'a str, Vec<Provide<'a>>>,
     built: HashMap<&'a str, Vec<Provide<'a>>>,
     rules: Rules<'a>,
@@ -70,18 +73,26 @@ impl<'a> Universe<'a> {
         }
         let mut said: HashMap<&str, Vec<Provide>> = HashMap::new();
         for (binary, Binary { package, .. }) in binaries.iter().enumerate() {
-            let own = (package.nevra.name.as_str(), Some(&package.nevra.evr));
-            let others = package.provides.iter().map(|found| (found.name.as_str(), found.evr.as_ref()));
-            for (name, evr) in std::iter::once(own).chain(others) {
-                said.entry(name).or_default().push(Provide { binary, evr, stale: None });
+            let own = (package.nevra.name.as_str(), Some(&package.nevra.evr), Comparison::Equal);
+            let others =
+                package.provides.iter().map(|found| (found.name.as_str(), found.evr.as_ref(), found.comparison));
+            for (name, evr, comparison) in std::iter::once(own).chain(others) {
+                said.entry(name).or_default().push(Provide { binary, evr, comparison, stale: None });
             }
         }
         let (built, seen) = earlier_builds(inputs, &binaries, &asked_paths(inputs, goals));
         let rules = Rules::new(inputs.specs, &binaries, seen);
         let requires = binaries.iter().map(|_| None).collect();
         let given = Given::new(inputs.given);
-        let (leaves, answers, installable) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { specs: inputs.specs, binaries, leaves, given, said, built, rules, answers, requires, installable }
+        let installed = installed(inputs, &binaries);
+        let installable = installed.iter().map(|&binary| (binary, true)).collect();
+        let (specs, leaves, answers) = (inputs.specs, Vec::new(), HashMap::new());
+        Self { specs, binaries, leaves, given, installed, said, built, rules, answers, requires, installable }
+    }
+
+    /// Whether the toolchain image has the binary, so that nothing is built or installed for it.
+    pub(super) fn is_installed(&self, binary: usize) -> bool {
+        self.installed.contains(&binary)
     }
 
     /// What is needed to install the binary, in the spec's order.
@@ -151,7 +162,11 @@ impl<'a> Universe<'a> {
         let term = if self.given.satisfies(part) {
             Term::Given
         } else {
-            let (providers, guess) = self.providers(part);
+            let (mut providers, guess) = self.providers(part);
+            // What is there is used, whatever else could be built.
+            if let Some(&there) = providers.iter().find(|binary| self.is_installed(**binary)) {
+                providers = vec![there];
+            }
             self.leaves.push(Leaf { text: part.to_string(), providers, guess });
             Term::Leaf(self.leaves.len() - 1)
         };
@@ -195,7 +210,8 @@ impl<'a> Universe<'a> {
     fn accepted<'b>(&self, wanted: &Dependency, index: &'b HashMap<&str, Vec<Provide<'a>>>) -> Vec<&'b Provide<'a>> {
         let name_of = |provide: &Provide| self.binaries[provide.binary].package.nevra.name.as_str();
         let fits = |provide: &&Provide| {
-            let capability = Capability { name: wanted.name.clone(), evr: provide.evr.cloned() };
+            let (name, evr) = (wanted.name.clone(), provide.evr.cloned());
+            let capability = Capability { name, evr, comparison: provide.comparison };
             wanted.bound.is_none() || wanted.accepts(&capability)
         };
         let mut found: Vec<&Provide> = index.get(wanted.name.as_str()).into_iter().flatten().filter(fits).collect();
@@ -238,6 +254,13 @@ pub(super) fn made_by(binaries: &[Binary<'_>], spec: usize) -> std::ops::Range<u
     binaries.partition_point(|binary| binary.spec < spec)..binaries.partition_point(|binary| binary.spec <= spec)
 }
 
+/// The binaries of which the image has this version and release; an epoch is not known of all that it has.
+fn installed(inputs: &Inputs<'_>, binaries: &[Binary<'_>]) -> HashSet<usize> {
+    let there: HashSet<_> = inputs.installed.iter().map(without_epoch).collect();
+    let numbered = binaries.iter().enumerate();
+    numbered.filter(|(_, binary)| there.contains(&without_epoch(&binary.package.nevra))).map(|(at, _)| at).collect()
+}
+
 type Built<'a> = HashMap<&'a str, Vec<Provide<'a>>>;
 
 /// What earlier builds of the specs provided, files that somebody asks for included, and the binaries whose present
@@ -266,7 +289,7 @@ fn earlier_builds<'a>(
         for (name, evr) in provides.chain(files) {
             let evr = if stale.is_some() { None } else { evr };
             for &binary in if current.is_empty() { all } else { &current } {
-                built.entry(name).or_default().push(Provide { binary, evr, stale });
+                built.entry(name).or_default().push(Provide { binary, evr, comparison: Comparison::Equal, stale });
             }
         }
     }

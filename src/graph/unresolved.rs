@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::package::Requirement;
 
-use super::nearest::nearest;
+use super::nearest::{Names, nearest};
 use super::universe::Universe;
 use super::{Near, Requirer, UnknownGoal, Unresolved};
 
@@ -26,11 +26,15 @@ impl Missing {
 
     /// Each with what comes near, sorted by its text.
     pub(super) fn explained(self, universe: &Universe) -> Vec<Unresolved> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let names = Names::new(universe.names());
         let mut all: Vec<Unresolved> = self
             .0
             .into_iter()
             .map(|(requirement, required_by)| Unresolved {
-                nearest: near(&requirement, universe),
+                nearest: near(&requirement, universe, &names),
                 requirement: requirement.to_string(),
                 required_by: required_by.into_iter().collect(),
             })
@@ -40,7 +44,7 @@ impl Missing {
     }
 }
 
-fn near(requirement: &Requirement, universe: &Universe) -> Vec<Near> {
+fn near(requirement: &Requirement, universe: &Universe, all_names: &Names) -> Vec<Near> {
     let all = requirement.dependencies();
     let mut missing: Vec<_> = all.iter().filter(|dependency| !universe.can_satisfy(dependency)).collect();
     if missing.is_empty() {
@@ -50,7 +54,7 @@ fn near(requirement: &Requirement, universe: &Universe) -> Vec<Near> {
     let mut found: Vec<Near> = names().flat_map(|name| other_versions(name, universe)).collect();
     found.extend(names().flat_map(|name| excluded(name, universe)));
     if found.is_empty() {
-        let near = names().flat_map(|name| nearest(name, universe.names()));
+        let near = names().flat_map(|name| all_names.nearest(name));
         found.extend(near.map(|name| Near::Name { name: name.to_owned() }));
     }
     found.dedup();

@@ -77,7 +77,7 @@ fn file_paths(metadata: &PackageMetadata) -> Result<Vec<String>, HeaderError> {
 
 fn capability(dependency: rpm::Dependency) -> Capability {
     let evr = (!dependency.version.is_empty()).then(|| Evr::parse(&dependency.version));
-    Capability { name: dependency.name, evr }
+    Capability::new(dependency.name, evr)
 }
 
 fn requirements(found: Result<Vec<rpm::Dependency>, rpm::Error>) -> Result<Vec<Requirement>, HeaderError> {

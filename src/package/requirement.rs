@@ -18,14 +18,18 @@ pub struct Capability {
     pub name: String,
     /// None for an unversioned Provides, which satisfies any bound (as in RPM).
     pub evr: Option<Evr>,
+    /// How `evr` bounds the versions that are provided; nearly always `=`.
+    #[serde(default, skip_serializing_if = "Comparison::is_equal")]
+    pub comparison: Comparison,
 }
 
 /// How a bound compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names are the operators")]
 pub enum Comparison {
     Less,
     LessEqual,
+    #[default]
     Equal,
     GreaterEqual,
     Greater,
@@ -72,22 +76,45 @@ impl Capability {
     /// Reads `name` or `name = evr`, as `rpm -q --provides` prints them.
     pub fn parse(text: &str) -> Self {
         match text.split_once(" = ") {
-            Some((name, evr)) => Self { name: name.trim().into(), evr: Some(Evr::parse(evr.trim())) },
-            None => Self { name: text.trim().into(), evr: None },
+            Some((name, evr)) => Self::new(name.trim(), Some(Evr::parse(evr.trim()))),
+            None => Self::new(text.trim(), None),
         }
+    }
+
+    /// The name in this very version, or in any.
+    pub fn new(name: impl Into<String>, evr: Option<Evr>) -> Self {
+        Self { name: name.into(), evr, comparison: Comparison::Equal }
     }
 }
 
 impl Comparison {
-    /// True when a version that stands in `ordering` to the bound is inside it.
-    fn admits(self, ordering: Ordering) -> bool {
-        match self {
-            Self::Less => ordering.is_lt(),
-            Self::LessEqual => ordering.is_le(),
-            Self::Equal => ordering.is_eq(),
-            Self::GreaterEqual => ordering.is_ge(),
-            Self::Greater => ordering.is_gt(),
+    /// Whether some version is inside both this bound and another one, whose versions stand in `ordering`; as
+    /// `rpmdsCompare` of RPM has it.
+    fn overlaps(self, other: Self, ordering: Ordering) -> bool {
+        let (up, other_up) = (self.is_upward(), other.is_upward());
+        let (down, other_down) = (self.is_downward(), other.is_downward());
+        match ordering {
+            Ordering::Less => up || other_down,
+            Ordering::Greater => down || other_up,
+            Ordering::Equal => self.has_equal() && other.has_equal() || up && other_up || down && other_down,
         }
+    }
+
+    fn is_upward(self) -> bool {
+        matches!(self, Self::Greater | Self::GreaterEqual)
+    }
+
+    fn is_downward(self) -> bool {
+        matches!(self, Self::Less | Self::LessEqual)
+    }
+
+    fn has_equal(self) -> bool {
+        matches!(self, Self::LessEqual | Self::Equal | Self::GreaterEqual)
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_equal(&self) -> bool {
+        *self == Self::Equal
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -112,7 +139,9 @@ impl Dependency {
     pub fn accepts(&self, capability: &Capability) -> bool {
         self.name == capability.name
             && match (&self.bound, &capability.evr) {
-                (Some((comparison, bound)), Some(evr)) => comparison.admits(evr.compare_as_bound(bound)),
+                (Some((comparison, bound)), Some(evr)) => {
+                    capability.comparison.overlaps(*comparison, evr.compare_as_bound(bound))
+                }
                 _ => true,
             }
     }
@@ -270,7 +299,7 @@ impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.evr {
             None => f.write_str(&self.name),
-            Some(evr) => write!(f, "{} = {evr}", self.name),
+            Some(evr) => write!(f, "{} {} {evr}", self.name, self.comparison),
         }
     }
 }

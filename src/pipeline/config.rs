@@ -190,9 +190,8 @@ impl Check<'_> {
             raw.containerfile.as_ref().map(|path| self.file(path, &format!("stage `{name}`: containerfile")));
         let mut provides: Vec<Capability> = raw.provides.iter().map(|text| Capability::parse(text)).collect();
         let manifest = raw.provides_manifest.as_ref().map(|path| self.manifest(path, name)).unwrap_or_default();
-        provides.extend(
-            manifest.iter().map(|package| Capability { name: package.name.clone(), evr: Some(package.evr.clone()) }),
-        );
+        provides
+            .extend(manifest.iter().map(|package| Capability::new(package.name.clone(), Some(package.evr.clone()))));
         Stage { name: name.clone(), origin, containerfile, provides, packages: manifest }
     }
 

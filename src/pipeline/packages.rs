@@ -1,137 +1,20 @@
-//! The package stage: specs are read, ordered, their sources fetched, and what is not up to date is built.
+//! The package stage: sources are fetched, and what is not up to date is built.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use super::config::Packages;
 use super::error::PipelineError;
+use super::prepare::Prepared;
 use super::runner::{MadeStages, Runner};
-use super::selection::Selected;
-use crate::build::{self, BuildContext, BuildError, BuildOptions, Checks, Preview, Summary};
+use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
 use crate::cache;
 use crate::event::Event;
-use crate::graph::{self, BuildGraph, Goals};
-use crate::image::{self, ImageError};
-use crate::package::RpmHeader;
+use crate::graph::Goals;
 use crate::repo::Repo;
 use crate::source::{self, FetchOptions, Patience, SignatureMode, Sources, WantedSource};
-use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
-use crate::toolchain::Toolchain;
-
-/// Everything that is known before the first build starts.
-pub struct Prepared {
-    /// The image that packages are built in.
-    pub toolchain: Toolchain,
-    /// All specs of the folders.
-    pub specs: LoadedSpecs,
-    /// Whose `%check` runs.
-    pub checks: Checks,
-    /// Names of specs that are built whether or not their result is at hand.
-    rebuild: BTreeSet<String>,
-    /// Names of specs whose last result is taken, whatever has changed.
-    ignored: BTreeSet<String>,
-    /// The specs of the run and their order.
-    pub graph: BuildGraph,
-}
-
-impl Prepared {
-    /// The specs of the run, sorted by name.
-    fn packages(&self) -> impl Iterator<Item = &SourcePackage> {
-        self.specs.packages.iter().filter(|package| self.graph.needs.contains_key(&package.spec))
-    }
-}
+use crate::spec::SourcePackage;
 
 impl Runner<'_> {
-    /// Reads the specs of `packages` and finds what `goals` need.
-    pub async fn prepare(
-        &self,
-        packages: &Packages,
-        made: &MadeStages,
-        goals: &Goals,
-    ) -> Result<Prepared, PipelineError> {
-        let toolchain = self.toolchain(packages, made)?;
-        let specs = self.load(packages, &toolchain, Selection::All).await?;
-        self.tell_unreadable(&specs.failures, goals)?;
-        let Selected { goals, rebuild, ignored } = self.select(goals, &specs.packages, &toolchain.arch)?;
-        let checks = self.options.checks.select(packages, &specs)?;
-        let known = self.known()?;
-        let inputs =
-            graph::Inputs { specs: &specs.packages, given: &toolchain.provides, known: &known, checked: &checks.asked };
-        let mut graph = graph::resolve(inputs, &self.options.checks.with_goals(&goals))?;
-        graph.take_as_built(&ignored);
-        Ok(Prepared { toolchain, specs, checks, rebuild, ignored, graph })
-    }
-
-    /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
-    fn tell_unreadable(&self, failures: &[SpecFailure], goals: &Goals) -> Result<(), PipelineError> {
-        let is_goal = |failure: &&SpecFailure| match goals {
-            Goals::All => false,
-            Goals::Named(words) => {
-                words.iter().any(|word| failure.spec_path.file_stem().is_some_and(|stem| stem == word.as_str()))
-            }
-        };
-        let asked: Vec<SpecFailure> = failures.iter().filter(is_goal).cloned().collect();
-        if !asked.is_empty() {
-            return Err(PipelineError::Unreadable(asked));
-        }
-        for failure in failures {
-            (self.report)(Event::Warning { text: format!("{failure}\n  it is left out") });
-        }
-        Ok(())
-    }
-
-    /// For each of `configs`, image configurations, its name and the specs of which the image holds packages.
-    pub fn specs_of_images(
-        &self,
-        configs: &[PathBuf],
-        prepared: &Prepared,
-    ) -> Result<BTreeMap<String, BTreeSet<String>>, PipelineError> {
-        let known = self.known()?;
-        let inputs = graph::Inputs {
-            specs: &prepared.specs.packages,
-            given: &prepared.toolchain.provides,
-            known: &known,
-            checked: &BTreeSet::new(),
-        };
-        let mut held = BTreeMap::new();
-        for path in configs {
-            let config = image::config::read(path).map_err(ImageError::from)?;
-            let wanted = image::packages::wanted(&config, &prepared.toolchain.arch);
-            held.insert(config.name, graph::specs_held(&wanted, inputs)?);
-        }
-        Ok(held)
-    }
-
-    /// Headers of the RPMs in the repository.
-    fn known(&self) -> Result<Vec<RpmHeader>, PipelineError> {
-        Ok(self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect())
-    }
-
-    /// What RPM makes of the specs of `packages`.
-    pub async fn load(
-        &self,
-        packages: &Packages,
-        toolchain: &Toolchain,
-        selection: Selection<'_>,
-    ) -> Result<LoadedSpecs, PipelineError> {
-        let loader = Loader {
-            engine: self.engine,
-            toolchain,
-            layout: self.layout,
-            jobs: self.options.jobs,
-            report: self.report,
-            cancel: self.cancel,
-        };
-        let specs = spec::load(&loader, &packages.specs, selection).await?;
-        for Shadowed { name, taken, left_out } in &specs.shadowed {
-            let (taken, left_out) = (taken.display(), left_out.display());
-            let text = format!("`{name}` is there twice: `{taken}` counts, `{left_out}` is left out");
-            (self.report)(Event::Warning { text });
-        }
-        Ok(specs)
-    }
-
     /// Finds the sources of every spec of the graph.
     pub async fn fetch(&self, prepared: &Prepared) -> Result<Sources, PipelineError> {
         self.fetch_for(prepared.packages(), self.options.signatures).await

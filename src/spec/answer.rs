@@ -10,12 +10,16 @@ use super::parsed::{self, Parsed};
 use super::script::BOUNDARY;
 use super::{BinaryPackage, SourceFile, SourcePackage};
 use crate::digest::Sha256;
-use crate::package::{Capability, Evr, Nevra, Requirement};
+use crate::package::{Capability, Comparison, Evr, Nevra, Requirement};
 use crate::source::SourceKind;
 
 /// Flags of a dependency (`rpmds.h`): a feature of rpm itself, and one that may stay unsatisfied.
 const RPMLIB: u32 = 1 << 24;
 const MISSING_OK: u32 = 1 << 19;
+/// How a dependency's version compares (`rpmds.h`).
+const LESS: u32 = 1 << 1;
+const GREATER: u32 = 1 << 2;
+const EQUAL: u32 = 1 << 3;
 
 /// What `rpmspec` wrote about one spec.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +144,8 @@ impl<'a> Records<'a> {
             let fields: Vec<&str> = record.split('\u{1f}').collect();
             let expected = match fields[0] {
                 "N" => 6,
-                "R" | "V" => 3,
+                "V" => 4,
+                "R" => 3,
                 "S" | "P" | "XA" | "EA" | "XO" | "EO" | "C" => 2,
                 _ => 0,
             };
@@ -175,8 +180,16 @@ impl<'a> Records<'a> {
 
     fn provides(&self) -> Result<Vec<Capability>, String> {
         let capability = |fields: &[&str]| {
+            let flags: u32 = fields[2].parse().map_err(|_| format!("`{}` are not flags", fields[2]))?;
             let evr = (!fields[1].is_empty()).then(|| Evr::parse(fields[1]));
-            Ok(Capability { name: fields[0].to_owned(), evr })
+            let comparison = match flags & (LESS | GREATER | EQUAL) {
+                LESS => Comparison::Less,
+                GREATER => Comparison::Greater,
+                sense if sense == LESS | EQUAL => Comparison::LessEqual,
+                sense if sense == GREATER | EQUAL => Comparison::GreaterEqual,
+                _ => Comparison::Equal,
+            };
+            Ok(Capability { name: fields[0].to_owned(), evr, comparison })
         };
         self.tagged("V").map(capability).collect()
     }

@@ -44,7 +44,7 @@ pub(super) const MACROS: &str = "/drydock-macros";
 pub(super) const BOUNDARY: &str = "drydock-boundary";
 
 /// Counts up when the questions or the reading of the answers change; cached answers of another version are not used.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Tag, then fields.
 const SOURCE_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1e}\
@@ -53,7 +53,7 @@ const SOURCE_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%
     [XO\u{1f}%{EXCLUSIVEOS}\u{1e}][EO\u{1f}%{EXCLUDEOS}\u{1e}][C\u{1f}%{CHANGELOGTIME}\u{1e}]";
 
 const BINARY_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1e}\
-    [V\u{1f}%{PROVIDENAME}\u{1f}%{PROVIDEVERSION}\u{1e}][R\u{1f}%{REQUIRENEVRS}\u{1f}%{REQUIREFLAGS}\u{1e}]";
+    [V\u{1f}%{PROVIDENAME}\u{1f}%{PROVIDEVERSION}\u{1f}%{PROVIDEFLAGS}\u{1e}][R\u{1f}%{REQUIRENEVRS}\u{1f}%{REQUIREFLAGS}\u{1e}]";
 
 /// The script. `ask` runs `rpmspec` with the macros of the run.
 const SCRIPT: &str = include_str!("read.sh");

@@ -140,7 +140,7 @@ impl<'r, 'a> Repository<'r, 'a> {
             let mut found = self.lookup(wanted);
             found.retain(|&other| {
                 let nevra = &self.packages[other].nevra;
-                wanted.accepts(&Capability { name: nevra.name.clone(), evr: Some(nevra.evr.clone()) })
+                wanted.accepts(&Capability::new(nevra.name.clone(), Some(nevra.evr.clone())))
             });
             found
         });
@@ -152,7 +152,7 @@ impl<'r, 'a> Repository<'r, 'a> {
     /// shortest name, the highest version of the package, the earliest in the list.
     fn lookup(&self, wanted: &Dependency) -> Vec<usize> {
         let fits = |evr: Option<&Evr>| {
-            wanted.bound.is_none() || wanted.accepts(&Capability { name: wanted.name.clone(), evr: evr.cloned() })
+            wanted.bound.is_none() || wanted.accepts(&Capability::new(wanted.name.clone(), evr.cloned()))
         };
         let mut found: Vec<(usize, Option<&Evr>)> = self
             .provides

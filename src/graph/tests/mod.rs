@@ -14,7 +14,7 @@ use crate::digest::Sha256;
 use crate::package::{Capability, Evr, Nevra, Requirement, RpmHeader};
 use crate::spec::{BinaryPackage, SourcePackage};
 
-use super::{BuildGraph, Goals, GraphError, Inputs, resolve};
+use super::{BuildGraph, Goals, GraphError, Inputs, Partial, resolve, resolve_partly};
 
 /// A spec as one line each: `name: BuildRequires; package > Requires; package + Provides; check: …; file: …; arch: …`.
 /// A part that names no package and no field is a package without anything.
@@ -103,6 +103,7 @@ pub(super) fn built(text: &str) -> RpmHeader {
 pub(super) struct Distribution {
     pub(super) specs: Vec<SourcePackage>,
     pub(super) given: Vec<Capability>,
+    pub(super) installed: Vec<Nevra>,
     pub(super) known: Vec<RpmHeader>,
     pub(super) checked: BTreeSet<String>,
 }
@@ -119,6 +120,12 @@ impl Distribution {
         self
     }
 
+    /// Packages that the image has, as `name`; the version is that of every spec here.
+    pub(super) fn installed(mut self, names: &[&str]) -> Self {
+        self.installed = names.iter().map(|name| nevra(name, "x86_64")).collect();
+        self
+    }
+
     pub(super) fn known(mut self, texts: &[&str]) -> Self {
         self.known = texts.iter().map(|text| built(text)).collect();
         self
@@ -131,8 +138,20 @@ impl Distribution {
     }
 
     pub(super) fn resolve(&self, goals: &Goals) -> Result<BuildGraph, GraphError> {
-        let inputs = Inputs { specs: &self.specs, given: &self.given, known: &self.known, checked: &self.checked };
+        let inputs = Inputs {
+            specs: &self.specs,
+            given: &self.given,
+            installed: &self.installed,
+            known: &self.known,
+            checked: &self.checked,
+        };
         resolve(inputs, goals)
+    }
+
+    pub(super) fn partly(&self) -> Partial {
+        let (given, installed, known) = (&self.given, &self.installed, &self.known);
+        let inputs = Inputs { specs: &self.specs, given, installed, known, checked: &self.checked };
+        resolve_partly(inputs, &Goals::All).unwrap()
     }
 
     pub(super) fn all(&self) -> BuildGraph {

@@ -116,3 +116,35 @@ fn packages_that_only_an_image_would_miss_do_not_stop_a_build() {
       required by: `SPECS/app/app.spec` (Requires of `app`)
     ");
 }
+
+#[test]
+fn a_package_of_the_image_is_there_with_all_that_is_guessed_of_it() {
+    let all = specs(&[
+        "zlib: gcc; zlib-devel; file: /usr/lib64/pkgconfig/zlib.pc",
+        "app: pkgconfig(zlib)",
+        "gcc: app",
+        "tool: gcc",
+    ]);
+    let graph = all.installed(&["gcc", "zlib-devel"]).named(&["app", "tool"]);
+    assert_eq!(needs(&graph), "app:; tool:");
+    assert_eq!(graph.guesses.len(), 1, "{:?}", graph.guesses);
+}
+
+#[test]
+fn what_cannot_be_built_is_left_out_with_all_that_needs_it() {
+    let all = specs(&["a: nothing-has-this", "b: a", "c: b", "d:", "e: f", "f: e", "g: d"]);
+    let partial = all.partly();
+    assert_eq!(needs(&partial.graph), "d:; g: d");
+    let why: Vec<String> = partial.left_out.iter().map(|(spec, why)| format!("{spec}: {why}")).collect();
+    assert_eq!(
+        why,
+        [
+            "a: no package provides `nothing-has-this`",
+            "b: it needs `a`, which cannot be built",
+            "c: it needs `a`, which cannot be built",
+            "e: it is in a ring of builds",
+            "f: it is in a ring of builds",
+        ]
+    );
+    assert_eq!((partial.unresolved.len(), partial.rings.len()), (1, 1));
+}

@@ -51,8 +51,7 @@ fn is_solution(wanted: &[Requirement], set: &[&RpmHeader], given: &[Capability])
         let others = others(header);
         let obsoleted = |requirement: &Requirement| {
             let Requirement::Simple(what) = requirement else { unreachable!() };
-            let own =
-                |other: &RpmHeader| Capability { name: other.nevra.name.clone(), evr: Some(other.nevra.evr.clone()) };
+            let own = |other: &RpmHeader| Capability::new(other.nevra.name.clone(), Some(other.nevra.evr.clone()));
             others.iter().any(|other| what.accepts(&own(other)))
         };
         header.requires.iter().all(|requirement| holds(requirement, set, given))
@@ -112,7 +111,7 @@ proptest! {
         let headers: Vec<RpmHeader> = packages.iter().map(|text| rpm(text)).collect();
         let available: Vec<&RpmHeader> = headers.iter().collect();
         let wanted = requirements(&wanted.join(", "));
-        let given = if is_given { vec![Capability { name: "g".into(), evr: Some(Evr::parse("1-1")) }] } else { Vec::new() };
+        let given = if is_given { vec![Capability::new("g", Some(Evr::parse("1-1")))] } else { Vec::new() };
         let subset = |bits: usize| -> Vec<&RpmHeader> {
             (0..available.len()).filter(|at| bits >> at & 1 == 1).map(|at| available[at]).collect()
         };

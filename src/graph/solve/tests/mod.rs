@@ -11,7 +11,7 @@ fn rpm(text: &str) -> RpmHeader {
     let mut parts = text.split(';').map(str::trim);
     let (name, version) = parts.next().unwrap().rsplit_once('-').unwrap();
     let evr = Evr::parse(&format!("{version}-1"));
-    let own = Capability { name: name.to_owned(), evr: Some(evr.clone()) };
+    let own = Capability::new(name, Some(evr.clone()));
     let mut header = RpmHeader {
         nevra: Nevra { name: name.to_owned(), evr, arch: "x86_64".to_owned() },
         provides: vec![own],

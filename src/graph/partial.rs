@@ -1,0 +1,80 @@
+//! A graph without what cannot be built, and why that cannot.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::ring::Needs;
+use super::{BuildGraph, Ring, Unresolved};
+
+/// A graph without what cannot be built.
+#[derive(Debug)]
+pub struct Partial {
+    /// The specs that can be built; all that they need is there too.
+    pub graph: BuildGraph,
+    /// Requirements of builds and checks that nothing satisfies, sorted.
+    pub unresolved: Vec<Unresolved>,
+    /// Specs that need each other before they can be built.
+    pub rings: Vec<Ring>,
+    /// The other specs, by name, with what stands in the way of each.
+    pub left_out: BTreeMap<String, Obstacle>,
+}
+
+/// Why a spec cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Nothing satisfies these requirements.
+    Unresolved(BTreeSet<String>),
+    /// It is in a ring of builds.
+    Ring,
+    /// Its sources cannot be had; why, in words.
+    Sources(String),
+    /// It needs this spec, which cannot be built.
+    Needs(String),
+}
+
+impl Partial {
+    /// Leaves out these specs too, each with the reason, and all that need them.
+    pub fn leave_out(&mut self, specs: impl IntoIterator<Item = (String, Obstacle)>) {
+        for (spec, why) in specs {
+            self.left_out.entry(spec).or_insert(why);
+        }
+        let mut checks = std::mem::take(&mut self.graph.checks);
+        leave_out(&mut self.graph, &mut checks, &mut self.left_out);
+        self.graph.checks = checks;
+    }
+}
+
+/// Takes out of the graph what `left_out` has and, adding that to it, all that needs it.
+pub(super) fn leave_out(graph: &mut BuildGraph, checks: &mut Needs, left_out: &mut BTreeMap<String, Obstacle>) {
+    let dependants = graph.dependants();
+    let mut open: Vec<String> = left_out.keys().cloned().collect();
+    while let Some(spec) = open.pop() {
+        for dependant in dependants.get(spec.as_str()).into_iter().flatten() {
+            if !left_out.contains_key(*dependant) {
+                left_out.insert((*dependant).to_owned(), Obstacle::Needs(spec.clone()));
+                open.push((*dependant).to_owned());
+            }
+        }
+    }
+    let stays = |spec: &String| !left_out.contains_key(spec);
+    graph.needs.retain(|spec, _| stays(spec));
+    graph.goals.retain(stays);
+    checks.retain(|spec, _| stays(spec));
+    for needs in checks.values_mut() {
+        needs.retain(stays);
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unresolved(requirements) => {
+                let all: Vec<String> = requirements.iter().map(|one| format!("`{one}`")).collect();
+                write!(f, "no package provides {}", all.join(", "))
+            }
+            Self::Sources(why) => f.write_str(why),
+            Self::Ring => f.write_str("it is in a ring of builds"),
+            Self::Needs(spec) => write!(f, "it needs `{spec}`, which cannot be built"),
+        }
+    }
+}

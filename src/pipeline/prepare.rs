@@ -1,0 +1,186 @@
+//! What is known before the first build: specs are read, and what is asked for is put in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::config::Packages;
+use super::error::PipelineError;
+use super::runner::{MadeStages, Runner};
+use super::selection::Selected;
+use crate::build::Checks;
+use crate::event::Event;
+use crate::graph::{self, BuildGraph, Goals, Obstacle, Partial};
+use crate::image::{self, ImageError};
+use crate::package::RpmHeader;
+use crate::source::{self, SourceError, WantedSource};
+use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
+use crate::toolchain::Toolchain;
+
+/// Everything that is known before the first build starts.
+pub struct Prepared {
+    /// The image that packages are built in.
+    pub toolchain: Toolchain,
+    /// All specs of the folders.
+    pub specs: LoadedSpecs,
+    /// Whose `%check` runs.
+    pub checks: Checks,
+    /// Names of specs that are built whether or not their result is at hand.
+    pub(super) rebuild: BTreeSet<String>,
+    /// Names of specs whose last result is taken, whatever has changed.
+    pub(super) ignored: BTreeSet<String>,
+    /// The specs of the run and their order.
+    pub graph: BuildGraph,
+}
+
+/// What a graph is made of.
+struct Read {
+    toolchain: Toolchain,
+    specs: LoadedSpecs,
+    known: Vec<RpmHeader>,
+    checks: Checks,
+    selected: Selected,
+}
+
+impl Read {
+    fn inputs(&self) -> graph::Inputs<'_> {
+        graph::Inputs {
+            specs: &self.specs.packages,
+            given: &self.toolchain.provides,
+            installed: &self.toolchain.packages,
+            known: &self.known,
+            checked: &self.checks.asked,
+        }
+    }
+
+    fn prepared(self, mut graph: BuildGraph) -> Prepared {
+        let Self { toolchain, specs, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
+        graph.take_as_built(&ignored);
+        Prepared { toolchain, specs, checks, rebuild, ignored, graph }
+    }
+}
+
+impl Prepared {
+    /// The specs of the run, sorted by name.
+    pub(super) fn packages(&self) -> impl Iterator<Item = &SourcePackage> {
+        self.specs.packages.iter().filter(|package| self.graph.needs.contains_key(&package.spec))
+    }
+}
+
+impl Runner<'_> {
+    /// Reads the specs of `packages` and finds what `goals` need.
+    pub async fn prepare(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<Prepared, PipelineError> {
+        let read = self.read(packages, made, goals).await?;
+        let graph = graph::resolve(read.inputs(), &self.options.checks.with_goals(&read.selected.goals))?;
+        Ok(read.prepared(graph))
+    }
+
+    /// As [`Runner::prepare`], but what cannot be built is left out of the graph and told.
+    pub async fn prepare_partly(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<(Prepared, Partial), PipelineError> {
+        let read = self.read(packages, made, goals).await?;
+        let goals = self.options.checks.with_goals(&read.selected.goals);
+        let mut partial = graph::resolve_partly(read.inputs(), &goals)?;
+        let run = read.specs.packages.iter().filter(|package| partial.graph.needs.contains_key(&package.spec));
+        let wanted: Vec<WantedSource> = run.flat_map(SourcePackage::wanted_sources).collect();
+        match source::signed(&wanted, self.layout).await {
+            Err(SourceError::Unavailable(problems)) => {
+                let told =
+                    problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())));
+                partial.leave_out(told);
+            }
+            found => drop(found?),
+        }
+        let graph = std::mem::take(&mut partial.graph);
+        Ok((read.prepared(graph), partial))
+    }
+
+    /// Reads all specs of `packages`, what is asked for of them, and what is known of earlier builds.
+    async fn read(&self, packages: &Packages, made: &MadeStages, goals: &Goals) -> Result<Read, PipelineError> {
+        let mut toolchain = self.toolchain(packages, made)?;
+        let specs = self.load(packages, &toolchain, Selection::All).await?;
+        self.tell_unreadable(&specs.failures, goals)?;
+        toolchain.provides.extend(graph::said_of_installed(&specs.packages, &toolchain.packages));
+        let selected = self.select(goals, &specs.packages, &toolchain.arch)?;
+        let checks = self.options.checks.select(packages, &specs)?;
+        Ok(Read { toolchain, specs, known: self.known()?, checks, selected })
+    }
+
+    /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
+    fn tell_unreadable(&self, failures: &[SpecFailure], goals: &Goals) -> Result<(), PipelineError> {
+        let is_goal = |failure: &&SpecFailure| match goals {
+            Goals::All => false,
+            Goals::Named(words) => {
+                words.iter().any(|word| failure.spec_path.file_stem().is_some_and(|stem| stem == word.as_str()))
+            }
+        };
+        let asked: Vec<SpecFailure> = failures.iter().filter(is_goal).cloned().collect();
+        if !asked.is_empty() {
+            return Err(PipelineError::Unreadable(asked));
+        }
+        for failure in failures {
+            (self.report)(Event::Warning { text: format!("{failure}\n  it is left out") });
+        }
+        Ok(())
+    }
+
+    /// For each of `configs`, image configurations, its name and the specs of which the image holds packages.
+    pub fn specs_of_images(
+        &self,
+        configs: &[PathBuf],
+        prepared: &Prepared,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, PipelineError> {
+        let known = self.known()?;
+        let inputs = graph::Inputs {
+            specs: &prepared.specs.packages,
+            given: &prepared.toolchain.provides,
+            installed: &prepared.toolchain.packages,
+            known: &known,
+            checked: &BTreeSet::new(),
+        };
+        let mut held = BTreeMap::new();
+        for path in configs {
+            let config = image::config::read(path).map_err(ImageError::from)?;
+            let wanted = image::packages::wanted(&config, &prepared.toolchain.arch);
+            held.insert(config.name, graph::specs_held(&wanted, inputs)?);
+        }
+        Ok(held)
+    }
+
+    /// Headers of the RPMs in the repository.
+    fn known(&self) -> Result<Vec<RpmHeader>, PipelineError> {
+        Ok(self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect())
+    }
+
+    /// What RPM makes of the specs of `packages`.
+    pub async fn load(
+        &self,
+        packages: &Packages,
+        toolchain: &Toolchain,
+        selection: Selection<'_>,
+    ) -> Result<LoadedSpecs, PipelineError> {
+        let loader = Loader {
+            engine: self.engine,
+            toolchain,
+            layout: self.layout,
+            jobs: self.options.jobs,
+            report: self.report,
+            cancel: self.cancel,
+        };
+        let specs = spec::load(&loader, &packages.specs, selection).await?;
+        for Shadowed { name, taken, left_out } in &specs.shadowed {
+            let (taken, left_out) = (taken.display(), left_out.display());
+            let text = format!("`{name}` is there twice: `{taken}` counts, `{left_out}` is left out");
+            (self.report)(Event::Warning { text });
+        }
+        Ok(specs)
+    }
+}
