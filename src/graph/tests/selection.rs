@@ -141,7 +141,7 @@ fn what_cannot_be_built_is_left_out_with_all_that_needs_it() {
         [
             "a: no package provides `nothing-has-this`",
             "b: it needs `a`, which cannot be built",
-            "c: it needs `a`, which cannot be built",
+            "c: it needs `b`, which cannot be built",
             "e: it is in a ring of builds",
             "f: it is in a ring of builds",
         ]
