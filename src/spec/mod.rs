@@ -109,9 +109,10 @@ pub async fn load(
     folders: &[PathBuf],
     selection: Selection<'_>,
 ) -> Result<LoadedSpecs, SpecError> {
-    let Found { mut open, shadowed, mut cache, mut versions } = prepare(loader, folders).await?;
+    let Found { mut open, mut shadowed, mut cache, mut versions } = prepare(loader, folders).await?;
     if let Selection::Named(names) = selection {
         open = versions::selected(open, names, versions.as_ref());
+        shadowed.retain(|file| names.iter().any(|name| file.name == format!("{name}.spec")));
     }
     let all = open.len();
     let mut done: Vec<(KeyedSpec, Outcome)> = Vec::with_capacity(all);
