@@ -44,7 +44,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         "{} to build, {} if a dependency changes, {} up to date; about {:.0} s of builds, {:.0} s one after another at least",
         count(State::ToBuild),
         count(State::IfDependencyChanges),
-        count(State::UpToDate),
+        // Those that the solver refuses have a line of their own and nothing to do.
+        count(State::UpToDate).saturating_sub(preview.unsolvable.len() + preview.check_failed.len()),
         // The sum of nothing is -0.
         preview.plan.total_seconds + 0.0,
         preview.plan.critical_seconds + 0.0
