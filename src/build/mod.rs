@@ -51,7 +51,7 @@ pub use outcome::{Failure, Outcome, Summary};
 pub use phase::{Phase, lines_of};
 pub use preview::{Preview, preview};
 pub use run::build_all;
-pub use shell::{Shell, ShellEnd, shell};
+pub use shell::{Connection, Shell, ShellEnd, shell};
 
 use crate::cache::{History, Store};
 use crate::engine::{Engine, Limits};

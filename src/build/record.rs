@@ -26,13 +26,13 @@ const COLUMNS: [&str; 10] =
 struct Record {
     version: u32,
     /// Sorted by spec.
-    packages: Vec<Entry>,
+    packages: Vec<Row>,
 }
 
 /// How one package ended.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Entry {
+struct Row {
     /// Name of the spec file without `.spec`.
     spec: String,
     /// Name, version and release.
@@ -82,14 +82,14 @@ pub(super) fn remove(layout: &Layout) -> Result<(), BuildError> {
 /// Writes both files.
 pub(super) fn write(context: &BuildContext<'_>, facts: &Facts<'_>) -> Result<(), BuildError> {
     let all = facts.summary.checks.iter();
-    let packages: Vec<Entry> = all.filter_map(|(spec, check)| package(context.layout, facts, (spec, *check))).collect();
+    let packages: Vec<Row> = all.filter_map(|(spec, check)| package(context.layout, facts, (spec, *check))).collect();
     let csv = csv(&packages);
     let layout = context.layout;
     let written = file::write_json(&layout.build_state_json(), &Record { version: VERSION, packages });
     written.and_then(|()| file::write(&layout.build_state_csv(), csv.as_bytes())).map_err(BuildError::Records)
 }
 
-fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult)) -> Option<Entry> {
+fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult)) -> Option<Row> {
     let name = package_name(facts.packages.get(spec)?);
     let (summary, result) = (facts.summary, facts.results.get(spec));
     let failure = summary.failed.get(spec);
@@ -106,7 +106,7 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
         _ => failure.map(|failure| failure.log.clone()),
     };
     let rpms = result.map(|result| result.rpms.as_slice()).unwrap_or_default().iter();
-    Some(Entry {
+    Some(Row {
         spec: spec.to_owned(),
         package: name,
         result: ended,
@@ -121,7 +121,7 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
 }
 
 /// The packages as RFC 4180 wants them: a header, lines that end with CR LF; RPMs are separated by a space.
-fn csv(packages: &[Entry]) -> String {
+fn csv(packages: &[Row]) -> String {
     let mut text = COLUMNS.join(",") + "\r\n";
     for one in packages {
         let ended = match one.result {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn fields_with_commas_and_quotes_are_quoted() {
-        let package = |spec: &str, result, check, status: Option<&str>| Entry {
+        let package = |spec: &str, result, check, status: Option<&str>| Row {
             spec: spec.into(),
             package: format!("{spec}-1-1"),
             result,

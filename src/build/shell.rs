@@ -17,7 +17,7 @@ use super::resolve::{Resolution, Resolved, macros_of, resolve};
 use super::run::closure;
 use super::{BuildContext, BuildError, blocking, package_name, phase};
 use crate::cache::{FailedBuild, StoredResult, file};
-use crate::engine::{Exit, ImageId, Limits, Session, Stream};
+use crate::engine::{Exit, ImageId, Limits, Session, Stream, Terminal};
 use crate::event::Event;
 use crate::graph::BuildGraph;
 use crate::spec::SourcePackage;
@@ -25,13 +25,21 @@ use crate::spec::SourcePackage;
 const SCRIPT: (&str, &str) = ("shell.sh", include_str!("shell.sh"));
 
 /// What is started in the container.
-pub struct Shell<'a> {
+pub struct Shell<'a, 'c> {
     /// The spec.
     pub spec: &'a str,
     /// Program and arguments.
     pub command: &'a [String],
-    /// Gets what it writes.
-    pub output: &'a mut (dyn FnMut(Stream, &[u8]) + Send),
+    /// What it is connected to.
+    pub connection: Connection<'c>,
+}
+
+/// What a program is connected to.
+pub enum Connection<'a> {
+    /// Takes what it writes; it reads nothing.
+    Output(&'a mut (dyn FnMut(Stream, &[u8]) + Send)),
+    /// A terminal, which is asked for in the moment before the program starts.
+    Terminal(Box<dyn FnOnce() -> Terminal<'a> + Send + 'a>),
 }
 
 /// How it went.
@@ -49,7 +57,7 @@ pub enum ShellEnd {
 pub async fn shell(
     context: &BuildContext<'_>,
     graph: &BuildGraph,
-    mut shell: Shell<'_>,
+    shell: Shell<'_, '_>,
 ) -> Result<ShellEnd, BuildError> {
     let no_spec = || BuildError::NoSpec { spec: shell.spec.to_owned() };
     let package = context.specs.iter().find(|package| package.spec == shell.spec).ok_or_else(no_spec)?;
@@ -63,7 +71,7 @@ pub async fn shell(
     tell(context, package, &resolved)?;
     let folder = context.layout.work().join("shell").join(&package.spec);
     let at = folder.clone();
-    let ended = in_folder(context, package, (&resolved, &folder), &mut shell).await;
+    let ended = in_folder(context, package, (&resolved, &folder), shell).await;
     let removed = blocking(move || file::remove_folder(&at)).await.map_err(BuildError::Records);
     let ended = ended?;
     removed.map(|()| ended)
@@ -108,7 +116,7 @@ async fn in_folder(
     context: &BuildContext<'_>,
     package: &SourcePackage,
     (resolved, folder): (&Resolved, &std::path::Path),
-    shell: &mut Shell<'_>,
+    shell: Shell<'_, '_>,
 ) -> Result<ShellEnd, BuildError> {
     let name = package_name(package);
     let fault = |source| BuildError::Store { package: name.clone(), source };
@@ -135,9 +143,18 @@ async fn in_folder(
     add_script(&inputs, SCRIPT.0, SCRIPT.1)?;
     add_script(&inputs, "rpmmacros", &rpmmacros(&build))?;
     let argv = ["/bin/sh".to_owned(), format!("{INPUTS}/{}", SCRIPT.0), format!("{}.spec", package.spec)];
-    let spec = in_buildroot(&build, argv.into_iter().chain(shell.command.iter().cloned()).collect())?;
-    let session = Session { output: &mut *shell.output, collect: None, cancel: context.cancel };
-    let exit = context.engine.run(&spec, session).await;
+    let mut spec = in_buildroot(&build, argv.into_iter().chain(shell.command.iter().cloned()).collect())?;
+    let exit = match shell.connection {
+        Connection::Output(output) => {
+            let session = Session { output, collect: None, cancel: context.cancel };
+            context.engine.run(&spec, session).await
+        }
+        Connection::Terminal(terminal) => {
+            // What nearly every terminal understands.
+            spec.env.insert("TERM".to_owned(), "xterm".to_owned());
+            context.engine.attach(&spec, terminal(), context.cancel).await
+        }
+    };
     exit.map(ShellEnd::Exited).map_err(|source| BuildError::Engine { package: name, source })
 }
 

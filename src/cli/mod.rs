@@ -20,6 +20,7 @@ mod run;
 mod shell;
 mod sources;
 mod specs;
+mod terminal;
 mod toolchain;
 mod verdict;
 
@@ -113,7 +114,7 @@ enum Command {
     Changed(changed::Args),
     /// Shows the log of a package's last build
     Logs(logs::Args),
-    /// Runs a program where a package is built
+    /// Opens a shell where a package is built
     Shell(shell::Args),
     /// Boots a disk image in QEMU, logs in and looks around
     BootTest(boot_test::Args),

@@ -1,32 +1,39 @@
-//! `drydock shell`: a program where a package is built.
+//! `drydock shell`: a terminal, or a program, where a package is built.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use super::fault::Fault;
 use super::options::BuildArgs;
+use super::terminal::{self, RawMode};
 use super::{Project, project, verdict};
-use crate::build::ShellEnd;
+use crate::build::{Connection, ShellEnd};
 use crate::engine::{Exit, Stream};
 use crate::event::Event;
 use crate::pipeline::{InShell, ShellOutcome};
 
-/// Runs a program in a package's build container, with its sources unpacked; everything is thrown away at the end
+/// Opens a shell in a package's build container, with its sources unpacked; everything is thrown away at the end
 #[derive(clap::Args)]
-#[command(after_help = "Example: drydock shell zlib -- rpmbuild -bc --noprep ../../SOURCES/zlib.spec\n\n\
+#[command(
+    after_help = "Examples: drydock shell zlib\n          drydock shell zlib -- rpmbuild -bc --noprep ../../SOURCES/zlib.spec\n\n\
     The container is that of the build: after a failed one, with the same inputs. Exit code: that of the program, \
-    128 and the signal that killed it.")]
+    128 and the signal that killed it."
+)]
 pub(super) struct Args {
     /// Name of the spec file without `.spec`, or of a package that it makes
     name: String,
-    /// Program and arguments, without a terminal
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// Program and arguments, which get no terminal; a shell with a terminal when none is given
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
     #[command(flatten)]
     build: BuildArgs,
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    if args.command.is_empty() && !terminal::is_there() {
+        let hint = "give it a command: `drydock shell NAME -- COMMAND`".to_owned();
+        return Err(Fault::usage("a shell needs a terminal as standard input and output").with_hint(Some(hint)));
+    }
     let pipeline = project.pipeline()?;
     let packages = project::packages_of(&pipeline)?;
     let _lock = project.lock()?;
@@ -35,9 +42,22 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let report = |event: Event| project.tell(&event);
     let runner = project.runner(&engine, &store, &report, args.build.options());
     let made = runner.stages(&pipeline.stages).await?;
-    let mut output = pass_on;
-    let shell = InShell { name: &args.name, command: &args.command, output: &mut output };
-    match runner.shell(packages, &made, shell).await? {
+    let (mut output, mut screen) = (pass_on, |bytes: &[u8]| pass_on(Stream::Stdout, bytes));
+    // Outlives the shell: the terminal gets its mode back when this function ends.
+    let mut raw = None;
+    let connection = if args.command.is_empty() {
+        Connection::Terminal(Box::new(|| {
+            project.printer.close();
+            raw = RawMode::enter().inspect_err(|error| tracing::warn!(%error, "the terminal stays as it is")).ok();
+            terminal::connect(&mut screen)
+        }))
+    } else {
+        Connection::Output(&mut output)
+    };
+    let shell = InShell { name: &args.name, command: &args.command, connection };
+    let outcome = runner.shell(packages, &made, shell).await;
+    drop(raw);
+    match outcome? {
         ShellOutcome::Ended(ShellEnd::Exited(exit)) => code(exit),
         ShellOutcome::Ended(ShellEnd::NoBuildroot(lines)) => {
             let lines: Vec<String> = lines.iter().map(|line| format!("  | {line}")).collect();

@@ -9,6 +9,7 @@ mod collect;
 mod embedded;
 mod error;
 mod spec;
+mod terminal;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ pub use error::EngineError;
 pub use spec::{
     Capabilities, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath, Stream, User,
 };
+pub use terminal::{Terminal, TerminalSize};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -190,6 +192,19 @@ impl Engine {
         match self.backend().await? {
             Backend::Api(api) => api.run(spec, session).await,
             Backend::Embedded(embedded) => embedded.run(spec, session).await,
+        }
+    }
+
+    /// Like [`Engine::run`], with `terminal` as the program's standard input, output and error.
+    pub async fn attach(
+        &self,
+        spec: &ContainerSpec,
+        terminal: Terminal<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, EngineError> {
+        match self.backend().await? {
+            Backend::Api(api) => api.attach(spec, terminal, cancel).await,
+            Backend::Embedded(embedded) => embedded.attach(spec, terminal, cancel).await,
         }
     }
 

@@ -3,9 +3,8 @@
 use super::config::Packages;
 use super::error::PipelineError;
 use super::runner::{MadeStages, Runner};
-use crate::build::{self, Shell, ShellEnd, Summary};
+use crate::build::{self, Connection, Shell, ShellEnd, Summary};
 use crate::cache;
-use crate::engine::Stream;
 use crate::graph::{Goals, GraphError, spec_named};
 
 /// What is started, and where its output goes.
@@ -14,8 +13,8 @@ pub struct InShell<'a> {
     pub name: &'a str,
     /// Program and arguments.
     pub command: &'a [String],
-    /// Gets what it writes.
-    pub output: &'a mut (dyn FnMut(Stream, &[u8]) + Send),
+    /// What it is connected to.
+    pub connection: Connection<'a>,
 }
 
 /// How it went.
@@ -52,7 +51,7 @@ impl Runner<'_> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let options = self.build_options(&prepared);
         let context = self.context(&prepared, &sources, (&store, &history, &repo, &options));
-        let shell = Shell { spec: &spec, command: wanted.command, output: wanted.output };
+        let shell = Shell { spec: &spec, command: wanted.command, connection: wanted.connection };
         Ok(ShellOutcome::Ended(build::shell(&context, &prepared.graph, shell).await?))
     }
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use drydock::digest::Sha256;
-use drydock::engine::{Exit, ImageId, Mount, Session, Stream, User};
+use drydock::engine::{Exit, ImageId, Mount, Session, Stream, Terminal, TerminalSize, User};
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -110,6 +110,28 @@ scenarios! {
         assert_ne!(bench.run(&spec).await.exit, Exit::Code(0));
         spec.limits.pids = Some(60);
         assert_eq!(bench.run(&spec).await.stdout, "all\n");
+    }
+
+    async fn a_terminal_is_the_programs_own(bench) {
+        let before = bench.traces();
+        let script = "test -t 0 && test -t 1 && test -t 2 && echo all; until test \"$(stty size 2>&1)\" = '30 100'; do sleep 0.1; done; \
+             echo ask >/dev/tty; read line; echo got $line; until test \"$(stty size 2>&1)\" = '40 120'; do sleep 0.1; done; exit 7";
+        let (keys, typed) = tokio::sync::mpsc::channel(8);
+        let (resize, size) = tokio::sync::watch::channel(TerminalSize { rows: 30, columns: 100 });
+        let mut seen = String::new();
+        let mut screen = |bytes: &[u8]| {
+            seen.push_str(&String::from_utf8_lossy(bytes));
+            if seen.ends_with("ask\r\n") {
+                keys.try_send(b"typed\r".to_vec()).unwrap();
+                resize.send_replace(TerminalSize { rows: 40, columns: 120 });
+            }
+        };
+        let cancel = CancellationToken::new();
+        let terminal = Terminal { keys: typed, screen: &mut screen, size };
+        let exit = bench.engine.attach(&bench.shell(script), terminal, &cancel).await.unwrap();
+        assert_eq!(exit, Exit::Code(7), "{seen}");
+        assert_eq!(seen, "all\r\nask\r\ntyped\r\ngot typed\r\n");
+        Traces::settle(&before, || bench.traces());
     }
 
     async fn a_cancelled_run_leaves_nothing(bench) {

@@ -18,6 +18,7 @@ mod record;
 mod request;
 mod run;
 mod socket;
+mod terminal;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -27,6 +28,7 @@ use std::sync::OnceLock;
 use bollard::Docker;
 use bollard::models::SystemInfoCgroupVersionEnum;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
+use tokio_util::sync::CancellationToken;
 
 pub use error::ApiError;
 pub(super) use socket::Flavor;
@@ -39,7 +41,7 @@ use self::run::Run;
 use self::socket::SocketOwner;
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
-use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Places, Session, Transfer};
+use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Places, Session, Terminal, Transfer};
 
 /// A connected Docker or Podman.
 pub(super) struct Api {
@@ -94,6 +96,16 @@ impl Api {
     /// See [`Engine::run`](super::Engine::run).
     pub(super) async fn run(&self, spec: &ContainerSpec, session: Session<'_>) -> Result<Exit, EngineError> {
         Run::new(self, spec, None).carry_out(session).await
+    }
+
+    /// See [`Engine::attach`](super::Engine::attach).
+    pub(super) async fn attach(
+        &self,
+        spec: &ContainerSpec,
+        terminal: Terminal<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, EngineError> {
+        Run::new(self, spec, None).with_terminal().attach_terminal(terminal, cancel).await
     }
 
     /// See [`Engine::derive`](super::Engine::derive). The configuration that counts is the image's environment: command,

@@ -54,6 +54,8 @@ pub(super) struct Given<'a> {
     pub(super) token: &'a str,
     /// Who gets the request.
     pub(super) flavor: Flavor,
+    /// True when the program gets a terminal.
+    pub(super) has_terminal: bool,
 }
 
 /// The request.
@@ -69,10 +71,11 @@ pub(super) fn body(spec: &ContainerSpec, given: &Given<'_>) -> ContainerCreateBo
         cmd: Some(arguments(spec, given)),
         working_dir: Some(spec.workdir.as_str().to_owned()),
         labels: Some(given.labels.clone()),
-        // `init` waits for a byte.
-        attach_stdin: Some(true),
+        tty: Some(given.has_terminal),
+        // `init` waits for a byte, and a terminal takes what is typed.
         open_stdin: Some(true),
         stdin_once: Some(true),
+        attach_stdin: Some(true),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(host_config(spec, given)),

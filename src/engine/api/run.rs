@@ -38,13 +38,15 @@ const MEMORY_QUESTIONS: u32 = 10;
 
 /// One run of a container.
 pub(super) struct Run<'a> {
-    api: &'a Api,
-    spec: &'a ContainerSpec,
+    pub(super) api: &'a Api,
+    pub(super) spec: &'a ContainerSpec,
     /// Under which the container is kept.
     keep: Option<Sha256>,
-    name: String,
-    token: String,
-    leftovers: Leftovers,
+    pub(super) name: String,
+    pub(super) token: String,
+    pub(super) leftovers: Leftovers,
+    /// True when its program gets a terminal.
+    has_terminal: bool,
 }
 
 /// What the engine and `init` say at the end.
@@ -59,7 +61,12 @@ impl<'a> Run<'a> {
         let token = api.token();
         let name = format!("drydock-{}", &token[..16]);
         let token = Sha256::of_bytes(token.as_bytes()).to_string()[..super::record::TOKEN_BYTES].to_owned();
-        Self { api, spec, keep, name, token, leftovers: Leftovers::new(api.docker.clone()) }
+        Self { api, spec, keep, name, token, leftovers: Leftovers::new(api.docker.clone()), has_terminal: false }
+    }
+
+    /// The run whose program gets a terminal.
+    pub(super) fn with_terminal(self) -> Self {
+        Self { has_terminal: true, ..self }
     }
 
     /// Carries it out and cleans up.
@@ -103,7 +110,7 @@ impl<'a> Run<'a> {
         Ok(exit)
     }
 
-    async fn create(&mut self, ready: &Ready, cancel: &CancellationToken) -> Result<(), ApiError> {
+    pub(super) async fn create(&mut self, ready: &Ready, cancel: &CancellationToken) -> Result<(), ApiError> {
         let inputs = Inputs::of(self.spec, &self.api.init)?;
         match self.api.way() {
             Some(Way::Mount) => self.create_with(ready, &inputs.mounted()).await,
@@ -148,7 +155,8 @@ impl<'a> Run<'a> {
             labels.insert(MOUNTED.to_owned(), json(&self.spec.mounts.iter().map(guest).collect::<Vec<_>>()));
         }
         let (image, environment, token) = (&*ready.id, &*ready.environment, &*self.token);
-        let given = Given { image, environment, inputs, labels, token, flavor: self.api.flavor };
+        let flavor = self.api.flavor;
+        let given = Given { image, environment, inputs, labels, token, flavor, has_terminal: self.has_terminal };
         let body = request::body(self.spec, &given);
         tracing::debug!(container = self.name, image, argv = ?self.spec.argv, mounts = ?inputs, "making a container");
         self.leftovers.note(Leftover::Container(self.name.clone()));
@@ -160,14 +168,14 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    async fn attach(&self) -> Result<AttachContainerResults, ApiError> {
-        let options =
-            AttachContainerOptionsBuilder::default().stdin(true).stdout(true).stderr(true).stream(true).build();
+    pub(super) async fn attach(&self) -> Result<AttachContainerResults, ApiError> {
+        let options = AttachContainerOptionsBuilder::default().stdin(true).stdout(true);
+        let options = options.stderr(true).stream(true).build();
         let attached = self.api.docker.attach_container(&self.name, Some(options)).await;
         attached.map_err(ApiError::request("attach to the container", &self.name))
     }
 
-    async fn start(&self) -> Result<(), ApiError> {
+    pub(super) async fn start(&self) -> Result<(), ApiError> {
         let started = self.api.docker.start_container(&self.name, None).await;
         started.map_err(ApiError::request("start the container", &self.name))
     }
@@ -206,7 +214,7 @@ impl<'a> Run<'a> {
         Ok(Ended { record, code })
     }
 
-    async fn wait(&self) -> Result<i64, ApiError> {
+    pub(super) async fn wait(&self) -> Result<i64, ApiError> {
         let lost = |source| ApiError::Lost { container: self.name.clone(), source };
         match self.api.docker.wait_container(&self.name, None).try_next().await {
             Ok(Some(answer)) => Ok(answer.status_code),

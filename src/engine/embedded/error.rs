@@ -34,6 +34,9 @@ pub enum SandboxError {
         /// Its status.
         status: String,
     },
+    /// There is no terminal for the program.
+    #[error("cannot make a terminal for the container")]
+    Terminal(#[source] io::Error),
     /// The conversation with the helper process failed.
     #[error("cannot talk to the helper process")]
     Talk(#[source] io::Error),

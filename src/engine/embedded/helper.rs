@@ -4,6 +4,7 @@
 //! its container; when the helper dies, the kernel kills the container.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as BlockingSocket;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -28,10 +29,12 @@ pub(super) struct Helper {
 }
 
 /// What becomes of a helper's standard output and error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Output {
     Ignored,
     Piped,
+    /// They are this terminal.
+    Terminal(OwnedFd),
 }
 
 /// A helper at work. It ends its container and itself when this value is dropped, since its socket closes then.
@@ -46,12 +49,18 @@ impl Helper {
         let (ours, theirs) = BlockingSocket::pair().map_err(SandboxError::Talk)?;
         ours.set_nonblocking(true).map_err(SandboxError::Talk)?;
         let socket = BufReader::new(UnixStream::from_std(ours).map_err(SandboxError::Talk)?);
-        let stdio = || if output == Output::Piped { Stdio::piped() } else { Stdio::null() };
+        let stdio = || match &output {
+            Output::Ignored => Ok(Stdio::null()),
+            Output::Piped => Ok(Stdio::piped()),
+            Output::Terminal(terminal) => terminal.try_clone().map(Stdio::from).map_err(SandboxError::Terminal),
+        };
         let mut command = Command::new(&self.program);
-        command.arg(ARGUMENT).env_clear().stdin(std::os::fd::OwnedFd::from(theirs)).stdout(stdio()).stderr(stdio());
+        command.arg(ARGUMENT).env_clear().stdin(OwnedFd::from(theirs)).stdout(stdio()?).stderr(stdio()?);
         // In a process group of its own, so that Ctrl-C reaches Drydock alone, which then ends the container in order.
         let child = command.process_group(0).spawn();
         let child = child.map_err(|source| SandboxError::Start { program: self.program.clone(), source })?;
+        // The terminal is over when nobody has it any more.
+        drop((command, output));
         let mut running = Running { child, socket };
         running.send_job(&Job { privilege: self.identity.privilege(), task }).await?;
         match running.reply().await? {

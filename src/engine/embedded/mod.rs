@@ -23,6 +23,7 @@ mod helper;
 mod identity;
 mod image;
 mod inside;
+mod pty;
 mod run;
 mod task;
 mod watch;
@@ -37,8 +38,9 @@ use helper::{Helper, Output};
 use identity::Identity;
 pub use inside::sandbox_main;
 use task::{Fault, Reply, Task};
+use tokio_util::sync::CancellationToken;
 
-use super::{ContainerSpec, EngineError, Exit, Home, ImageId, Limits, Session};
+use super::{ContainerSpec, EngineError, Exit, Home, ImageId, Limits, Session, Terminal};
 use crate::digest::Sha256;
 use crate::oci::{OciError, Store};
 
@@ -81,6 +83,15 @@ impl Embedded {
 
     pub(super) async fn run(&self, spec: &ContainerSpec, session: Session<'_>) -> Result<Exit, EngineError> {
         run::Run::new(self, spec, None)?.carry_out(session).await
+    }
+
+    pub(super) async fn attach(
+        &self,
+        spec: &ContainerSpec,
+        terminal: Terminal<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, EngineError> {
+        run::Run::new(self, spec, None)?.attach(terminal, cancel).await
     }
 
     pub(super) async fn derive(

@@ -4,16 +4,21 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::cgroup::Cgroup;
 use super::folders::ContainerFolder;
 use super::helper::{Helper, Output, Running};
 use super::image::Stack;
+use super::pty::Pty;
 use super::task::{Changes, Container, GuestMount, GuestNetwork, Reply, Task};
 use super::watch::Watch;
 use super::{Embedded, SandboxError, off_the_async_threads};
 use crate::digest::Sha256;
 use crate::engine::collect::unpack;
-use crate::engine::{Capabilities, Collect, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Session, User};
+use crate::engine::{
+    Capabilities, Collect, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Session, Terminal, User,
+};
 
 /// A time limit for those who want none; tokio counts no longer.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
@@ -127,6 +132,47 @@ impl<'a> Run<'a> {
         Ok(ended.exit)
     }
 
+    /// Like [`Run::carry_out`], with `terminal` in place of the program's streams.
+    pub(super) async fn attach(
+        self,
+        mut terminal: Terminal<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, EngineError> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok(Exit::Cancelled),
+            unpacked = self.engine.unpack(&self.stack) => unpacked?,
+        }
+        let mut live = Live::new(self.engine, &self.spec.limits)?;
+        let outcome = self.live_with_terminal(&mut live, &mut terminal, cancel).await;
+        live.end().await;
+        outcome
+    }
+
+    async fn live_with_terminal(
+        &self,
+        live: &mut Live,
+        terminal: &mut Terminal<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Exit, EngineError> {
+        let size = *terminal.size.borrow_and_update();
+        let (pty, theirs) = Pty::open(size)?;
+        let container = Container { has_terminal: true, ..self.container(live, None) };
+        let task = Task::Run(Box::new(container));
+        let running = self.engine.helper.start(task, Output::Terminal(theirs), &live.cgroup).await?;
+        let limit = self.spec.limits.timeout.unwrap_or(FOREVER);
+        let mut watch = Watch { cgroup: &live.cgroup, limit, output: &mut |_, _| () };
+        let follow = watch.follow(live.running.insert(running), cancel.cancelled());
+        // All processes of the container are gone when it has ended, and its last words are read then.
+        let (ended, shown) = tokio::join!(follow, pty.serve(terminal));
+        let ended = ended?;
+        shown.map_err(SandboxError::Terminal)?;
+        if let Some(running) = live.running.take() {
+            take_files(running, None).await?;
+        }
+        Ok(ended.exit)
+    }
+
     async fn keep_changes(&self, key: Sha256, folder: &ContainerFolder) -> Result<(), SandboxError> {
         let (folders, image, path) = (self.engine.folders.clone(), self.stack.description(), folder.path.clone());
         off_the_async_threads(move || folders.keep_derived(key, &path, &image)).await?;
@@ -161,6 +207,7 @@ impl<'a> Run<'a> {
             own_pids: spec.limits.pids.filter(|_| !cgroup.limits_pids()),
             collect: collect.map(|collect| collect.from.as_str().to_owned()),
             changes: if self.keep.is_some() { Changes::Keep } else { Changes::Remove },
+            has_terminal: false,
         }
     }
 }
@@ -186,6 +233,7 @@ impl Embedded {
             own_pids: None,
             collect: None,
             changes: Changes::Remove,
+            has_terminal: false,
         };
         let mut running =
             self.helper.start(Task::Run(Box::new(container)), Output::Ignored, &Cgroup::default()).await?;

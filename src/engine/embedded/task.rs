@@ -83,6 +83,8 @@ pub(super) struct Container {
     pub(super) collect: Option<String>,
     /// What becomes of the changes.
     pub(super) changes: Changes,
+    /// True when the helper's standard output is a terminal, which is to be the program's.
+    pub(super) has_terminal: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -41,6 +41,13 @@
     mov rdi, rsp
     mov ecx, 4
     rep movsq
+    mov eax, 16                     // ioctl(0, TCGETS, …): a terminal is the program's own
+    xor edi, edi
+    mov esi, 0x5401
+    lea rdx, [rsp - 128]
+    syscall
+    test eax, eax
+    jz 15f
 14: lea rsi, [rsp + 40]             // read(0, …, 1): a byte comes when Drydock reads the output, the end when it is gone
     xor edi, edi
     mov edx, 1
@@ -65,7 +72,7 @@
     mov edi, ebx
     mov eax, 3
     syscall
-    mov eax, 58                     // vfork
+15: mov eax, 58                     // vfork
     syscall
     test eax, eax
     jz 20f

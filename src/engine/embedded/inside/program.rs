@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -44,11 +45,15 @@ const OUT_OF_MEMORY_SCORE: &str = "500";
 pub(super) fn start(container: &Container, person: &Person) -> Result<Infallible, Fault> {
     enter_workdir(&container.workdir)?;
     setsid().at(Step::Program, &container.argv[0])?;
+    if container.has_terminal {
+        rustix::process::ioctl_tiocsctty(io::stdout()).at(Step::Program, &container.argv[0])?;
+    }
     set_limits(container)?;
     let wanted = wanted_capabilities(container)?;
     rustix::thread::set_no_new_privs(true).at(Step::Capability, "none")?;
     let has_none = person.uid != 0;
     bound(if has_none { CapabilitySet::empty() } else { wanted })?;
+    own_streams(container, person)?;
     become_person(person)?;
     if !has_none {
         let sets = CapabilitySets { effective: wanted, permitted: wanted, inheritable: CapabilitySet::empty() };
@@ -103,11 +108,20 @@ fn bound(wanted: CapabilitySet) -> Result<(), Fault> {
     Ok(())
 }
 
+/// So that the user can open /dev/stdout, which is a pipe of Drydock's user.
+fn own_streams(container: &Container, person: &Person) -> Result<(), Fault> {
+    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+    if container.has_terminal {
+        // A terminal has a group that a user namespace may not know; /dev/tty can be opened all the same.
+        let _ = fchown(io::stdout(), Some(uid), None);
+        return Ok(());
+    }
+    fchown(io::stdout(), Some(uid), Some(gid)).at(Step::User, &person.name)?;
+    fchown(io::stderr(), Some(uid), Some(gid)).at(Step::User, &person.name)
+}
+
 fn become_person(person: &Person) -> Result<(), Fault> {
     let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
-    // So that the user can open /dev/stdout, which is a pipe of Drydock's user.
-    fchown(io::stdout(), Some(uid), Some(gid)).at(Step::User, &person.name)?;
-    fchown(io::stderr(), Some(uid), Some(gid)).at(Step::User, &person.name)?;
     let groups: Vec<Gid> = person.groups.iter().copied().map(Gid::from_raw).collect();
     setgroups(&groups).at(Step::User, &person.name)?;
     setresgid(gid, gid, gid).at(Step::User, &person.name)?;
@@ -119,8 +133,13 @@ fn exec(container: &Container, person: &Person) -> Result<Infallible, Fault> {
     let path = container.env.iter().find(|(key, _)| key == "PATH").map_or("", |(_, path)| path);
     let program = find(name, path)?;
     File::open("/dev/null").at(Step::Program, name)?;
+    let stdin = if container.has_terminal {
+        Stdio::from(io::stdout().as_fd().try_clone_to_owned().at(Step::Program, name)?)
+    } else {
+        Stdio::null()
+    };
     let mut command = Command::new(program);
-    command.arg0(name).args(arguments).env_clear().env("HOME", &person.home).stdin(Stdio::null());
+    command.arg0(name).args(arguments).env_clear().env("HOME", &person.home).stdin(stdin);
     command.envs(container.env.iter().map(|(key, value)| (key, value)));
     Err(command.exec()).at(Step::Program, name)
 }
