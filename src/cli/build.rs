@@ -15,7 +15,6 @@ use crate::pipeline::CheckedPackages;
 #[command(after_help = "Example: drydock build kmod --specs-dir SPECS")]
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make
-    #[arg(required_unless_present_any = ["all", "image", "rebuild"])]
     names: Vec<String>,
     /// Builds every spec
     #[arg(long, conflicts_with = "names")]
@@ -31,6 +30,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    if !args.all && args.names.is_empty() && args.image.is_empty() && args.build.rebuild.is_empty() {
+        let hint = "name packages, as in `drydock build kmod`; `--all` builds every spec, `--image CONFIG` what an image \
+                    needs, `--rebuild NAME` a package whose result is at hand";
+        return Err(Fault::usage("nothing is asked for").with_hint(Some(hint.to_owned())));
+    }
     let pipeline = project.pipeline()?;
     let mut packages = project::packages_of(&pipeline)?.clone();
     let mut options = args.build.options();

@@ -152,23 +152,28 @@ impl BuildGraph {
         order
     }
 
-    /// Takes the specs `built` as built: what only they need leaves the run.
+    /// Takes the specs `built` as built: what only their builds need leaves the run.
     pub fn take_as_built(&mut self, built: &BTreeSet<String>) {
+        if built.is_empty() {
+            return;
+        }
+        let is_built = |node: &Node| matches!(node, Node::Build { spec } if built.contains(spec));
+        let graph = &self.requirements;
+        let mut open: Vec<_> = graph.node_indices().filter(|node| self.goals.contains(graph[*node].spec())).collect();
+        let mut reached: BTreeSet<_> = open.iter().copied().collect();
+        while let Some(node) = open.pop() {
+            if !is_built(&graph[node]) {
+                open.extend(graph.neighbors(node).filter(|next| reached.insert(*next)));
+            }
+        }
+        let kept: BTreeSet<&str> = reached.iter().map(|node| graph[*node].spec()).collect();
+        for needs in [&mut self.needs, &mut self.checks] {
+            needs.retain(|spec, _| kept.contains(spec.as_str()));
+        }
         for spec in built {
             self.needs.entry(spec.clone()).and_modify(BTreeSet::clear);
             self.checks.remove(spec);
         }
-        let (mut kept, mut open): (BTreeSet<String>, Vec<String>) =
-            (BTreeSet::new(), self.goals.iter().cloned().collect());
-        while let Some(spec) = open.pop() {
-            if kept.insert(spec.clone()) {
-                open.extend(
-                    [&self.needs, &self.checks].into_iter().filter_map(|needs| needs.get(&spec)).flatten().cloned(),
-                );
-            }
-        }
-        self.needs.retain(|spec, _| kept.contains(spec));
-        self.checks.retain(|spec, _| kept.contains(spec));
     }
 
     /// The specs whose builds have a package of `spec` in their buildroot.

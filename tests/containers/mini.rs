@@ -77,6 +77,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     the_first_run_builds_what_it_can(&mini);
     the_second_run_builds_only_what_failed(&mini);
     a_shell_is_where_a_build_failed(&mini);
+    an_ignored_package_stays_as_it_was(&mini);
     a_killed_run_loses_nothing(&mini);
     a_mended_package_frees_what_it_blocked(&mini);
     a_changed_comment_is_explained(&mini);
@@ -128,6 +129,28 @@ fn the_second_run_builds_only_what_failed(mini: &Mini) {
     let good = mini.run(&["build", "greet"]);
     assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
     assert!(stderr(&good).contains("0 built, 2 up to date"), "greet and what it needs: {}", stderr(&good));
+}
+
+fn an_ignored_package_stays_as_it_was(mini: &Mini) {
+    let spec = mini.path("SPECS/libgreet/libgreet.spec");
+    let text = std::fs::read_to_string(&spec).unwrap();
+    std::fs::write(&spec, text.replace("%build\n", "%build\nfalse\n")).unwrap();
+    let ignoring = mini.run(&["build", "greet", "--ignore", "libgreet"]);
+    assert_eq!(ignoring.status.code(), Some(0), "{}", stderr(&ignoring));
+    assert!(stderr(&ignoring).contains("0 built, 2 up to date"), "{}", stderr(&ignoring));
+    let failing = mini.run(&["build", "greet", "--retries", "1"]);
+    assert_eq!(failing.status.code(), Some(1), "{}", stderr(&failing));
+    assert!(
+        stderr(&failing).contains("failed in %build: exit status 1; trying again, 1 of 1 times"),
+        "{}",
+        stderr(&failing)
+    );
+    std::fs::write(&spec, text).unwrap();
+    let both = mini.run(&["build", "--rebuild", "greet", "--ignore", "greet"]);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
+    let never = mini.run(&["build", "blocked", "--ignore", "blocked"]);
+    assert_eq!(never.status.code(), Some(1), "{}", stderr(&never));
+    assert!(stderr(&never).contains("no result of an earlier build"), "{}", stderr(&never));
 }
 
 fn a_killed_run_loses_nothing(mini: &Mini) {

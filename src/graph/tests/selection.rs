@@ -1,5 +1,7 @@
 //! What is in a run, and what is not.
 
+use std::collections::BTreeSet;
+
 use super::{needs, specs};
 
 #[test]
@@ -15,6 +17,18 @@ fn a_goal_brings_what_its_packages_require() {
     let graph = distribution.named(&["app"]);
     assert_eq!(needs(&graph), "app:; data:; lib:", "to be built, but not before the goal");
     assert_eq!(graph.goals.into_iter().collect::<Vec<_>>(), ["app"]);
+}
+
+#[test]
+fn what_only_an_ignored_build_needs_is_left_out() {
+    let distribution =
+        specs(&["app: lib; app > data", "lib: gen, tool; lib > base", "data: tool", "gen:", "tool:", "base:"]);
+    let mut graph = distribution.named(&["app"]);
+    let before = needs(&graph);
+    graph.take_as_built(&BTreeSet::new());
+    assert_eq!(needs(&graph), before);
+    graph.take_as_built(&BTreeSet::from(["lib".to_owned()]));
+    assert_eq!(needs(&graph), "app: base lib; base:; data: tool; lib:; tool:", "data is installed with app");
 }
 
 #[test]
