@@ -54,7 +54,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     run.tell_foreign()?;
 
     let durations = context.history.durations().map_err(BuildError::Records)?;
-    let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources)));
+    let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
     let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
     let build = async |spec: &str| match packages.get(spec) {
         Some(package) => build_one(&run, package).await,
@@ -79,10 +79,10 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     Ok(summary)
 }
 
-/// The size of each spec's sources, where it can be had.
-fn source_bytes(sources: &Sources) -> BTreeMap<String, u64> {
+/// The size of the sources of each spec whose build was never measured, where it can be had.
+fn source_bytes(sources: &Sources, measured: &BTreeMap<String, Duration>) -> BTreeMap<String, u64> {
     let mut bytes = BTreeMap::new();
-    for ((spec, _), found) in &sources.files {
+    for ((spec, _), found) in sources.files.iter().filter(|((spec, _), _)| !measured.contains_key(spec)) {
         let size = std::fs::metadata(&found.path).map_or(0, |metadata| metadata.len());
         *bytes.entry(spec.clone()).or_default() += size;
     }

@@ -140,6 +140,7 @@ fn plain(path: &Path) -> PathBuf {
 mod tests {
     use super::super::git::Change;
     use super::*;
+    use crate::pipeline::Packages;
 
     #[test]
     fn files_belong_to_the_specs_of_their_folder() {
@@ -151,15 +152,7 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let gone = FileChange { path: root.join("gone/gone.spec"), before: None, change: Change::Deleted };
-        let packages = crate::pipeline::Packages {
-            toolchain: "t".into(),
-            specs: vec![root.clone()],
-            build: vec![],
-            check: BTreeSet::new(),
-            macros: BTreeMap::new(),
-            macro_files: vec![],
-            version_macros: None,
-        };
+        let packages = Packages { specs: vec![root.clone()], ..Packages::default() };
         let pipeline = Pipeline { name: "p".into(), stages: vec![], packages: Some(packages), images: None };
         let parts = Parts::new(&place.path().join("p.yaml"), &pipeline, &[gone]).unwrap();
         let of = |file: &str| {

@@ -2,6 +2,7 @@
 
 use super::parts::Parts;
 use super::*;
+use crate::pipeline::Packages;
 
 fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
@@ -15,15 +16,7 @@ fn dependants_and_images_follow_the_graph() {
     for spec in ["libc", "kmod", "app", "alone"] {
         std::fs::write(folder.join(format!("{spec}.spec")), "").unwrap();
     }
-    let packages = crate::pipeline::Packages {
-        toolchain: "t".into(),
-        specs: vec![folder],
-        build: vec![],
-        check: BTreeSet::new(),
-        macros: BTreeMap::new(),
-        macro_files: vec![],
-        version_macros: None,
-    };
+    let packages = Packages { specs: vec![folder], ..Packages::default() };
     let pipeline = Pipeline { name: "p".into(), stages: vec![], packages: Some(packages), images: None };
     let file = |path: &str, part: Part| ChangedFile {
         path: path.into(),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::bench::Bench;
 use super::fault::Fault;
 use super::options::BuildArgs;
 use super::{Project, project, verdict};
-use crate::event::Event;
 use crate::graph::Goals;
 use crate::pipeline::CheckedPackages;
 
@@ -46,10 +46,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     }
     options.wishes.images = args.image.iter().map(|path| project.folder.join(path)).collect();
     let _lock = project.lock()?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, options);
+    let bench = Bench::new(project)?;
+    let runner = bench.runner(options);
     let made = runner.stages(&pipeline.stages).await?;
     let goals = if args.all { Goals::All } else { Goals::Named(args.names) };
     let summary = runner.packages(&packages, &made, &goals).await?;

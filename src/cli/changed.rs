@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use super::bench::{Bench, Look};
 use super::fault::Fault;
-use super::{Project, goals, options, project};
+use super::{Project, goals};
 use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place, Range, Repository};
-use crate::event::Event;
 
 /// Says what a git change affects: specs, what needs them, and images
 #[derive(clap::Args)]
@@ -48,14 +48,10 @@ async fn follow(project: &Project, pipeline: &crate::pipeline::Pipeline, affecte
         let name = |path: &std::path::PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
         return Ok(affected.all(configs.iter().filter_map(name)));
     }
-    let packages = project::packages_of(pipeline)?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, options::looking());
-    let made = project.made(pipeline, &packages.toolchain, &store)?;
-    let prepared = runner.prepare(packages, &made, &goals::of(&[], packages)).await?;
-    let held = runner.specs_of_images(&configs, &prepared)?;
+    let bench = Bench::new(project)?;
+    let look = Look::at(&bench, pipeline)?;
+    let prepared = look.runner.prepare(look.packages, &look.made, &goals::of(&[], look.packages)).await?;
+    let held = look.runner.specs_of_images(&configs, &prepared)?;
     Ok(affected.by_graph(&prepared.graph, &held))
 }
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::bench::Bench;
 use super::fault::Fault;
 use super::{Project, options, project, verdict};
-use crate::event::Event;
 
 /// Makes disk images from image configurations and the packages in the output folder
 #[derive(clap::Args)]
@@ -20,10 +20,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let pipeline = project.pipeline()?;
     let images = project::images_of(&pipeline)?;
     let _lock = project.lock()?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, options::looking());
+    let bench = Bench::new(project)?;
+    let runner = bench.runner(options::looking());
     let made = runner.stages(&pipeline.stages).await?;
     let configs: Vec<PathBuf> = args.configs.iter().map(|path| project.folder.join(path)).collect();
     let assembled = runner.images(images, &configs, &made).await?;

@@ -2,6 +2,7 @@
 //!
 //! The environment, the current folder and the clock are read here and passed on.
 
+mod bench;
 mod boot_test;
 mod build;
 mod changed;

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use super::bench::{Bench, Look};
 use super::fault::Fault;
-use super::{FormatArg, Global, goals, options};
+use super::{FormatArg, Global, goals};
 use crate::build::Preview;
 use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
-use crate::event::{Event, Report};
+use crate::event::Event;
 use crate::graph::{Goals, Partial};
 use crate::layout::Layout;
 use crate::oci::Store;
-use crate::pipeline::{self, Images, MadeStages, Options, Packages, Pipeline, PipelineError, Prepared, Runner};
+use crate::pipeline::{self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared};
 use crate::report::Printer;
 use crate::spec::{self, LoadedSpecs, Selection};
 
@@ -111,28 +112,12 @@ impl Project {
         Home::new(store.clone(), self.layout.embedded())
     }
 
-    /// What runs the stages of a pipeline.
-    pub(super) fn runner<'a>(
-        &'a self,
-        engine: &'a Engine,
-        store: &'a Store,
-        report: Report<'a>,
-        options: Options,
-    ) -> Runner<'a> {
-        let archives = pipeline::host_archives();
-        Runner { engine, store, layout: &self.layout, archives, report, cancel: &self.cancel, options }
-    }
-
     /// Reads the pipeline's specs and orders what `names` need, without making any toolchain image.
     pub(super) async fn look(&self, names: &[String]) -> Result<Prepared, Fault> {
         let pipeline = self.pipeline()?;
-        let packages = packages_of(&pipeline)?;
-        let store = self.store()?;
-        let engine = self.engine(&store);
-        let report = |event: Event| self.tell(&event);
-        let runner = self.runner(&engine, &store, &report, options::looking());
-        let made = self.made(&pipeline, &packages.toolchain, &store)?;
-        Ok(runner.prepare(packages, &made, &goals::of(names, packages)).await?)
+        let bench = Bench::new(self)?;
+        let look = Look::at(&bench, &pipeline)?;
+        Ok(look.runner.prepare(look.packages, &look.made, &goals::of(names, look.packages)).await?)
     }
 
     /// What RPM makes of the specs in `folders`, or in the pipeline's, for `arch`; of all specs when `names` is empty.
@@ -149,17 +134,14 @@ impl Project {
         }
         let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
         goals::known(names, &all)?;
-        let store = self.store()?;
-        let engine = self.engine(&store);
-        let report = |event: Event| self.tell(&event);
-        let runner = self.runner(&engine, &store, &report, options::looking());
-        let made = self.made(&pipeline, &packages.toolchain, &store)?;
-        let mut toolchain = runner.toolchain(&packages, &made)?;
+        let bench = Bench::new(self)?;
+        let look = Look::at(&bench, &pipeline)?;
+        let mut toolchain = look.runner.toolchain(&packages, &look.made)?;
         if let Some(arch) = arch {
             arch.clone_into(&mut toolchain.arch);
         }
         let selection = if names.is_empty() { Selection::All } else { Selection::Named(names) };
-        let mut loaded = runner.load(&packages, &toolchain, selection).await?;
+        let mut loaded = look.runner.load(&packages, &toolchain, selection).await?;
         // Specs that are there for their versions only were not asked for.
         loaded.packages.retain(|package| names.is_empty() || names.contains(&package.spec));
         Ok(loaded)
@@ -168,32 +150,23 @@ impl Project {
     /// [`Project::look`], and what a run would do with each package.
     pub(super) async fn preview(&self, names: &[String]) -> Result<(Prepared, Preview), Fault> {
         let pipeline = self.pipeline()?;
-        let packages = packages_of(&pipeline)?;
-        let store = self.store()?;
-        let engine = self.engine(&store);
-        let report = |event: Event| self.tell(&event);
-        let runner = self.runner(&engine, &store, &report, options::looking());
-        let made = self.made(&pipeline, &packages.toolchain, &store)?;
-        let prepared = runner.prepare(packages, &made, &goals::of(names, packages)).await?;
-        let preview = runner.preview(&prepared).await?;
+        let bench = Bench::new(self)?;
+        let look = Look::at(&bench, &pipeline)?;
+        let prepared = look.runner.prepare(look.packages, &look.made, &goals::of(names, look.packages)).await?;
+        let preview = look.runner.preview(&prepared).await?;
         Ok((prepared, preview))
     }
 
     /// What a run would do with each package, and what stands in the way of those that cannot be built.
     pub(super) async fn preview_partly(&self, wanted: Wanted<'_>) -> Result<(Preview, Partial), Fault> {
         let pipeline = self.pipeline()?;
-        let packages = packages_of(&pipeline)?;
-        let store = self.store()?;
-        let engine = self.engine(&store);
-        let report = |event: Event| self.tell(&event);
-        let runner = self.runner(&engine, &store, &report, options::looking());
-        let made = self.made(&pipeline, &packages.toolchain, &store)?;
+        let bench = Bench::new(self)?;
+        let look = Look::at(&bench, &pipeline)?;
         let goals = match wanted {
             Wanted::All => Goals::All,
-            Wanted::Named(names) => goals::of(names, packages),
+            Wanted::Named(names) => goals::of(names, look.packages),
         };
-        let (prepared, partial) = runner.prepare_partly(packages, &made, &goals).await?;
-        Ok((runner.preview(&prepared).await?, partial))
+        Ok(look.runner.preview_partly(look.packages, &look.made, &goals).await?)
     }
 
     /// The stages that are made; `needed` must be one of them.

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::bench::Bench;
 use super::fault::Fault;
 use super::options::BuildArgs;
 use super::{Project, goals, verdict};
-use crate::event::Event;
 
 /// Runs a whole pipeline: toolchain image, packages, disk images
 #[derive(clap::Args)]
@@ -21,10 +21,8 @@ pub(super) struct Args {
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline_at(&args.file)?;
     let _lock = project.lock()?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, args.build.options());
+    let bench = Bench::new(project)?;
+    let runner = bench.runner(args.build.options());
     let made = runner.stages(&pipeline.stages).await?;
     if let Some(packages) = &pipeline.packages {
         let summary = runner.packages(packages, &made, &goals::of(&[], packages)).await?;

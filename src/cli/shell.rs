@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use super::bench::Bench;
 use super::fault::Fault;
 use super::options::BuildArgs;
 use super::terminal::{self, RawMode};
 use super::{Project, project, verdict};
 use crate::build::{Connection, ShellEnd};
 use crate::engine::{Exit, Stream};
-use crate::event::Event;
 use crate::pipeline::{InShell, ShellOutcome};
 
 /// Opens a shell in a package's build container, with its sources unpacked; everything is thrown away at the end
@@ -37,10 +37,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let pipeline = project.pipeline()?;
     let packages = project::packages_of(&pipeline)?;
     let _lock = project.lock()?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, args.build.options());
+    let bench = Bench::new(project)?;
+    let runner = bench.runner(args.build.options());
     let made = runner.stages(&pipeline.stages).await?;
     let (mut output, mut screen) = (pass_on, |bytes: &[u8]| pass_on(Stream::Stdout, bytes));
     // Outlives the shell: the terminal gets its mode back when this function ends.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::bench::Bench;
 use super::fault::Fault;
 use super::options::{self, SourceArgs};
 use super::{Project, goals, project};
@@ -27,12 +28,10 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let pipeline = project.pipeline()?;
     let packages = project::packages_of(&pipeline)?;
     let _lock = project.lock()?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
+    let bench = Bench::new(project)?;
     let mode = if args.update_signatures { SignatureMode::Update } else { args.sources.mode() };
     let options = crate::pipeline::Options { source_urls: args.sources.source_urls, ..options::looking() };
-    let runner = project.runner(&engine, &store, &report, options);
+    let runner = bench.runner(options);
     let made = runner.stages(&pipeline.stages).await?;
     let toolchain = runner.toolchain(packages, &made)?;
     let all = spec::names(&packages.specs).map_err(PipelineError::from)?;

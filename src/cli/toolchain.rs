@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Project;
+use super::bench::Bench;
 use super::fault::Fault;
 use super::options;
 use crate::digest::Sha256;
@@ -61,10 +62,8 @@ async fn build(project: &Project, wanted: &[String]) -> Result<ExitCode, Fault> 
         }
     }
     let _lock = project.lock()?;
-    let store = project.store()?;
-    let engine = project.engine(&store);
-    let report = |event: Event| project.tell(&event);
-    let runner = project.runner(&engine, &store, &report, options::looking());
+    let bench = Bench::new(project)?;
+    let runner = bench.runner(options::looking());
     let last = pipeline.stages.iter().rposition(|stage| wanted.is_empty() || wanted.contains(&stage.name));
     let upto = last.map_or(0, |last| last + 1);
     runner.stages(&pipeline.stages[..upto]).await?;

@@ -102,6 +102,13 @@ pub struct Ring {
 }
 
 impl GraphError {
+    /// [`GraphError::UnknownGoals`] with each word once.
+    pub fn unknown_goals(mut unknown: Vec<UnknownGoal>) -> Self {
+        unknown.sort();
+        unknown.dedup();
+        Self::UnknownGoals(unknown)
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -46,7 +46,7 @@ pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
 pub use given::said_of_installed;
 pub use held::specs_held;
 pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
-pub use names::spec_named;
+pub use names::{spec_named, specs_named};
 pub use near::Direction;
 pub use nearest::nearest;
 pub use partial::{Obstacle, Partial};

@@ -1,5 +1,7 @@
 //! The spec that a word of the user means. Pure.
 
+use std::collections::BTreeSet;
+
 use super::UnknownGoal;
 use super::nearest::nearest;
 use crate::spec::SourcePackage;
@@ -17,4 +19,22 @@ pub fn spec_named<'a>(word: &str, specs: &'a [SourcePackage]) -> Result<&'a str,
         let near = nearest(word, names).into_iter().map(str::to_owned).collect();
         UnknownGoal { name: word.to_owned(), nearest: near, is_given: false }
     })
+}
+
+/// The names of the specs that `words` mean.
+///
+/// # Errors
+/// Every word that means none.
+pub fn specs_named<'w>(
+    words: impl IntoIterator<Item = &'w String>,
+    specs: &[SourcePackage],
+) -> Result<BTreeSet<String>, Vec<UnknownGoal>> {
+    let (mut found, mut unknown) = (BTreeSet::new(), Vec::new());
+    for word in words {
+        match spec_named(word, specs) {
+            Ok(spec) => drop(found.insert(spec.to_owned())),
+            Err(error) => unknown.push(error),
+        }
+    }
+    if unknown.is_empty() { Ok(found) } else { Err(unknown) }
 }

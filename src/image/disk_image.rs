@@ -127,7 +127,7 @@ fn check_loader(content: Content<'_>) -> Result<(), DiskError> {
         BootType::Efi => {
             let is_loader = |path: &str| {
                 let name = path.to_ascii_uppercase();
-                name.strip_prefix("BOOT/EFI/EFI/BOOT/BOOT").is_some_and(|rest| rest.strip_suffix(".EFI").is_some())
+                name.strip_suffix(".EFI").is_some_and(|stem| stem.starts_with("BOOT/EFI/EFI/BOOT/BOOT"))
             };
             if rootfs.entries().any(|(path, _)| is_loader(path)) {
                 return Ok(());

@@ -1,13 +1,13 @@
 //! Whose `%check` runs: what the pipeline lists, unless the user asks for something else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::config::Packages;
 use super::error::PipelineError;
 use crate::build::{Check, Checks};
 use crate::event::SkippedCheck;
-use crate::graph::{Goals, GraphError, UnknownGoal, spec_named};
-use crate::spec::{LoadedSpecs, SourcePackage};
+use crate::graph::{Goals, GraphError, spec_named, specs_named};
+use crate::spec::LoadedSpecs;
 
 /// Whose `%check` runs, in the user's words: names of specs, or of packages that specs make.
 #[derive(Clone, Debug)]
@@ -41,20 +41,24 @@ impl CheckOptions {
 
     /// The checks of a run over `specs`.
     pub(super) fn select(&self, packages: &Packages, specs: &LoadedSpecs) -> Result<Checks, PipelineError> {
-        let names = Names { specs: &specs.packages };
+        let all = &specs.packages;
         let wanted = match &self.of {
-            CheckedPackages::All => Ok(specs.packages.iter().map(|source| source.spec.clone()).collect()),
-            CheckedPackages::Only(words) => names.of(words),
+            CheckedPackages::All => Ok(all.iter().map(|source| source.spec.clone()).collect()),
+            CheckedPackages::Only(words) => specs_named(words, all),
             // A spec that cannot be read is told elsewhere.
-            CheckedPackages::Listed => names.of(packages.check.iter().filter(|name| !is_unreadable(name, specs))),
+            CheckedPackages::Listed => {
+                specs_named(packages.check.iter().filter(|name| !specs.is_unreadable(name)), all)
+            }
             CheckedPackages::ListedIfThere => {
-                names.of(packages.check.iter().filter(|name| spec_named(name, &specs.packages).is_ok()))
+                specs_named(packages.check.iter().filter(|name| spec_named(name, all).is_ok()), all)
             }
         };
-        let (asked, ignored) = match (wanted, names.of(&self.ignored)) {
+        let (asked, ignored) = match (wanted, specs_named(&self.ignored, all)) {
             (Ok(wanted), Ok(ignored)) => (wanted, ignored),
-            (Err(unknown), Ok(_)) | (Ok(_), Err(unknown)) => return Err(unknown_names(unknown)),
-            (Err(first), Err(second)) => return Err(unknown_names(first.into_iter().chain(second).collect())),
+            (Err(unknown), Ok(_)) | (Ok(_), Err(unknown)) => return Err(GraphError::unknown_goals(unknown).into()),
+            (Err(first), Err(second)) => {
+                return Err(GraphError::unknown_goals(first.into_iter().chain(second).collect()).into());
+            }
         };
         if self.on_failure == Check::Off && matches!(self.of, CheckedPackages::Only(_) | CheckedPackages::All) {
             return Err(PipelineError::CheckedAndOff);
@@ -82,39 +86,14 @@ impl CheckOptions {
     }
 }
 
-struct Names<'a> {
-    specs: &'a [SourcePackage],
-}
-
-impl Names<'_> {
-    /// The specs that `words` mean, or every word that means none.
-    fn of<'w>(&self, words: impl IntoIterator<Item = &'w String>) -> Result<BTreeSet<String>, Vec<UnknownGoal>> {
-        let (mut found, mut unknown) = (BTreeSet::new(), Vec::new());
-        for word in words {
-            match spec_named(word, self.specs) {
-                Ok(spec) => drop(found.insert(spec.to_owned())),
-                Err(error) => unknown.push(error),
-            }
-        }
-        if unknown.is_empty() { Ok(found) } else { Err(unknown) }
-    }
-}
-
-fn unknown_names(mut unknown: Vec<UnknownGoal>) -> PipelineError {
-    unknown.sort();
-    unknown.dedup();
-    GraphError::UnknownGoals(unknown).into()
-}
-
-fn is_unreadable(name: &str, specs: &LoadedSpecs) -> bool {
-    specs.failures.iter().any(|failure| failure.spec_path.file_stem().is_some_and(|stem| stem == name))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::digest::Sha256;
     use crate::package::{Evr, Nevra};
+    use crate::spec::SourcePackage;
 
     fn specs() -> LoadedSpecs {
         let spec = |name: &str| SourcePackage {
@@ -139,15 +118,8 @@ mod tests {
     }
 
     fn select(of: CheckedPackages, ignored: &[&str]) -> Result<Checks, String> {
-        let packages = Packages {
-            toolchain: "a".into(),
-            specs: vec![],
-            build: vec![],
-            check: BTreeSet::from(["zlib".to_owned(), "musl".to_owned()]),
-            macros: BTreeMap::new(),
-            macro_files: vec![],
-            version_macros: None,
-        };
+        let check = BTreeSet::from(["zlib".to_owned(), "musl".to_owned()]);
+        let packages = Packages { check, ..Packages::default() };
         let ignored = ignored.iter().map(|&name| name.to_owned()).collect();
         let options = CheckOptions { on_failure: Check::Warn, of, ignored };
         options.select(&packages, &specs()).map_err(|error| error.to_string())

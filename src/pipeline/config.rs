@@ -27,7 +27,7 @@ pub struct Pipeline {
 }
 
 /// Which packages are built, and in which image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Packages {
     /// Name of the toolchain stage.
     pub toolchain: String,

@@ -11,7 +11,7 @@ use crate::cache;
 use crate::event::Event;
 use crate::graph::Goals;
 use crate::repo::Repo;
-use crate::source::{self, FetchOptions, Patience, SignatureMode, Sources, WantedSource};
+use crate::source::{self, FetchOptions, Patience, SignatureMode, SourceError, Sources, WantedSource};
 use crate::spec::SourcePackage;
 
 impl Runner<'_> {
@@ -98,10 +98,18 @@ impl Runner<'_> {
     /// What [`Runner::packages`] would do, without a container or a download.
     pub async fn preview(&self, prepared: &Prepared) -> Result<Preview, PipelineError> {
         let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
-        let sources = source::signed(&wanted, self.layout).await?;
+        let (sources, problems) = source::signed(&wanted, self.layout).await?;
+        if !problems.is_empty() {
+            return Err(SourceError::Unavailable(problems).into());
+        }
+        self.preview_with(prepared, &sources)
+    }
+
+    /// [`Runner::preview`] with the sources of every spec of the graph.
+    pub(super) fn preview_with(&self, prepared: &Prepared, sources: &Sources) -> Result<Preview, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let options = self.build_options(prepared);
-        let context = self.context(prepared, &sources, (&store, &history, &repo, &options));
+        let context = self.context(prepared, sources, (&store, &history, &repo, &options));
         Ok(build::preview(&context, &prepared.graph)?)
     }
 

@@ -7,12 +7,12 @@ use super::config::Packages;
 use super::error::PipelineError;
 use super::runner::{MadeStages, Runner};
 use super::selection::Selected;
-use crate::build::Checks;
+use crate::build::{Checks, Preview};
 use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, Obstacle, Partial};
 use crate::image::{self, ImageError};
 use crate::package::RpmHeader;
-use crate::source::{self, SourceError, WantedSource};
+use crate::source::{self, WantedSource};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
@@ -79,28 +79,23 @@ impl Runner<'_> {
         Ok(read.prepared(graph))
     }
 
-    /// As [`Runner::prepare`], but what cannot be built is left out of the graph and told.
-    pub async fn prepare_partly(
+    /// What a run would do, and what stands in the way of what cannot be built, which is left out of it.
+    pub async fn preview_partly(
         &self,
         packages: &Packages,
         made: &MadeStages,
         goals: &Goals,
-    ) -> Result<(Prepared, Partial), PipelineError> {
+    ) -> Result<(Preview, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let goals = self.options.checks.with_goals(&read.selected.goals);
         let mut partial = graph::resolve_partly(read.inputs(), &goals)?;
         let run = read.specs.packages.iter().filter(|package| partial.graph.needs.contains_key(&package.spec));
         let wanted: Vec<WantedSource> = run.flat_map(SourcePackage::wanted_sources).collect();
-        match source::signed(&wanted, self.layout).await {
-            Err(SourceError::Unavailable(problems)) => {
-                let told =
-                    problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())));
-                partial.leave_out(told);
-            }
-            found => drop(found?),
-        }
-        let graph = std::mem::take(&mut partial.graph);
-        Ok((read.prepared(graph), partial))
+        let (sources, problems) = source::signed(&wanted, self.layout).await?;
+        let told = problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())));
+        partial.leave_out(told);
+        let prepared = read.prepared(std::mem::take(&mut partial.graph));
+        Ok((self.preview_with(&prepared, &sources)?, partial))
     }
 
     /// Reads all specs of `packages`, what is asked for of them, and what is known of earlier builds.
@@ -118,9 +113,7 @@ impl Runner<'_> {
     fn tell_unreadable(&self, failures: &[SpecFailure], goals: &Goals) -> Result<(), PipelineError> {
         let is_goal = |failure: &&SpecFailure| match goals {
             Goals::All => false,
-            Goals::Named(words) => {
-                words.iter().any(|word| failure.spec_path.file_stem().is_some_and(|stem| stem == word.as_str()))
-            }
+            Goals::Named(words) => words.iter().any(|word| failure.is_of(word)),
         };
         let asked: Vec<SpecFailure> = failures.iter().filter(is_goal).cloned().collect();
         if !asked.is_empty() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::error::PipelineError;
 use super::runner::Runner;
 use crate::event::Event;
-use crate::graph::{Goals, GraphError, spec_named};
+use crate::graph::{Goals, GraphError, spec_named, specs_named};
 use crate::image::{self, ImageError};
 use crate::package::Requirement;
 use crate::spec::SourcePackage;
@@ -36,8 +36,8 @@ impl Runner<'_> {
     /// What the user's wishes mean, for a run that builds `goals` besides.
     pub(super) fn select(&self, goals: &Goals, specs: &[SourcePackage], arch: &str) -> Result<Selected, PipelineError> {
         let wishes = &self.options.wishes;
-        let rebuild = named(&wishes.rebuild, specs)?;
-        let ignored = named(&wishes.ignore, specs)?;
+        let named = |words| specs_named(words, specs).map_err(GraphError::unknown_goals);
+        let (rebuild, ignored) = (named(&wishes.rebuild)?, named(&wishes.ignore)?);
         let both: Vec<String> = rebuild.intersection(&ignored).cloned().collect();
         if !both.is_empty() {
             return Err(PipelineError::IgnoredAndRebuilt { specs: both });
@@ -73,15 +73,4 @@ impl Runner<'_> {
         }
         Ok(made)
     }
-}
-
-fn named(words: &[String], specs: &[SourcePackage]) -> Result<BTreeSet<String>, PipelineError> {
-    let (mut known, mut unknown) = (BTreeSet::new(), Vec::new());
-    for word in words {
-        match spec_named(word, specs) {
-            Ok(spec) => drop(known.insert(spec.to_owned())),
-            Err(error) => unknown.push(error),
-        }
-    }
-    if unknown.is_empty() { Ok(known) } else { Err(GraphError::UnknownGoals(unknown).into()) }
 }

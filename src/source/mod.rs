@@ -174,8 +174,9 @@ pub async fn fetch(
 }
 
 /// What [`fetch`] would give when every signature is right, without looking anywhere but beside the specs and in the
-/// cache: a file that is not there has the digest and the place that it will have, and the size 0.
-pub async fn signed(wanted: &[WantedSource], layout: &Layout) -> Result<Sources, SourceError> {
+/// cache: a file that is not there has the digest and the place that it will have, and the size 0. Also what is wrong,
+/// sorted by spec and file.
+pub async fn signed(wanted: &[WantedSource], layout: &Layout) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
     let (standings, _) = look(wanted, SignatureMode::Enforce, layout).await?;
     let (mut sources, mut problems) = (Sources::default(), Vec::new());
     for (file, standing) in wanted.iter().zip(standings) {
@@ -190,7 +191,7 @@ pub async fn signed(wanted: &[WantedSource], layout: &Layout) -> Result<Sources,
         }
     }
     problems.sort_by(|a, b| (&a.spec_path, &a.file).cmp(&(&b.spec_path, &b.file)));
-    if problems.is_empty() { Ok(sources) } else { Err(SourceError::Unavailable(problems)) }
+    Ok((sources, problems))
 }
 
 impl Sources {

@@ -18,6 +18,11 @@ pub struct SpecFailure {
 }
 
 impl SpecFailure {
+    /// True when the spec's name, that of its file without `.spec`, is `name`.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.spec_path.file_stem().is_some_and(|stem| stem == name)
+    }
+
     /// The line of the spec that rpm names, counted from 1; None where it names none.
     pub fn line(&self) -> Option<u32> {
         let file = format!("{}:", self.spec_path.display());

@@ -76,6 +76,13 @@ pub struct LoadedSpecs {
     pub shadowed: Vec<Shadowed>,
 }
 
+impl LoadedSpecs {
+    /// True when the spec `name` is there and does not parse.
+    pub fn is_unreadable(&self, name: &str) -> bool {
+        self.failures.iter().any(|failure| failure.is_of(name))
+    }
+}
+
 /// A spec file that another one of the same name stands in for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadowed {

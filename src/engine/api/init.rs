@@ -113,15 +113,20 @@ mod tests {
     use super::super::record::{End, Record, TOKEN_BYTES};
     use super::*;
 
+    /// A copy made by another process: a child that another test forks at this moment may still have our file open for
+    /// writing, and the kernel starts no program that somebody can write to.
+    #[expect(clippy::unwrap_used, reason = "test code")]
+    fn copy_in(folder: &Path) -> PathBuf {
+        let path = folder.join("copy");
+        assert!(Command::new("cp").arg(write_into(folder).unwrap()).arg(&path).status().unwrap().success());
+        path
+    }
+
     #[expect(clippy::unwrap_used, reason = "test code")]
     fn run(environment: &[&str], candidates: &[&str], argv: &[&str]) -> (Output, End) {
         let folder = tempfile::tempdir().unwrap();
-        // A copy made by another process: a child that another test forks at this moment may still have our file open for
-        // writing, and the kernel starts no program that somebody can write to.
-        let path = folder.path().join("copy");
-        assert!(Command::new("cp").arg(write_into(folder.path()).unwrap()).arg(&path).status().unwrap().success());
         let token = "t".repeat(TOKEN_BYTES);
-        let mut command = Command::new(path);
+        let mut command = Command::new(copy_in(folder.path()));
         command.env_clear().env("HOME", "/of/the/engine").env("LEAK", "1").arg(&token);
         command.args(environment).arg("").args(candidates).arg("").args(argv);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -148,9 +153,7 @@ mod tests {
     #[test]
     fn nothing_starts_when_nobody_reads_the_output() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("copy");
-        assert!(Command::new("cp").arg(write_into(folder.path()).unwrap()).arg(&path).status().unwrap().success());
-        let mut command = Command::new(path);
+        let mut command = Command::new(copy_in(folder.path()));
         command.arg("t".repeat(TOKEN_BYTES)).args(["HOME=", "", "/bin/sh", "", "sh", "-c", "echo began"]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         assert_eq!((output.status.code(), output.stdout), (Some(125), Vec::new()));

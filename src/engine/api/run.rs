@@ -78,15 +78,7 @@ impl<'a> Run<'a> {
 
     async fn whole(&mut self, session: Session<'_>) -> Result<Exit, EngineError> {
         let Session { output, collect, cancel } = session;
-        let ready = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Ok(Exit::Cancelled),
-            ready = self.api.images.ready(self.spec.image) => ready?,
-        };
-        self.create(&ready, cancel).await?;
-        if cancel.is_cancelled() {
-            return Ok(Exit::Cancelled);
-        }
+        let Some(ready) = self.made(cancel).await? else { return Ok(Exit::Cancelled) };
         let mut attached = self.attach().await?;
         self.start().await?;
         self.begin(&mut attached).await;
@@ -110,7 +102,18 @@ impl<'a> Run<'a> {
         Ok(exit)
     }
 
-    pub(super) async fn create(&mut self, ready: &Ready, cancel: &CancellationToken) -> Result<(), ApiError> {
+    /// Makes the container, and its image ready before that; None when the run is cancelled.
+    pub(super) async fn made(&mut self, cancel: &CancellationToken) -> Result<Option<Ready>, EngineError> {
+        let ready = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Ok(None),
+            ready = self.api.images.ready(self.spec.image) => ready?,
+        };
+        self.create(&ready, cancel).await?;
+        Ok((!cancel.is_cancelled()).then_some(ready))
+    }
+
+    async fn create(&mut self, ready: &Ready, cancel: &CancellationToken) -> Result<(), ApiError> {
         let inputs = Inputs::of(self.spec, &self.api.init)?;
         match self.api.way() {
             Some(Way::Mount) => self.create_with(ready, &inputs.mounted()).await,

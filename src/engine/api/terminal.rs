@@ -30,13 +30,7 @@ impl Run<'_> {
         terminal: &mut Terminal<'_>,
         cancel: &CancellationToken,
     ) -> Result<Exit, EngineError> {
-        let ready = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Ok(Exit::Cancelled),
-            ready = self.api.images.ready(self.spec.image) => ready?,
-        };
-        self.create(&ready, cancel).await?;
-        if cancel.is_cancelled() {
+        if self.made(cancel).await?.is_none() {
             return Ok(Exit::Cancelled);
         }
         let mut attached = self.attach().await?;

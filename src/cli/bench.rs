@@ -1,0 +1,58 @@
+//! What the stages of a pipeline run with: the image store, the engine, and the project's printer.
+
+use super::fault::Fault;
+use super::{Project, options, project};
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::oci::Store;
+use crate::pipeline::{self, MadeStages, Options, Packages, Pipeline, Runner};
+
+/// The store and the engine of a project, opened.
+pub(super) struct Bench<'a> {
+    project: &'a Project,
+    /// Holds images.
+    pub(super) store: Store,
+    /// Runs containers.
+    pub(super) engine: Engine,
+    report: Box<dyn Fn(Event) + Send + Sync + 'a>,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(project: &'a Project) -> Result<Self, Fault> {
+        let store = project.store()?;
+        let engine = project.engine(&store);
+        Ok(Self { project, store, engine, report: Box::new(|event| project.tell(&event)) })
+    }
+
+    /// What runs the stages.
+    pub(super) fn runner(&self, options: Options) -> Runner<'_> {
+        Runner {
+            engine: &self.engine,
+            store: &self.store,
+            layout: &self.project.layout,
+            archives: pipeline::host_archives(),
+            report: &*self.report,
+            cancel: &self.project.cancel,
+            options,
+        }
+    }
+}
+
+/// The package stage of a pipeline whose toolchain is made, to look at.
+pub(super) struct Look<'a> {
+    /// Makes nothing.
+    pub(super) runner: Runner<'a>,
+    /// The package stage.
+    pub(super) packages: &'a Packages,
+    /// The toolchain's stages.
+    pub(super) made: MadeStages,
+}
+
+impl<'a> Look<'a> {
+    /// Refuses when the toolchain is not made.
+    pub(super) fn at(bench: &'a Bench<'a>, pipeline: &'a Pipeline) -> Result<Self, Fault> {
+        let packages = project::packages_of(pipeline)?;
+        let made = bench.project.made(pipeline, &packages.toolchain, &bench.store)?;
+        Ok(Self { runner: bench.runner(options::looking()), packages, made })
+    }
+}
