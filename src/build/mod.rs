@@ -38,7 +38,7 @@ mod run;
 mod shell;
 mod tell;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -113,6 +113,8 @@ pub struct BuildOptions {
     pub memory_bytes: Option<u64>,
     /// What happens to the other packages when one fails.
     pub on_failure: OnFailure,
+    /// Specs that are not in the graph, since they cannot be built, with the reason; they are only told.
+    pub left_out: BTreeMap<String, String>,
 }
 
 /// What happens to the other packages when one fails.

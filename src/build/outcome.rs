@@ -44,6 +44,8 @@ pub struct Summary {
     pub blocked: BTreeMap<String, String>,
     /// Not begun or not finished when the run was cancelled or stopped.
     pub unfinished: BTreeSet<String>,
+    /// Not in the graph, since they cannot be built, and why.
+    pub left_out: BTreeMap<String, String>,
     /// Spec files that were to be built and do not parse.
     pub unreadable: BTreeSet<PathBuf>,
     /// How the tests of each spec of the graph went.
@@ -62,6 +64,12 @@ impl Summary {
 
     /// True when every package has its RPMs.
     pub fn is_success(&self) -> bool {
-        self.failed.is_empty() && self.blocked.is_empty() && self.unfinished.is_empty() && self.unreadable.is_empty()
+        self.lacking() == 0
+    }
+
+    /// How many packages have no RPMs.
+    pub fn lacking(&self) -> usize {
+        let unbuilt = self.failed.len() + self.blocked.len() + self.unfinished.len();
+        unbuilt + self.left_out.len() + self.unreadable.len()
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{BuildContext, BuildError, Summary, package_name};
 use crate::cache::{StoredResult, file};
-use crate::event::CheckResult;
+use crate::event::{CheckResult, SkippedCheck};
 use crate::layout::Layout;
 use crate::spec::SourcePackage;
 
@@ -42,7 +42,7 @@ struct Row {
     blocked_by: Option<String>,
     /// What failed, such as `%build`.
     phase: Option<String>,
-    /// How that ended, in words.
+    /// How that ended, or why it was left out, in words.
     status: Option<String>,
     check: CheckResult,
     /// Wall time in this run; None when nothing ran.
@@ -61,6 +61,7 @@ enum Ended {
     Failed,
     Blocked,
     Unfinished,
+    LeftOut,
 }
 
 /// What a run knows of its packages at its end.
@@ -82,7 +83,11 @@ pub(super) fn remove(layout: &Layout) -> Result<(), BuildError> {
 /// Writes both files.
 pub(super) fn write(context: &BuildContext<'_>, facts: &Facts<'_>) -> Result<(), BuildError> {
     let all = facts.summary.checks.iter();
-    let packages: Vec<Row> = all.filter_map(|(spec, check)| package(context.layout, facts, (spec, *check))).collect();
+    let mut packages: Vec<Row> =
+        all.filter_map(|(spec, check)| package(context.layout, facts, (spec, *check))).collect();
+    let left = |source: &SourcePackage| Some(left_out(source, facts.summary.left_out.get(&source.spec)?));
+    packages.extend(context.specs.iter().filter_map(left));
+    packages.sort_by(|a, b| a.spec.cmp(&b.spec));
     let csv = csv(&packages);
     let layout = context.layout;
     let written = file::write_json(&layout.build_state_json(), &Record { version: VERSION, packages });
@@ -120,6 +125,22 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
     })
 }
 
+/// A package that is not in the graph, and why.
+fn left_out(source: &SourcePackage, why: &str) -> Row {
+    Row {
+        spec: source.spec.clone(),
+        package: package_name(source),
+        result: Ended::LeftOut,
+        blocked_by: None,
+        phase: None,
+        status: Some(why.to_owned()),
+        check: CheckResult::Skipped(SkippedCheck::NotReached),
+        seconds: None,
+        log: None,
+        rpms: Vec::new(),
+    }
+}
+
 /// The packages as RFC 4180 wants them: a header, lines that end with CR LF; RPMs are separated by a space.
 fn csv(packages: &[Row]) -> String {
     let mut text = COLUMNS.join(",") + "\r\n";
@@ -130,6 +151,7 @@ fn csv(packages: &[Row]) -> String {
             Ended::Failed => "failed",
             Ended::Blocked => "blocked",
             Ended::Unfinished => "unfinished",
+            Ended::LeftOut => "left out",
         };
         let or_nothing = |text: &Option<String>| text.clone().unwrap_or_default();
         let fields: [String; COLUMNS.len()] = [
@@ -158,7 +180,6 @@ fn field(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::SkippedCheck;
 
     #[test]
     fn fields_with_commas_and_quotes_are_quoted() {

@@ -73,6 +73,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     let mut summary = drain(queue, pace, build, tell).await?;
     let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
     summary.unfinished.extend(unfinished);
+    summary.left_out.clone_from(&options.left_out);
     summary.checks = run.checks(&packages, &summary);
     run.tell_checks(&packages, &summary);
     run.write_record(&packages, &summary)?;

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::options::BuildArgs;
 use super::{Project, project, verdict};
 use crate::graph::Goals;
-use crate::pipeline::CheckedPackages;
+use crate::pipeline::{CheckedPackages, Obstacles};
 
 /// Builds packages and what they need, and nothing else
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ use crate::pipeline::CheckedPackages;
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make
     names: Vec<String>,
-    /// Builds every spec
+    /// Builds every spec that can be built, and tells why the others cannot
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// Builds what this image configuration asks for, as far as a spec makes it; may be given several times
@@ -43,6 +43,9 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
             options.checks.of = CheckedPackages::ListedIfThere;
         }
         packages.specs = args.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
+    }
+    if args.all {
+        options.obstacles = Obstacles::LeaveOut;
     }
     options.wishes.images = args.image.iter().map(|path| project.folder.join(path)).collect();
     let _lock = project.lock()?;

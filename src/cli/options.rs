@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 
 use crate::build::{Check, OnFailure};
-use crate::pipeline::{CheckOptions, CheckedPackages, Options, Wishes};
+use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, Wishes};
 use crate::source::SignatureMode;
 
 /// How sources are found.
@@ -58,6 +58,9 @@ pub(super) struct BuildArgs {
     /// Begins no other build after one has failed
     #[arg(long)]
     stop_on_failure: bool,
+    /// Builds what can be built although some of what is asked for cannot: dependencies or sources are missing
+    #[arg(long, conflicts_with = "stop_on_failure")]
+    keep_going: bool,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -103,6 +106,7 @@ impl BuildArgs {
             timeout: Duration::from_secs(self.timeout),
             memory_bytes: self.memory.map(|mib| mib << 20),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
+            obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
             retries: self.retries,
             wishes: Wishes { rebuild: self.rebuild.clone(), ignore: self.ignore.clone(), images: Vec::new() },
             now: SystemTime::now(),
@@ -137,6 +141,7 @@ pub(super) fn looking() -> Options {
         timeout: Duration::from_secs(0),
         memory_bytes: None,
         on_failure: OnFailure::KeepGoing,
+        obstacles: Obstacles::Refuse,
         retries: 0,
         wishes: Wishes::default(),
         now: SystemTime::now(),

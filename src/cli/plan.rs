@@ -55,17 +55,11 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
 
 /// Fails when something cannot be built, with all that is missing and all rings.
 fn verdict(partial: Partial) -> Result<ExitCode, Fault> {
-    let mut errors = Vec::new();
-    if !partial.unresolved.is_empty() {
-        errors.push(GraphError::Unresolved(partial.unresolved));
-    }
-    if !partial.rings.is_empty() {
-        errors.push(GraphError::Cycle { rings: partial.rings });
-    }
     let count = partial.left_out.len();
     if count == 0 {
         return Ok(ExitCode::SUCCESS);
     }
+    let errors = partial.errors();
     let hint = errors.first().and_then(GraphError::hint);
     let specs = if count == 1 { "spec" } else { "specs" };
     let texts: String = errors.iter().map(|error| format!("\n{error}")).collect();

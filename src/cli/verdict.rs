@@ -9,7 +9,7 @@ pub(super) fn of_packages(summary: &Summary) -> Result<(), Fault> {
     if summary.is_success() {
         return Ok(());
     }
-    let lacking = summary.failed.len() + summary.blocked.len() + summary.unfinished.len() + summary.unreadable.len();
+    let lacking = summary.lacking();
     let all = lacking + summary.built.len() + summary.up_to_date.len();
     let mut lines = vec![format!("{lacking} of {all} packages have no RPMs")];
     lines.extend(summary.failed.iter().map(|(spec, failure)| {
@@ -17,6 +17,9 @@ pub(super) fn of_packages(summary: &Summary) -> Result<(), Fault> {
     }));
     lines.extend(summary.blocked.iter().map(|(spec, by)| format!("  {spec}: blocked by {by}")));
     lines.extend(summary.unfinished.iter().map(|spec| format!("  {spec}: not finished")));
+    if !summary.left_out.is_empty() {
+        lines.push(format!("  {} were left out before the first build, see above", summary.left_out.len()));
+    }
     lines.extend(summary.unreadable.iter().map(|path| format!("  `{}` does not parse, see above", path.display())));
     let hint = summary
         .failed

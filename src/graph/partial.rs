@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::ring::Needs;
-use super::{BuildGraph, Ring, Unresolved};
+use super::{BuildGraph, GraphError, Ring, Unresolved};
 
 /// A graph without what cannot be built.
 #[derive(Debug)]
@@ -33,6 +33,18 @@ pub enum Obstacle {
 }
 
 impl Partial {
+    /// What is missing, and the rings.
+    pub fn errors(self) -> Vec<GraphError> {
+        let mut errors = Vec::new();
+        if !self.unresolved.is_empty() {
+            errors.push(GraphError::Unresolved(self.unresolved));
+        }
+        if !self.rings.is_empty() {
+            errors.push(GraphError::Cycle { rings: self.rings });
+        }
+        errors
+    }
+
     /// Leaves out these specs too, each with the reason, and all that need them.
     pub fn leave_out(&mut self, specs: impl IntoIterator<Item = (String, Obstacle)>) {
         for (spec, why) in specs {

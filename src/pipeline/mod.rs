@@ -17,6 +17,6 @@ pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
 pub use error::{Blame, PipelineError};
 pub use prepare::Prepared;
-pub use runner::{Made, MadeStages, Options, Runner, finished_stages, host_archives, toolchain_of};
+pub use runner::{Made, MadeStages, Obstacles, Options, Runner, finished_stages, host_archives, toolchain_of};
 pub use selection::Wishes;
 pub use shell::{InShell, ShellOutcome};

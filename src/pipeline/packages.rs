@@ -5,13 +5,13 @@ use std::time::Instant;
 use super::config::Packages;
 use super::error::PipelineError;
 use super::prepare::Prepared;
-use super::runner::{MadeStages, Runner};
+use super::runner::{MadeStages, Obstacles, Runner};
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
 use crate::cache;
 use crate::event::Event;
 use crate::graph::Goals;
 use crate::repo::Repo;
-use crate::source::{self, FetchOptions, Patience, SignatureMode, SourceError, Sources, WantedSource};
+use crate::source::{self, FetchOptions, Patience, SignatureMode, SourceProblem, Sources, WantedSource};
 use crate::spec::SourcePackage;
 
 impl Runner<'_> {
@@ -26,6 +26,15 @@ impl Runner<'_> {
         packages: impl Iterator<Item = &SourcePackage>,
         mode: SignatureMode,
     ) -> Result<Sources, PipelineError> {
+        Ok(source::complete(self.find_sources(packages, mode).await?)?)
+    }
+
+    /// Finds the sources of `packages`, and what is wrong with the others.
+    pub(super) async fn find_sources(
+        &self,
+        packages: impl Iterator<Item = &SourcePackage>,
+        mode: SignatureMode,
+    ) -> Result<(Sources, Vec<SourceProblem>), PipelineError> {
         let wanted: Vec<WantedSource> = packages.flat_map(SourcePackage::wanted_sources).collect();
         let options = FetchOptions {
             mode,
@@ -46,8 +55,14 @@ impl Runner<'_> {
     ) -> Result<Summary, PipelineError> {
         let started = Instant::now();
         (self.report)(Event::StageStarted { stage: "packages".to_owned() });
-        let prepared = self.prepare(packages, made, goals).await?;
-        let sources = self.fetch(&prepared).await?;
+        let (prepared, sources) = match self.options.obstacles {
+            Obstacles::Refuse => {
+                let prepared = self.prepare(packages, made, goals).await?;
+                let sources = self.fetch(&prepared).await?;
+                (prepared, sources)
+            }
+            Obstacles::LeaveOut => self.prepare_what_can_be_built(packages, made, goals).await?,
+        };
         let mut summary = self.build(&prepared, &sources).await?;
         if *goals == Goals::All {
             summary.unreadable = prepared.specs.failures.iter().map(|failure| failure.spec_path.clone()).collect();
@@ -98,10 +113,7 @@ impl Runner<'_> {
     /// What [`Runner::packages`] would do, without a container or a download.
     pub async fn preview(&self, prepared: &Prepared) -> Result<Preview, PipelineError> {
         let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
-        let (sources, problems) = source::signed(&wanted, self.layout).await?;
-        if !problems.is_empty() {
-            return Err(SourceError::Unavailable(problems).into());
-        }
+        let sources = source::complete(source::signed(&wanted, self.layout).await?)?;
         self.preview_with(prepared, &sources)
     }
 
@@ -125,6 +137,7 @@ impl Runner<'_> {
             timeout: Some(options.timeout),
             memory_bytes: options.memory_bytes,
             on_failure: options.on_failure,
+            left_out: prepared.left_out.clone(),
         }
     }
 }
@@ -135,6 +148,7 @@ fn describe(summary: &Summary) -> String {
         ("failed", summary.failed.len()),
         ("blocked", summary.blocked.len()),
         ("not begun", summary.unfinished.len()),
+        ("left out", summary.left_out.len()),
         ("not readable", summary.unreadable.len()),
     ];
     parts.extend(more.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")));

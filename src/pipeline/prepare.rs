@@ -12,7 +12,7 @@ use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, Obstacle, Partial};
 use crate::image::{self, ImageError};
 use crate::package::RpmHeader;
-use crate::source::{self, WantedSource};
+use crate::source::{self, SourceError, SourceProblem, Sources};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
@@ -30,6 +30,18 @@ pub struct Prepared {
     pub(super) ignored: BTreeSet<String>,
     /// The specs of the run and their order.
     pub graph: BuildGraph,
+    /// Specs that were asked for or are needed and are not in the graph, since they cannot be built, with the reason.
+    pub(super) left_out: BTreeMap<String, String>,
+}
+
+/// The specs of a graph, sorted by name.
+fn in_graph<'a>(specs: &'a LoadedSpecs, graph: &'a BuildGraph) -> impl Iterator<Item = &'a SourcePackage> {
+    specs.packages.iter().filter(|package| graph.needs.contains_key(&package.spec))
+}
+
+/// The specs whose sources cannot be had.
+fn of_sources(problems: &[SourceProblem]) -> impl Iterator<Item = (String, Obstacle)> {
+    problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())))
 }
 
 /// What a graph is made of.
@@ -55,14 +67,14 @@ impl Read {
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
         let Self { toolchain, specs, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
         graph.take_as_built(&ignored);
-        Prepared { toolchain, specs, checks, rebuild, ignored, graph }
+        Prepared { toolchain, specs, checks, rebuild, ignored, graph, left_out: BTreeMap::new() }
     }
 }
 
 impl Prepared {
     /// The specs of the run, sorted by name.
     pub(super) fn packages(&self) -> impl Iterator<Item = &SourcePackage> {
-        self.specs.packages.iter().filter(|package| self.graph.needs.contains_key(&package.spec))
+        in_graph(&self.specs, &self.graph)
     }
 }
 
@@ -89,13 +101,45 @@ impl Runner<'_> {
         let read = self.read(packages, made, goals).await?;
         let goals = self.options.checks.with_goals(&read.selected.goals);
         let mut partial = graph::resolve_partly(read.inputs(), &goals)?;
-        let run = read.specs.packages.iter().filter(|package| partial.graph.needs.contains_key(&package.spec));
-        let wanted: Vec<WantedSource> = run.flat_map(SourcePackage::wanted_sources).collect();
-        let (sources, problems) = source::signed(&wanted, self.layout).await?;
-        let told = problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())));
-        partial.leave_out(told);
+        let wanted = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources);
+        let (sources, problems) = source::signed(&wanted.collect::<Vec<_>>(), self.layout).await?;
+        partial.leave_out(of_sources(&problems));
         let prepared = read.prepared(std::mem::take(&mut partial.graph));
         Ok((self.preview_with(&prepared, &sources)?, partial))
+    }
+
+    /// As [`Runner::prepare`] with the sources; what cannot be built is told and left out.
+    pub(super) async fn prepare_what_can_be_built(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<(Prepared, Sources), PipelineError> {
+        let read = self.read(packages, made, goals).await?;
+        let goals = self.options.checks.with_goals(&read.selected.goals);
+        let mut partial = graph::resolve_partly(read.inputs(), &goals)?;
+        let (sources, problems) =
+            self.find_sources(in_graph(&read.specs, &partial.graph), self.options.signatures).await?;
+        partial.leave_out(of_sources(&problems));
+        let graph = std::mem::take(&mut partial.graph);
+        let told = |(spec, why): (&String, &Obstacle)| (spec.clone(), why.to_string());
+        let left_out = partial.left_out.iter().map(told).collect();
+        self.tell_obstacles(partial, problems);
+        Ok((Prepared { left_out, ..read.prepared(graph) }, sources))
+    }
+
+    /// Tells what stands in the way, each thing once.
+    fn tell_obstacles(&self, partial: Partial, problems: Vec<SourceProblem>) {
+        let count = partial.left_out.len();
+        if count == 0 {
+            return;
+        }
+        let mut texts: Vec<String> = partial.errors().iter().map(ToString::to_string).collect();
+        if !problems.is_empty() {
+            texts.push(SourceError::Unavailable(problems).to_string());
+        }
+        texts.push(format!("{count} of the specs that are asked for or needed cannot be built and are left out"));
+        (self.report)(Event::Warning { text: texts.join("\n") });
     }
 
     /// Reads all specs of `packages`, what is asked for of them, and what is known of earlier builds.

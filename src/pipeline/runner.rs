@@ -62,12 +62,24 @@ pub struct Options {
     pub memory_bytes: Option<u64>,
     /// What happens to the other packages when one fails.
     pub on_failure: OnFailure,
+    /// What happens when something that is asked for cannot be built.
+    pub obstacles: Obstacles,
     /// How often a build that fails is tried again.
     pub retries: u32,
     /// What of the specs is asked for, besides the goals.
     pub wishes: Wishes,
     /// The time of the run.
     pub now: SystemTime,
+}
+
+/// What happens when it is known before the first build that something cannot be built: a requirement that nothing
+/// satisfies, a ring of builds, a source that cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacles {
+    /// Nothing is built.
+    Refuse,
+    /// What has an obstacle is told and left out, with all that needs it; the rest is built.
+    LeaveOut,
 }
 
 /// A stage that is made.

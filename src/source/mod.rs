@@ -139,13 +139,14 @@ impl WantedSource {
 /// Finds every wanted file and makes sure that it is the right one.
 ///
 /// Reads the folders of the specs; writes the source cache, the index cache and the project's state; with
-/// [`SignatureMode::Update`] also the signatures files of the specs all of whose files were found.
+/// [`SignatureMode::Update`] also the signatures files of the specs all of whose files were found. What cannot be had, or
+/// is wrong, comes beside what was found; sorted by spec and file.
 pub async fn fetch(
     wanted: &[WantedSource],
     options: &FetchOptions,
     layout: &Layout,
     report: Report<'_>,
-) -> Result<Sources, SourceError> {
+) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
     let (standings, events) = look(wanted, options.mode, layout).await?;
     if options.mode != SignatureMode::Update {
         local::tell(events, report);
@@ -170,6 +171,14 @@ pub async fn fetch(
         update(wanted, &sources, report).await?;
     }
     problems.sort_by(|a, b| (&a.spec_path, &a.file).cmp(&(&b.spec_path, &b.file)));
+    Ok((sources, problems))
+}
+
+/// `sources` when they are all there.
+///
+/// # Errors
+/// [`SourceError::Unavailable`] with all `problems`.
+pub fn complete((sources, problems): (Sources, Vec<SourceProblem>)) -> Result<Sources, SourceError> {
     if problems.is_empty() { Ok(sources) } else { Err(SourceError::Unavailable(problems)) }
 }
 

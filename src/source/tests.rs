@@ -56,7 +56,7 @@ impl Project {
 
     async fn fetch(&self, wanted: &[WantedSource], options: &FetchOptions) -> Result<Sources, SourceError> {
         let report = |event| self.events.lock().unwrap().push(event);
-        fetch(wanted, options, &self.layout(), &report).await
+        complete(fetch(wanted, options, &self.layout(), &report).await?)
     }
 
     /// Fetches the one file of the spec.

@@ -83,6 +83,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     a_changed_comment_is_explained(&mini);
     the_same_inputs_give_the_same_bytes(&mini);
     checks_are_chosen_and_told_apart(&mini);
+    what_cannot_be_built_stops_no_other(&mini);
 }
 
 fn the_first_run_builds_what_it_can(mini: &Mini) {
@@ -244,4 +245,34 @@ fn a_shell_is_where_a_build_failed(mini: &Mini) {
     assert!(!mini.path("build/work/shell/greet").exists());
     let ran = mini.run(&["shell", "blocked", "--", "true"]);
     assert_eq!(ran.status.code(), Some(1), "what it needs does not build: {}", stderr(&ran));
+}
+
+/// Without its sources and with a requirement that nothing satisfies, two packages cannot be built; the others are.
+fn what_cannot_be_built_stops_no_other(mini: &Mini) {
+    let write = |name: &str, line: &str| {
+        let folder = mini.path("SPECS").join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let text = std::fs::read_to_string(mini.path("SPECS/tables/tables.spec")).unwrap();
+        let text = text.replace("Name:           tables", &format!("Name: {name}\n{line}"));
+        std::fs::write(folder.join(format!("{name}.spec")), text).unwrap();
+    };
+    write("lonely", "BuildRequires: libgret-devel");
+    write("sourceless", "Source9: gone.tar.gz");
+    let signatures = format!("{{ \"Signatures\": {{ \"gone.tar.gz\": \"{}\" }} }}", "0".repeat(64));
+    std::fs::write(mini.path("SPECS/sourceless/sourceless.signatures.json"), signatures).unwrap();
+
+    let refused = mini.run(&["build", "greet", "lonely", "--rebuild", "greet"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    for arguments in [["build", "--all"].as_slice(), &["build", "--keep-going", "greet", "lonely", "sourceless"]] {
+        let ran = mini.run(&[arguments, &["--rebuild", "greet"]].concat());
+        let told = stderr(&ran);
+        assert_eq!(ran.status.code(), Some(1), "{told}");
+        let (obstacles, build) = (told.find("nearest: `libgreet-devel`"), told.find("built greet-1.0-1.mini"));
+        assert!(obstacles.is_some() && obstacles < build, "told before the first build: {told}");
+        assert!(told.contains("gone.tar.gz"), "{told}");
+        assert!(told.contains("2 were left out before the first build"), "{told}");
+        let table = std::fs::read_to_string(mini.path("build/build-state.csv")).unwrap();
+        let row = "\r\nlonely,lonely-1.0-1.mini,left out,,,no package provides `libgret-devel`,";
+        assert!(table.contains(row) && table.contains("\r\nsourceless,sourceless-1.0-1.mini,left out,"), "{table}");
+    }
 }
