@@ -1,8 +1,8 @@
 //! What is there already and need not be installed or built.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::package::{Capability, Dependency, Nevra, Requirement};
+use crate::package::{Capability, Dependency, Nevra, Provides, Requirement};
 use crate::spec::SourcePackage;
 
 /// What the specs say that the packages `installed` provide: those that a spec makes in this version and release. Of the
@@ -19,30 +19,24 @@ pub(super) fn without_epoch(nevra: &Nevra) -> (&str, &str, &str, &str) {
     (&nevra.name, &nevra.evr.version, &nevra.evr.release, &nevra.arch)
 }
 
-/// Capabilities by name.
-pub(super) struct Given<'a>(HashMap<&'a str, Vec<&'a Capability>>);
+/// Capabilities that are there, asked with requirements.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'a>(pub(super) &'a Provides);
 
 impl<'a> Given<'a> {
-    pub(super) fn new(capabilities: &'a [Capability]) -> Self {
-        let mut by_name: HashMap<&str, Vec<&Capability>> = HashMap::new();
-        for capability in capabilities {
-            by_name.entry(&capability.name).or_default().push(capability);
-        }
-        Self(by_name)
-    }
-
     /// What is given under `name`, in whatever version.
-    pub(super) fn versions(&self, name: &str) -> &[&'a Capability] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+    pub(super) fn versions(self, name: &str) -> &'a [Capability] {
+        self.0.named(name)
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.0.keys().copied()
+    /// All names, some more than once.
+    pub(super) fn names(self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().map(|capability| capability.name.as_str())
     }
 
     /// Whether one dependency, or what `with` and `without` make of several, is satisfied. A condition never is by
     /// itself: its parts are asked for one by one.
-    pub(super) fn satisfies(&self, part: &Requirement) -> bool {
+    pub(super) fn satisfies(self, part: &Requirement) -> bool {
         match part {
             Requirement::Simple(wanted) => self.has(&[wanted]),
             Requirement::And(all) => all.iter().all(|part| self.satisfies(part)),
@@ -55,7 +49,7 @@ impl<'a> Given<'a> {
 
     /// Parts on one name must be satisfied by one capability. Which package a capability comes from is not known, so
     /// parts on several names are satisfied by any.
-    fn satisfies_together(&self, parts: &[Requirement]) -> bool {
+    fn satisfies_together(self, parts: &[Requirement]) -> bool {
         let simple: Option<Vec<&Dependency>> = parts
             .iter()
             .map(|part| if let Requirement::Simple(dependency) = part { Some(dependency) } else { None })
@@ -67,7 +61,7 @@ impl<'a> Given<'a> {
     }
 
     /// Whether one capability satisfies all of `wanted`, which have one name.
-    fn has(&self, wanted: &[&Dependency]) -> bool {
+    fn has(self, wanted: &[&Dependency]) -> bool {
         let versions = wanted.first().map_or(&[][..], |first| self.versions(&first.name));
         versions.iter().any(|given| wanted.iter().all(|dependency| dependency.accepts(given)))
     }

@@ -39,7 +39,7 @@ mod why;
 
 use std::collections::BTreeSet;
 
-use crate::package::{Capability, Nevra, RpmHeader};
+use crate::package::{Nevra, Provides, RpmHeader};
 use crate::spec::SourcePackage;
 
 pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
@@ -72,7 +72,7 @@ pub struct Inputs<'a> {
     /// The specs, sorted by name.
     pub specs: &'a [SourcePackage],
     /// What the toolchain image provides.
-    pub given: &'a [Capability],
+    pub given: &'a Provides,
     /// Packages that the toolchain image has: where a spec makes one in this version and release, all that is known or
     /// guessed of that package is there. Epochs do not count.
     pub installed: &'a [Nevra],

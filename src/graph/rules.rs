@@ -43,15 +43,29 @@ pub(super) struct Rules<'a> {
     entries: OnceCell<Entries<'a>>,
 }
 
-/// Entries of `%files`: a spec's number and a path or pattern.
+/// Entries of `%files`.
 #[derive(Default)]
 struct Entries<'a> {
     /// Those without a pattern, by their last part.
-    literal: HashMap<&'a str, Vec<(usize, &'a str)>>,
+    literal: HashMap<&'a str, Vec<Entry<'a>>>,
     /// Patterns by the last part of their folder.
-    in_folder: HashMap<&'a str, Vec<(usize, &'a str)>>,
+    in_folder: HashMap<&'a str, Vec<Entry<'a>>>,
     /// Patterns whose folder ends with a pattern.
-    elsewhere: Vec<(usize, &'a str)>,
+    elsewhere: Vec<Entry<'a>>,
+    /// For each spec the last parts of its entries, a line each.
+    words: Vec<String>,
+}
+
+/// A path or pattern in `%files`.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    /// The spec's number.
+    spec: usize,
+    path: &'a str,
+    /// The last part of the path.
+    base: &'a str,
+    /// What stands before the last part.
+    folder: &'a str,
 }
 
 impl<'a> Rules<'a> {
@@ -77,26 +91,24 @@ impl<'a> Rules<'a> {
         let likely: HashSet<usize> = named.iter().map(|&binary| binaries[binary].spec).collect();
         let of = |strength: Strength| found.iter().filter(move |entry| entry.0 == strength);
         let vague = || of(Strength::Kind).chain(of(Strength::Folder));
-        let ranks: [Vec<_>; 4] = [
-            of(Strength::File).collect(),
-            of(Strength::Named).collect(),
-            vague().filter(|entry| likely.contains(&entry.1)).collect(),
-            vague().filter(|entry| self.mentions(entry.1, &trace.stem)).collect(),
-        ];
-        let by_files = |entries: &[&(Strength, usize, &str)]| {
-            let path = entries.first()?.2.to_owned();
-            let specs = entries.iter().map(|entry| entry.1);
-            let packages = self.packages(specs, &trace, binaries);
+        let by_files = |entries: &mut dyn Iterator<Item = &(Strength, usize, &str)>| {
+            let mut entries = entries.peekable();
+            let path = entries.peek()?.2.to_owned();
+            let packages = self.packages(entries.map(|entry| entry.1), &trace, binaries);
             (!packages.is_empty()).then_some((packages, GuessReason::Files { entry: path }))
         };
-        if let Some(answer) = ranks.iter().find_map(|entries| by_files(entries)) {
-            return Some(answer);
+        let answer = by_files(&mut of(Strength::File))
+            .or_else(|| by_files(&mut of(Strength::Named)))
+            .or_else(|| by_files(&mut vague().filter(|entry| likely.contains(&entry.1))))
+            .or_else(|| by_files(&mut vague().filter(|entry| self.mentions(entry.1, &trace.stem))));
+        if answer.is_some() {
+            return answer;
         }
         if let Some(&first) = named.first() {
             let name = binaries[first].package.nevra.name.clone();
             return Some((self.unseen_first(named), GuessReason::Name { name }));
         }
-        by_files(&of(Strength::Kind).collect::<Vec<_>>()).filter(|(bold, _)| bold.len() <= MOST_BOLD_GUESSES)
+        by_files(&mut of(Strength::Kind)).filter(|(bold, _)| bold.len() <= MOST_BOLD_GUESSES)
     }
 
     /// The package of each spec that has the files of `trace`, in the order of `specs`, one a spec.
@@ -118,13 +130,16 @@ impl<'a> Rules<'a> {
     /// Whether an entry of the spec names the stem, as `liblzma.so.5` does for `pkgconfig(liblzma)`.
     fn mentions(&self, spec: usize, stem: &str) -> bool {
         let word = stem.strip_prefix("lib").unwrap_or(stem);
-        word.len() > 1 && self.specs[spec].files.iter().any(|entry| base(entry).contains(word))
+        word.len() > 1 && self.entries().words[spec].contains(word)
     }
 
     /// The entries that may be one of the wanted files.
     fn entries_for(&self, trace: &Trace) -> Vec<(Strength, usize, &'a str)> {
-        let entries = self.entries.get_or_init(|| Entries::new(self.specs));
-        trace.files.iter().flat_map(|wanted| entries.matching(wanted, &trace.stem)).collect()
+        trace.files.iter().flat_map(|wanted| self.entries().matching(wanted, &trace.stem)).collect()
+    }
+
+    fn entries(&self) -> &Entries<'a> {
+        self.entries.get_or_init(|| Entries::new(self.specs))
     }
 }
 
@@ -142,49 +157,57 @@ fn part_rank<'b>(name: &'b str, source: &str, trace: &Trace) -> (bool, bool, boo
 impl<'a> Entries<'a> {
     fn new(specs: &'a [SourcePackage]) -> Self {
         let mut entries = Self::default();
-        for (number, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.excluded.is_none()) {
-            for path in spec.files.iter().map(|path| path.trim_end_matches('/')) {
-                let folder = folder(path);
-                if !glob::is_pattern(path) {
-                    entries.literal.entry(base(path)).or_default().push((number, path));
-                } else if glob::is_pattern(base(folder)) {
-                    entries.elsewhere.push((number, path));
-                } else {
-                    entries.in_folder.entry(base(folder)).or_default().push((number, path));
+        for (number, spec) in specs.iter().enumerate() {
+            let mut words = String::new();
+            if spec.excluded.is_none() {
+                for path in &spec.files {
+                    words.push_str(base(path));
+                    words.push('\n');
+                    entries.add(number, path.trim_end_matches('/'));
                 }
             }
+            entries.words.push(words);
         }
         entries
     }
 
+    fn add(&mut self, spec: usize, path: &'a str) {
+        let (folder, base) = path.rsplit_once('/').unwrap_or(("", path));
+        let place = if !glob::is_pattern(path) {
+            self.literal.entry(base).or_default()
+        } else if glob::is_pattern(self::base(folder)) {
+            &mut self.elsewhere
+        } else {
+            self.in_folder.entry(self::base(folder)).or_default()
+        };
+        place.push(Entry { spec, path, base, folder });
+    }
+
     fn matching(&self, wanted: &WantedFile, stem: &str) -> Vec<(Strength, usize, &'a str)> {
         let mut found = Vec::new();
-        let ends_right = |path: &str| wanted.accepts_folder(folder(path));
-        for &(spec, path) in self.literal.get(wanted.name.as_str()).into_iter().flatten() {
-            if ends_right(path) {
-                found.push((if wanted.is_folder { Strength::Kind } else { Strength::File }, spec, path));
+        for entry in self.literal.get(wanted.name.as_str()).into_iter().flatten() {
+            if wanted.accepts_folder(entry.folder) {
+                let strength = if wanted.is_folder { Strength::Kind } else { Strength::File };
+                found.push((strength, entry.spec, entry.path));
             }
         }
         // A folder stands for all that is in it, but `%dir` and the folders that everybody shares look alike here.
         for ancestor in ancestors(&wanted.folder) {
-            for &(spec, path) in self.literal.get(base(ancestor)).into_iter().flatten() {
+            for &Entry { spec, path, base, .. } in self.literal.get(base(ancestor)).into_iter().flatten() {
                 let is_it =
                     if ancestor.starts_with('/') { path == ancestor } else { path.ends_with(&format!("/{ancestor}")) };
                 if is_it {
-                    found.push((
-                        if base(path).contains(stem) { Strength::Named } else { Strength::Folder },
-                        spec,
-                        path,
-                    ));
+                    let strength = if base.contains(stem) { Strength::Named } else { Strength::Folder };
+                    found.push((strength, spec, path));
                 }
             }
         }
         let near = self.in_folder.get(base(&wanted.folder)).into_iter().flatten();
         let all = self.in_folder.values().flatten().filter(|_| wanted.folder.is_empty());
-        for &(spec, path) in near.chain(all).chain(&self.elsewhere) {
-            if glob::matches(base(path), &wanted.name) && ends_right(path) {
-                let strength = if wanted.is_folder { Strength::Kind } else { strength(base(path), stem) };
-                found.push((strength, spec, path));
+        for entry in near.chain(all).chain(&self.elsewhere) {
+            if glob::matches(entry.base, &wanted.name) && wanted.accepts_folder(entry.folder) {
+                let strength = if wanted.is_folder { Strength::Kind } else { strength(entry.base, stem) };
+                found.push((strength, entry.spec, entry.path));
             }
         }
         found
@@ -222,10 +245,6 @@ impl WantedFile {
 
 fn base(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
-}
-
-fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The folder and those above it, from the deepest, without those that every package has.

@@ -83,7 +83,7 @@ impl<'a> Universe<'a> {
         let (built, seen) = earlier_builds(inputs, &binaries, &asked_paths(inputs, goals));
         let rules = Rules::new(inputs.specs, &binaries, seen);
         let requires = binaries.iter().map(|_| None).collect();
-        let given = Given::new(inputs.given);
+        let given = Given(inputs.given);
         let installed = installed(inputs, &binaries);
         let installable = installed.iter().map(|&binary| (binary, true)).collect();
         let (specs, leaves, answers) = (inputs.specs, Vec::new(), HashMap::new());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::digest::Sha256;
 use crate::graph::{self, Unsolvable};
 use crate::image::config::{BootType, Format, ImageConfig};
-use crate::package::{Requirement, RpmHeader};
+use crate::package::{Provides, Requirement, RpmHeader};
 
 /// An RPM file that can be installed.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub fn resolve<'a>(
 ) -> Result<Vec<&'a AvailableRpm>, Unsolvable> {
     let fits = |rpm: &&AvailableRpm| [arch, "noarch"].contains(&rpm.header.nevra.arch.as_str());
     let headers: Vec<&RpmHeader> = available.iter().filter(fits).map(|rpm| &rpm.header).collect();
-    let solved = graph::solve(&wanted(config, arch), &headers, &[])?;
+    let solved = graph::solve(&wanted(config, arch), &headers, &Provides::default())?;
     let is_solved = |rpm: &&AvailableRpm| solved.iter().any(|header| std::ptr::eq(*header, &raw const rpm.header));
     let mut rpms: Vec<&AvailableRpm> = available.iter().filter(is_solved).collect();
     rpms.sort_by(|a, b| a.header.nevra.cmp(&b.header.nevra));

@@ -5,9 +5,11 @@
 mod evr;
 pub mod header;
 mod nevra;
+mod provides;
 mod requirement;
 
 pub use evr::Evr;
 pub use header::RpmHeader;
 pub use nevra::Nevra;
+pub use provides::Provides;
 pub use requirement::{Capability, Comparison, Dependency, ParseRequirementError, Requirement};

@@ -151,7 +151,7 @@ pub fn toolchain_of(name: &str, made: &MadeStages) -> Result<Toolchain, Pipeline
         stage: name.to_owned(),
         digest: made.image,
         arch: std::env::consts::ARCH.to_owned(),
-        provides: made.provides.clone(),
+        provides: made.provides.iter().cloned().collect(),
         macros: BTreeMap::new(),
         macro_files: Vec::new(),
         version_macros: None,

@@ -39,7 +39,7 @@ use crate::engine::ImageId;
 use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
-use crate::package::{Capability, Nevra};
+use crate::package::{Nevra, Provides};
 use crate::source::Archive;
 
 /// Counts up when the same stage description gives another image.
@@ -55,7 +55,7 @@ pub struct Toolchain {
     /// The architecture of what it builds, in RPM's word: `x86_64`, `aarch64`.
     pub arch: String,
     /// What RPM may take as given in it: its rpm database says so too.
-    pub provides: Vec<Capability>,
+    pub provides: Provides,
     /// RPM macros of the run, such as `dist`.
     pub macros: BTreeMap<String, String>,
     /// Files of RPM macros, in the order in which they are loaded: after the image's own, before `macros`.

@@ -13,7 +13,7 @@ mod repository;
 mod tests;
 mod trim;
 
-use crate::package::{Capability, Requirement, RpmHeader};
+use crate::package::{Provides, Requirement, RpmHeader};
 
 use problem::search;
 use repository::Repository;
@@ -24,7 +24,7 @@ use trim::trim;
 pub fn solve<'a>(
     wanted: &[Requirement],
     available: &[&'a RpmHeader],
-    given: &[Capability],
+    given: &Provides,
 ) -> Result<Vec<&'a RpmHeader>, Unsolvable> {
     let repository = Repository::new(wanted, available, given);
     let selected = search(&repository)?;

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::package::{Capability, Dependency, Evr, Requirement, RpmHeader};
+use crate::package::{Capability, Dependency, Evr, Provides, Requirement, RpmHeader};
 
 use super::super::formula::{Formula, Term, packages_of};
 use super::super::given::Given;
@@ -50,13 +50,13 @@ pub(super) struct Repository<'r, 'a> {
 
 impl<'r, 'a> Repository<'r, 'a> {
     /// Everything that the question touches.
-    pub(super) fn new(wanted: &'r [Requirement], packages: &'r [&'a RpmHeader], given: &'r [Capability]) -> Self {
+    pub(super) fn new(wanted: &'r [Requirement], packages: &'r [&'a RpmHeader], given: &'r Provides) -> Self {
         let mut repository = Self {
             packages,
             wanted: Vec::new(),
             members: BTreeMap::new(),
             leaves: Vec::new(),
-            given: Given::new(given),
+            given: Given(given),
             provides: index(wanted, packages),
             answers: HashMap::new(),
         };

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::digest::Sha256;
-use crate::package::{Capability, Evr, Nevra, Requirement, RpmHeader};
+use crate::package::{Capability, Evr, Nevra, Provides, Requirement, RpmHeader};
 use crate::spec::{BinaryPackage, SourcePackage};
 
 use super::{BuildGraph, Goals, GraphError, Inputs, Partial, resolve, resolve_partly};
@@ -102,7 +102,7 @@ pub(super) fn built(text: &str) -> RpmHeader {
 #[derive(Default)]
 pub(super) struct Distribution {
     pub(super) specs: Vec<SourcePackage>,
-    pub(super) given: Vec<Capability>,
+    pub(super) given: Provides,
     pub(super) installed: Vec<Nevra>,
     pub(super) known: Vec<RpmHeader>,
     pub(super) checked: BTreeSet<String>,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::super::tests::requirements;
 use super::super::solve;
 use super::rpm;
-use crate::package::{Capability, Evr, Requirement, RpmHeader};
+use crate::package::{Capability, Evr, Provides, Requirement, RpmHeader};
 
 /// The packages that satisfy one dependency each alone.
 fn satisfying<'a>(part: &Requirement, set: &[&'a RpmHeader]) -> Vec<&'a RpmHeader> {
@@ -26,7 +26,7 @@ fn satisfying<'a>(part: &Requirement, set: &[&'a RpmHeader]) -> Vec<&'a RpmHeade
     }
 }
 
-fn holds(requirement: &Requirement, set: &[&RpmHeader], given: &[Capability]) -> bool {
+fn holds(requirement: &Requirement, set: &[&RpmHeader], given: &Provides) -> bool {
     let is = |part: &Requirement| holds(part, set, given);
     match requirement {
         Requirement::And(parts) => parts.iter().all(is),
@@ -42,7 +42,7 @@ fn holds(requirement: &Requirement, set: &[&RpmHeader], given: &[Capability]) ->
     }
 }
 
-fn is_solution(wanted: &[Requirement], set: &[&RpmHeader], given: &[Capability]) -> bool {
+fn is_solution(wanted: &[Requirement], set: &[&RpmHeader], given: &Provides) -> bool {
     let one_of_a_name = set.iter().enumerate().all(|(at, a)| set[..at].iter().all(|b| a.nevra.name != b.nevra.name));
     let others = |header: &RpmHeader| -> Vec<&RpmHeader> {
         set.iter().filter(|other| !std::ptr::eq(**other, header)).copied().collect()
@@ -111,7 +111,7 @@ proptest! {
         let headers: Vec<RpmHeader> = packages.iter().map(|text| rpm(text)).collect();
         let available: Vec<&RpmHeader> = headers.iter().collect();
         let wanted = requirements(&wanted.join(", "));
-        let given = if is_given { vec![Capability::new("g", Some(Evr::parse("1-1")))] } else { Vec::new() };
+        let given: Provides = is_given.then(|| Capability::new("g", Some(Evr::parse("1-1")))).into_iter().collect();
         let subset = |bits: usize| -> Vec<&RpmHeader> {
             (0..available.len()).filter(|at| bits >> at & 1 == 1).map(|at| available[at]).collect()
         };

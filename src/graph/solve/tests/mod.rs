@@ -4,7 +4,7 @@ mod brute;
 
 use super::super::tests::requirements;
 use super::{Unsolvable, solve};
-use crate::package::{Capability, Evr, Nevra, RpmHeader};
+use crate::package::{Capability, Evr, Nevra, Provides, RpmHeader};
 
 /// A header as one line: `name-version; + provides; > requires; ! conflicts; ~ obsoletes; /a/file`.
 fn rpm(text: &str) -> RpmHeader {
@@ -38,7 +38,7 @@ fn rpm(text: &str) -> RpmHeader {
 fn run(wanted: &str, available: &[&str], given: &[&str]) -> Result<String, Unsolvable> {
     let headers: Vec<RpmHeader> = available.iter().map(|text| rpm(text)).collect();
     let headers: Vec<&RpmHeader> = headers.iter().collect();
-    let given: Vec<Capability> = given.iter().map(|text| Capability::parse(text)).collect();
+    let given: Provides = given.iter().map(|text| Capability::parse(text)).collect();
     let found = solve(&requirements(wanted), &headers, &given)?;
     let names = found.iter().map(|header| format!("{}-{}", header.nevra.name, header.nevra.evr.version));
     Ok(names.collect::<Vec<_>>().join(" "))
@@ -80,8 +80,8 @@ fn the_highest_version_is_taken_that_fits() {
 #[test]
 fn of_equal_versions_the_earlier_in_the_list_is_taken() {
     let (first, second) = (rpm("a-1; /first"), rpm("a-1; /second"));
-    assert_eq!(solve(&requirements("a"), &[&first, &second], &[]).unwrap()[0].files, ["/first"]);
-    assert_eq!(solve(&requirements("a"), &[&second, &first], &[]).unwrap()[0].files, ["/second"]);
+    assert_eq!(solve(&requirements("a"), &[&first, &second], &Provides::default()).unwrap()[0].files, ["/first"]);
+    assert_eq!(solve(&requirements("a"), &[&second, &first], &Provides::default()).unwrap()[0].files, ["/second"]);
 }
 
 #[test]
