@@ -105,6 +105,8 @@ pub struct BuildOptions {
     pub rebuild: BTreeSet<String>,
     /// Names of specs whose last result is taken, whatever has changed since.
     pub ignored: BTreeSet<String>,
+    /// How long builds lasted elsewhere, by spec; for those that were never measured here.
+    pub durations: BTreeMap<String, Duration>,
     /// How often a build that fails is tried again.
     pub retries: u32,
     /// Wall time of one container.
@@ -124,6 +126,14 @@ pub enum OnFailure {
     KeepGoing,
     /// Builds that run are finished, and no other is begun.
     Stop,
+}
+
+impl BuildContext<'_> {
+    /// How long builds last, by spec, as far as it was ever measured.
+    fn durations(&self) -> Result<BTreeMap<String, Duration>, BuildError> {
+        let own = self.history.durations().map_err(BuildError::Records)?;
+        Ok(self.options.durations.clone().into_iter().chain(own).collect())
+    }
 }
 
 impl BuildOptions {

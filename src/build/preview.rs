@@ -61,7 +61,7 @@ pub fn preview(context: &BuildContext<'_>, graph: &BuildGraph) -> Result<Preview
             State::CheckFailed => drop(check_failed.insert(spec)),
         }
     }
-    let durations = context.history.durations().map_err(BuildError::Records)?;
+    let durations = context.durations()?;
     Ok(Preview { plan: Plan::new(graph, reasons, &durations), unsolvable, check_failed })
 }
 

@@ -53,7 +53,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     (context.report)(Event::Planned { to_build: steps.len() - up_to_date, up_to_date });
     run.tell_foreign()?;
 
-    let durations = context.history.durations().map_err(BuildError::Records)?;
+    let durations = context.durations()?;
     let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
     let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
     let build = async |spec: &str| match packages.get(spec) {

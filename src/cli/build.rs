@@ -37,7 +37,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     }
     let pipeline = project.pipeline()?;
     let mut packages = project::packages_of(&pipeline)?.clone();
-    let mut options = args.build.options();
+    let mut options = args.build.options(&project.folder)?;
     if !args.specs_dir.is_empty() {
         if options.checks.of == CheckedPackages::Listed {
             options.checks.of = CheckedPackages::ListedIfThere;

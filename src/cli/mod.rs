@@ -8,6 +8,7 @@ mod build;
 mod changed;
 mod clean;
 mod doctor;
+mod durations;
 mod explain;
 mod fault;
 mod goals;

@@ -1,10 +1,14 @@
 //! Flags that several commands share.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 
+use super::durations;
+use super::fault::Fault;
 use crate::build::{Check, OnFailure};
 use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, Wishes};
 use crate::source::SignatureMode;
@@ -46,6 +50,9 @@ pub(super) struct BuildArgs {
     /// Takes the last result of this package, whatever has changed since; may be given several times
     #[arg(long, value_name = "NAME")]
     pub(super) ignore: Vec<String>,
+    /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
+    #[arg(long, value_name = "FILE")]
+    durations: Vec<PathBuf>,
     /// How often a build that fails is tried again
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
@@ -91,13 +98,13 @@ impl SourceArgs {
 }
 
 impl BuildArgs {
-    /// What is asked of the run.
-    pub(super) fn options(&self) -> Options {
+    /// What is asked of the run; paths count from `folder`.
+    pub(super) fn options(&self, folder: &Path) -> Result<Options, Fault> {
         let processors = processors();
         // Builds are serial for long stretches: on a small machine two of them fill it better than one.
         let two = NonZeroUsize::MIN.saturating_add(1);
         let half = NonZeroUsize::new(processors.get() / 2).unwrap_or(NonZeroUsize::MIN).max(two).min(processors);
-        Options {
+        Ok(Options {
             jobs: self.jobs.unwrap_or(half),
             cpus: processors.get(),
             checks: self.checks(),
@@ -107,14 +114,13 @@ impl BuildArgs {
             memory_bytes: self.memory.map(|mib| mib << 20),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
             obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
+            durations: durations::read(folder, &self.durations)?,
             retries: self.retries,
             wishes: Wishes { rebuild: self.rebuild.clone(), ignore: self.ignore.clone(), images: Vec::new() },
             now: SystemTime::now(),
-        }
+        })
     }
-}
 
-impl BuildArgs {
     fn checks(&self) -> CheckOptions {
         let on_failure = match self.check {
             CheckArg::Off => Check::Off,
@@ -142,6 +148,7 @@ pub(super) fn looking() -> Options {
         memory_bytes: None,
         on_failure: OnFailure::KeepGoing,
         obstacles: Obstacles::Refuse,
+        durations: BTreeMap::new(),
         retries: 0,
         wishes: Wishes::default(),
         now: SystemTime::now(),

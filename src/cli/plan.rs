@@ -1,13 +1,17 @@
 //! `drydock plan`: what would be built, and why.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::Project;
+use serde::Serialize;
+
 use super::fault::Fault;
 use super::project::Wanted;
+use super::{Project, durations};
 use crate::build::Preview;
 use crate::graph::{GraphError, Partial};
-use crate::plan::{PlannedPackage, Reason, State};
+use crate::plan::{Estimate, Plan, PlannedPackage, Reason, State};
 
 /// Says what would be built and why, without building, downloading or writing anything
 #[derive(clap::Args)]
@@ -19,14 +23,31 @@ pub(super) struct Args {
     /// Every spec of the pipeline's folders, whatever packages it lists
     #[arg(long, conflicts_with = "names")]
     all: bool,
+    /// Also tells how long the builds last with so many at a time; several numbers are separated by commas
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    jobs: Vec<NonZeroUsize>,
+    /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
+    #[arg(long, value_name = "FILE")]
+    durations: Vec<PathBuf>,
+}
+
+/// The plan as data.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    estimates: &'a [Estimate],
 }
 
 #[expect(clippy::print_stdout, reason = "the plan is the command's data")]
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let wanted = if args.all { Wanted::All } else { Wanted::Named(&args.names) };
-    let (preview, partial) = project.preview_partly(wanted).await?;
+    let durations = durations::read(&project.folder, &args.durations)?;
+    let (preview, partial) = project.preview_partly(wanted, durations).await?;
+    let estimates: Vec<Estimate> = args.jobs.iter().map(|jobs| preview.plan.estimate(jobs.get())).collect();
     if project.json {
-        println!("{}", serde_json::to_string(&preview.plan).map_err(|error| Fault::host_error(&error))?);
+        let document = Document { plan: &preview.plan, estimates: &estimates };
+        println!("{}", serde_json::to_string(&document).map_err(|error| Fault::host_error(&error))?);
         return verdict(partial);
     }
     for package in &preview.plan.packages {
@@ -50,6 +71,9 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         preview.plan.total_seconds + 0.0,
         preview.plan.critical_seconds + 0.0
     );
+    for Estimate { jobs, seconds, at_least_seconds } in estimates {
+        println!("with {jobs} at a time about {seconds:.0} s; no order takes less than {at_least_seconds:.0} s");
+    }
     verdict(partial)
 }
 

@@ -1,8 +1,10 @@
 //! The project that a command works on: its folders, its lock, its printer, and the user's wish to stop.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -158,10 +160,16 @@ impl Project {
     }
 
     /// What a run would do with each package, and what stands in the way of those that cannot be built.
-    pub(super) async fn preview_partly(&self, wanted: Wanted<'_>) -> Result<(Preview, Partial), Fault> {
+    /// `durations` are those of builds that were never measured here, by spec.
+    pub(super) async fn preview_partly(
+        &self,
+        wanted: Wanted<'_>,
+        durations: BTreeMap<String, Duration>,
+    ) -> Result<(Preview, Partial), Fault> {
         let pipeline = self.pipeline()?;
         let bench = Bench::new(self)?;
-        let look = Look::at(&bench, &pipeline)?;
+        let mut look = Look::at(&bench, &pipeline)?;
+        look.runner.options.durations = durations;
         let goals = match wanted {
             Wanted::All => Goals::All,
             Wanted::Named(names) => goals::of(names, look.packages),

@@ -22,7 +22,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let pipeline = project.pipeline_at(&args.file)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
-    let runner = bench.runner(args.build.options());
+    let runner = bench.runner(args.build.options(&project.folder)?);
     let made = runner.stages(&pipeline.stages).await?;
     if let Some(packages) = &pipeline.packages {
         let summary = runner.packages(packages, &made, &goals::of(&[], packages)).await?;

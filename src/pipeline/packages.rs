@@ -133,6 +133,7 @@ impl Runner<'_> {
             checks: prepared.checks.clone(),
             rebuild: prepared.rebuild.clone(),
             ignored: prepared.ignored.clone(),
+            durations: options.durations.clone(),
             retries: options.retries,
             timeout: Some(options.timeout),
             memory_bytes: options.memory_bytes,

@@ -64,6 +64,8 @@ pub struct Options {
     pub on_failure: OnFailure,
     /// What happens when something that is asked for cannot be built.
     pub obstacles: Obstacles,
+    /// How long builds lasted elsewhere, by spec; for those that were never measured here.
+    pub durations: BTreeMap<String, Duration>,
     /// How often a build that fails is tried again.
     pub retries: u32,
     /// What of the specs is asked for, besides the goals.

@@ -12,6 +12,7 @@
 //! the key.
 
 mod durations;
+mod estimate;
 mod key;
 mod planned;
 mod queue;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256;
 
 pub use durations::with_guesses;
+pub use estimate::Estimate;
 pub use key::BuildKey;
 pub use planned::{Plan, PlannedPackage, State};
 pub use queue::{Blocked, BuildQueue, Counts, PostponeError};
