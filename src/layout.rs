@@ -26,6 +26,11 @@ impl Layout {
         self.out.join("RPMS")
     }
 
+    /// Source packages that were packed by themselves.
+    pub fn srpms(&self) -> PathBuf {
+        self.out.join("SRPMS")
+    }
+
     /// Finished disk images, a folder per image configuration.
     pub fn images(&self) -> PathBuf {
         self.out.join("images")
@@ -74,6 +79,16 @@ impl Layout {
     /// The log of the build of the source package `srpm`, a file name without `.src.rpm`.
     pub fn package_log(&self, srpm: &str) -> PathBuf {
         self.package_logs().join(format!("{srpm}.src.rpm.log"))
+    }
+
+    /// The log of packing the source package `srpm`, a file name without `.src.rpm`.
+    pub fn srpm_log(&self, srpm: &str) -> PathBuf {
+        self.build.join("logs/pkggen/srpms").join(format!("{srpm}.src.rpm.log"))
+    }
+
+    /// Which source package of each spec is in [`Layout::srpms`].
+    pub fn srpm_records(&self) -> PathBuf {
+        self.state().join("srpms")
     }
 
     /// The log of the image made from the configuration `name`.

@@ -61,8 +61,18 @@ pub(super) struct PackageBuild<'a> {
 
 /// The container that builds a package.
 pub(super) fn package_container(build: &PackageBuild<'_>) -> Result<ContainerSpec, RelativePath> {
+    rpmbuild(build, &["-ba"])
+}
+
+/// The container that packs a source package: its image needs no `BuildRequires`.
+pub(super) fn source_container(build: &PackageBuild<'_>) -> Result<ContainerSpec, RelativePath> {
+    rpmbuild(build, &["-bs", "--nodeps"])
+}
+
+fn rpmbuild(build: &PackageBuild<'_>, what: &[&str]) -> Result<ContainerSpec, RelativePath> {
     let script = format!("{INPUTS}/{}", BUILD_SCRIPT.0);
-    let mut argv = vec!["/bin/sh".to_owned(), script, format!("{}.spec", build.package.spec), "-ba".to_owned()];
+    let mut argv = vec!["/bin/sh".to_owned(), script, format!("{}.spec", build.package.spec)];
+    argv.extend(what.iter().map(|word| (*word).to_owned()));
     if build.check == Check::Off {
         argv.push("--nocheck".to_owned());
     }

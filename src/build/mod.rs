@@ -36,6 +36,7 @@ mod record;
 mod resolve;
 mod run;
 mod shell;
+pub mod srpm;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -106,17 +106,30 @@ fn inputs_of(
     files: &[InputFile],
     buildroot: &[BuildrootRpm],
 ) -> BuildInputs {
+    BuildInputs {
+        buildroot: buildroot.iter().map(|rpm| (rpm.nevra.clone(), rpm.content)).collect(),
+        check: context.options.runs_check(package),
+        ..inputs_without_buildroot(context.toolchain, package, files)
+    }
+}
+
+/// The inputs of `package` with nothing installed and without `%check`.
+pub(super) fn inputs_without_buildroot(
+    toolchain: &Toolchain,
+    package: &SourcePackage,
+    files: &[InputFile],
+) -> BuildInputs {
     let is_spec = |file: &&InputFile| file.path == package.spec_path;
     BuildInputs {
         key_version: KEY_VERSION,
         spec: package.spec.clone(),
         spec_digest: package.spec_digest,
         sources: files.iter().filter(|file| !is_spec(file)).map(|file| (file.name.clone(), file.digest())).collect(),
-        macros: macros_of(context.toolchain, package),
-        macro_files: context.toolchain.macro_files.iter().map(|file| (file.name.clone(), file.digest)).collect(),
-        image: context.toolchain.digest,
-        arch: context.toolchain.arch.clone(),
-        buildroot: buildroot.iter().map(|rpm| (rpm.nevra.clone(), rpm.content)).collect(),
-        check: context.options.runs_check(package),
+        macros: macros_of(toolchain, package),
+        macro_files: toolchain.macro_files.iter().map(|file| (file.name.clone(), file.digest)).collect(),
+        image: toolchain.digest,
+        arch: toolchain.arch.clone(),
+        buildroot: BTreeMap::new(),
+        check: false,
     }
 }

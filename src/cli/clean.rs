@@ -35,7 +35,7 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         gone.extend([layout.store(), layout.oci(), layout.embedded(), layout.state()]);
     }
     if args.output {
-        gone.extend([layout.rpms(), layout.images()]);
+        gone.extend([layout.rpms(), layout.srpms(), layout.images()]);
     }
     if args.sources {
         gone.extend([layout.sources(), layout.indexes()]);

@@ -2,6 +2,7 @@
 //!
 //! The environment, the current folder and the clock are read here and passed on.
 
+mod access;
 mod bench;
 mod boot_test;
 mod build;
@@ -15,6 +16,7 @@ mod goals;
 mod graph;
 mod image;
 mod logs;
+mod make;
 mod options;
 mod plan;
 mod project;
@@ -22,6 +24,7 @@ mod run;
 mod shell;
 mod sources;
 mod specs;
+mod srpm;
 mod terminal;
 mod toolchain;
 mod verdict;
@@ -100,6 +103,8 @@ enum Command {
     Toolchain(toolchain::Args),
     /// Fetches and verifies sources, and nothing else
     Sources(sources::Args),
+    /// Packs source packages, without building them
+    Srpm(srpm::Args),
     /// Builds packages and what they need
     Build(build::Args),
     /// Makes disk images from image configurations
@@ -120,6 +125,8 @@ enum Command {
     Shell(shell::Args),
     /// Boots a disk image in QEMU, logs in and looks around
     BootTest(boot_test::Args),
+    /// Takes the Azure Linux toolkit's make targets and variables
+    Make(make::Args),
     /// Says what of this machine Drydock can use
     Doctor(doctor::Args),
     /// Removes intermediate files
@@ -145,10 +152,13 @@ pub fn main() -> ExitCode {
 async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
     let project = Project::open(&cli.global)?;
     let outcome = match cli.command {
+        // Its commands open the project, each with its own flags.
+        Command::Make(args) => make::run(&cli.global, args).await,
         Command::Run(args) => run::run(&project, args).await,
         Command::Toolchain(args) => toolchain::run(&project, args).await,
         Command::Sources(args) => sources::run(&project, args).await,
-        Command::Build(args) => build::run(&project, args).await,
+        Command::Srpm(args) => srpm::run(&project, args).await,
+        Command::Build(args) => Box::pin(build::run(&project, args)).await,
         Command::Image(args) => image::run(&project, args).await,
         Command::Specs(args) => specs::run(&project, &args).await,
         Command::Plan(args) => plan::run(&project, args).await,

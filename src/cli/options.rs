@@ -7,11 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 
+use super::access::AccessArgs;
 use super::durations;
 use super::fault::Fault;
 use crate::build::{Check, OnFailure};
 use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, Wishes};
-use crate::source::SignatureMode;
+use crate::source::{Access, SignatureMode};
 
 /// How sources are found.
 #[derive(clap::Args, Clone, Default)]
@@ -19,6 +20,8 @@ pub(super) struct SourceArgs {
     /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
     #[arg(long = "source-url", value_name = "URL")]
     pub(super) source_urls: Vec<String>,
+    #[command(flatten)]
+    pub(super) access: AccessArgs,
     /// What is done with signatures: `skip` builds what is found, whatever its digest
     #[arg(long, value_enum, default_value = "enforce")]
     pub(super) signatures: SignaturesArg,
@@ -110,6 +113,7 @@ impl BuildArgs {
             checks: self.checks(),
             signatures: self.sources.mode(),
             source_urls: self.sources.source_urls.clone(),
+            access: self.sources.access.read(folder, &self.sources.source_urls)?,
             timeout: Duration::from_secs(self.timeout),
             memory_bytes: self.memory.map(|mib| mib << 20),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
@@ -144,6 +148,7 @@ pub(super) fn looking() -> Options {
         checks: CheckOptions::of_pipeline(),
         signatures: SignatureMode::Enforce,
         source_urls: Vec::new(),
+        access: Access::default(),
         timeout: Duration::from_secs(0),
         memory_bytes: None,
         on_failure: OnFailure::KeepGoing,

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::access::AccessArgs;
 use super::bench::Bench;
 use super::fault::Fault;
-use super::options::{self, SourceArgs};
-use super::{Project, goals, project};
+use super::srpm::SignatureArg;
+use super::{Project, goals, options, project};
 use crate::event::Event;
 use crate::pipeline::PipelineError;
 use crate::source::SignatureMode;
@@ -17,9 +18,15 @@ use crate::spec::{self, Selection};
 pub(super) struct Args {
     /// Names of specs; all of the pipeline's specs when none is given
     names: Vec<String>,
+    /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
+    #[arg(long = "source-url", value_name = "URL")]
+    source_urls: Vec<String>,
     #[command(flatten)]
-    sources: SourceArgs,
-    /// Writes the digests of what is found into the specs' signatures files; needs names
+    access: AccessArgs,
+    /// What is done with signatures: `skip` takes what is found, `update` also writes its digests beside the specs
+    #[arg(long, value_enum, default_value = "enforce")]
+    signatures: SignatureArg,
+    /// The same as `--signatures update`; needs names
     #[arg(long, requires = "names", conflicts_with = "signatures")]
     update_signatures: bool,
 }
@@ -29,8 +36,12 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let packages = project::packages_of(&pipeline)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
-    let mode = if args.update_signatures { SignatureMode::Update } else { args.sources.mode() };
-    let options = crate::pipeline::Options { source_urls: args.sources.source_urls, ..options::looking() };
+    let mode = if args.update_signatures { SignatureMode::Update } else { args.signatures.into() };
+    if mode == SignatureMode::Update && args.names.is_empty() {
+        return Err(Fault::usage("`--signatures update` needs the names of specs"));
+    }
+    let access = args.access.read(&project.folder, &args.source_urls)?;
+    let options = crate::pipeline::Options { source_urls: args.source_urls, access, ..options::looking() };
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline.stages).await?;
     let toolchain = runner.toolchain(packages, &made)?;

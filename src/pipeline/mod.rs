@@ -12,6 +12,7 @@ mod prepare;
 mod runner;
 mod selection;
 mod shell;
+mod srpms;
 
 pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
@@ -20,3 +21,4 @@ pub use prepare::Prepared;
 pub use runner::{Made, MadeStages, Obstacles, Options, Runner, finished_stages, host_archives, toolchain_of};
 pub use selection::Wishes;
 pub use shell::{InShell, ShellOutcome};
+pub use srpms::{NoSrpm, SrpmSummary, SrpmWish};

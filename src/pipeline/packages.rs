@@ -36,14 +36,18 @@ impl Runner<'_> {
         mode: SignatureMode,
     ) -> Result<(Sources, Vec<SourceProblem>), PipelineError> {
         let wanted: Vec<WantedSource> = packages.flat_map(SourcePackage::wanted_sources).collect();
-        let options = FetchOptions {
+        Ok(source::fetch(&wanted, &self.fetch_options(mode), self.layout, self.report).await?)
+    }
+
+    pub(super) fn fetch_options(&self, mode: SignatureMode) -> FetchOptions {
+        FetchOptions {
             mode,
             mirrors: self.options.source_urls.clone(),
+            access: self.options.access.clone(),
             archives: self.archives.clone(),
             patience: Patience::default(),
             now: self.options.now,
-        };
-        Ok(source::fetch(&wanted, &options, self.layout, self.report).await?)
+        }
     }
 
     /// Builds what of `goals` is not up to date.

@@ -22,7 +22,7 @@ use crate::event::{Event, Report};
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::package::{Capability, Nevra};
-use crate::source::{Archive, SignatureMode};
+use crate::source::{Access, Archive, SignatureMode};
 use crate::toolchain::{self, Finished, MacroFile, Origin, Stage, StageContext, Toolchain, ToolchainError};
 
 /// What every stage of a run shares.
@@ -56,6 +56,8 @@ pub struct Options {
     pub signatures: SignatureMode,
     /// URLs of source mirrors, in the order in which they are tried.
     pub source_urls: Vec<String>,
+    /// What the mirrors are asked with.
+    pub access: Access,
     /// Wall time of one package's build.
     pub timeout: Duration,
     /// Memory of one package's build; None for no limit.

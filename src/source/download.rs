@@ -12,9 +12,11 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url, header};
 use tokio::io::AsyncWriteExt;
 
+use super::access::{Access, Private};
 use super::lock::lock;
 use super::part::{self, Part};
 use crate::digest::{KeyBuilder, Sha256};
@@ -89,6 +91,8 @@ impl Fault {
 /// Downloads into one folder.
 pub(super) struct Downloader<'a> {
     client: reqwest::Client,
+    /// Asks private mirrors in the place of `client`.
+    private: Option<Private>,
     folder: PathBuf,
     patience: Patience,
     report: Report<'a>,
@@ -99,6 +103,16 @@ pub(super) struct Downloader<'a> {
 impl<'a> Downloader<'a> {
     /// A downloader whose files get into `folder`, named by their digest.
     pub(super) fn new(folder: PathBuf, patience: Patience, report: Report<'a>) -> Result<Self, reqwest::Error> {
+        Self::with_access(folder, patience, report, &Access::default())
+    }
+
+    /// The same, which asks private mirrors with `access`.
+    pub(super) fn with_access(
+        folder: PathBuf,
+        patience: Patience,
+        report: Report<'a>,
+        access: &Access,
+    ) -> Result<Self, reqwest::Error> {
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")))
@@ -107,7 +121,8 @@ impl<'a> Downloader<'a> {
         };
         // A machine without any certificates can still use mirrors that need none.
         let client = builder().build().or_else(|_| builder().tls_certs_only([]).build())?;
-        Ok(Self { client, folder, patience, report, unreachable: Mutex::default() })
+        let private = Private::new(access, builder)?;
+        Ok(Self { client, private, folder, patience, report, unreachable: Mutex::default() })
     }
 
     /// The file at `url`; without an expected digest, whatever comes.
@@ -177,21 +192,28 @@ impl<'a> Downloader<'a> {
     }
 
     async fn ask(&self, url: &Url, part: &Part) -> Result<Response, Fault> {
-        let mut request = self.client.get(url.clone());
-        if let Some(validator) = &part.validator {
-            request = request.header(header::RANGE, format!("bytes={}-", part.bytes));
-            request = request.header(header::IF_RANGE, validator);
+        let mut headers = HeaderMap::new();
+        let validator = part.validator.as_deref().and_then(|validator| HeaderValue::from_str(validator).ok());
+        if let Some(validator) = validator {
+            headers.insert(header::RANGE, rest_from(part.bytes));
+            headers.insert(header::IF_RANGE, validator);
         }
-        let response = request.send().await.map_err(|error| transport_fault(&error))?;
+        let response = self.get(url, headers).await?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT if starts_at(&response, part.bytes) => Ok(response),
-            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => self.ask_for_all(url).await,
+            StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
+                accepted(self.get(url, HeaderMap::new()).await?)
+            }
             _ => accepted(response),
         }
     }
 
-    async fn ask_for_all(&self, url: &Url) -> Result<Response, Fault> {
-        accepted(self.client.get(url.clone()).send().await.map_err(|error| transport_fault(&error))?)
+    async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Fault> {
+        let sent = match self.private.as_ref().filter(|private| private.serves(url)) {
+            Some(private) => private.get(url, headers).await,
+            None => self.client.get(url.clone()).headers(headers).send().await,
+        };
+        sent.map_err(|error| transport_fault(&error))
     }
 
     async fn accept(&self, path: &Path, written: Written) -> Result<Downloaded, Fault> {
@@ -279,6 +301,10 @@ async fn blocking<T: Send + 'static>(
 
 fn accepted(response: Response) -> Result<Response, Fault> {
     if response.status() == StatusCode::OK { Ok(response) } else { Err(Fault::Refused(response.status())) }
+}
+
+fn rest_from(bytes: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("bytes={bytes}-")).unwrap_or(HeaderValue::from_static("bytes=0-"))
 }
 
 fn starts_at(response: &Response, bytes: u64) -> bool {

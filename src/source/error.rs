@@ -90,7 +90,7 @@ impl SourceError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unavailable(problems) => {
-                let hints = [update_hint(problems), missing_hint(problems)];
+                let hints = [update_hint(problems), missing_hint(problems), refused_hint(problems)];
                 let hints: Vec<String> = hints.into_iter().flatten().collect();
                 (!hints.is_empty()).then(|| hints.join("\n"))
             }
@@ -119,6 +119,19 @@ fn missing_hint(problems: &[SourceProblem]) -> Option<String> {
     let missing = problems.iter().any(|problem| matches!(problem.wrong, Wrong::NotFound { .. }));
     missing.then(|| {
         "name a mirror that has the missing files with `--source-url URL`, or put them beside their specs".into()
+    })
+}
+
+fn refused_hint(problems: &[SourceProblem]) -> Option<String> {
+    let refused = |tried: &Tried| tried.reason.starts_with("401") || tried.reason.starts_with("403");
+    let refused = problems.iter().any(|problem| match &problem.wrong {
+        Wrong::NotFound { tried, .. } => tried.iter().any(refused),
+        _ => false,
+    });
+    refused.then(|| {
+        "a server that refuses may want a token (`--source-token-file FILE`) or a client certificate \
+         (`--source-client-cert FILE --source-client-key FILE`)"
+            .into()
     })
 }
 

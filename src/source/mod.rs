@@ -23,10 +23,12 @@
 //!
 //! Everything there may be deleted at any time. Processes that want the same file wait for each other.
 
+mod access;
 pub mod apt;
 mod archive;
 mod download;
 mod error;
+mod first;
 mod index;
 mod local;
 mod lock;
@@ -44,9 +46,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Access, AccessError, AccessRequest};
 pub use apt::Archive;
 pub use download::Patience;
 pub use error::{SourceError, SourceProblem, Tried, Wrong};
+pub use first::{Accepted, first_accepted};
 
 use self::local::Standing;
 use self::remembered::FileDigests;
@@ -100,6 +104,8 @@ pub struct FetchOptions {
     pub mode: SignatureMode,
     /// URLs of mirrors, in the order in which they are tried.
     pub mirrors: Vec<String>,
+    /// What the mirrors are asked with.
+    pub access: Access,
     /// Package archives, in the order in which they are tried.
     pub archives: Vec<Archive>,
     /// How long servers may take.

@@ -76,7 +76,8 @@ struct Network<'a> {
 impl<'a> Network<'a> {
     fn new(options: &'a FetchOptions, layout: &Layout, report: Report<'a>) -> Result<Self, SourceError> {
         let cache = layout.sources();
-        let downloader = Downloader::new(cache.clone(), options.patience, report).map_err(SourceError::Client)?;
+        let downloader = Downloader::with_access(cache.clone(), options.patience, report, &options.access)
+            .map_err(SourceError::Client)?;
         Ok(Self { downloader, archives: OnceCell::new(), options, cache, indexes: layout.indexes(), report })
     }
 
@@ -199,7 +200,7 @@ impl<'a> Network<'a> {
 }
 
 /// `mirror` with more segments; a query of the mirror stays at the end.
-fn below(mirror: &str, segments: &[&str]) -> String {
+pub(super) fn below(mirror: &str, segments: &[&str]) -> String {
     let Ok(mut url) = Url::parse(mirror) else { return format!("{mirror}/{}", segments.join("/")) };
     if let Ok(mut path) = url.path_segments_mut() {
         path.pop_if_empty().extend(segments);
@@ -207,7 +208,7 @@ fn below(mirror: &str, segments: &[&str]) -> String {
     url.into()
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     match url.scheme() {
         "http" | "https" => Ok(url),

@@ -1,5 +1,6 @@
 //! Fetching from a server that breaks, lies and recovers.
 
+mod access;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -79,7 +80,14 @@ impl Project {
 fn options(mode: SignatureMode) -> FetchOptions {
     let milliseconds = Duration::from_millis;
     let patience = Patience { connect: milliseconds(2000), stall: milliseconds(500), retry: milliseconds(5) };
-    FetchOptions { mode, mirrors: Vec::new(), archives: Vec::new(), patience, now: SystemTime::now() }
+    FetchOptions {
+        mode,
+        mirrors: Vec::new(),
+        access: Access::default(),
+        archives: Vec::new(),
+        patience,
+        now: SystemTime::now(),
+    }
 }
 
 fn message(error: &SourceError, root: &Path) -> String {

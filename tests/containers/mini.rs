@@ -83,6 +83,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     a_changed_comment_is_explained(&mini);
     the_same_inputs_give_the_same_bytes(&mini);
     checks_are_chosen_and_told_apart(&mini);
+    source_packages_are_packed_by_content(&mini);
     what_cannot_be_built_stops_no_other(&mini);
 }
 
@@ -275,4 +276,42 @@ fn what_cannot_be_built_stops_no_other(mini: &Mini) {
         let row = "\r\nlonely,lonely-1.0-1.mini,left out,,,no package provides `libgret-devel`,";
         assert!(table.contains(row) && table.contains("\r\nsourceless,sourceless-1.0-1.mini,left out,"), "{table}");
     }
+}
+
+fn source_packages_are_packed_by_content(mini: &Mini) {
+    let pack = |arguments: &[&str]| {
+        let ran = mini.run(&[&["srpm"], arguments].concat());
+        (ran.status.code(), stderr(&ran))
+    };
+    let digests = || {
+        let entries = std::fs::read_dir(mini.path("out/SRPMS")).unwrap().map(|entry| entry.unwrap().path());
+        let mut found: Vec<_> =
+            entries.map(|path| (drydock::digest::Sha256::of_file(&path).unwrap().to_string(), path)).collect();
+        found.sort();
+        found
+    };
+    let (code, told) = pack(&["--all"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("5 packed, 0 up to date"), "what needs other packages is packed without them: {told}");
+    let first = digests();
+    let spec = mini.path("SPECS/tables/tables.spec");
+    let text = std::fs::read_to_string(&spec).unwrap();
+    std::fs::write(&spec, &text).unwrap();
+    assert!(pack(&["--all"]).1.contains("0 packed, 5 up to date"), "a new time is no change");
+
+    std::fs::write(&spec, text.replace("%description", "%if\n%description")).unwrap();
+    std::fs::remove_dir_all(mini.path("build/store")).unwrap();
+    let (code, told) = pack(&["--all"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("4 packed, 0 up to date, 1 missing") && told.contains("tables.spec` does not parse"),
+        "{told}"
+    );
+    assert_eq!(digests(), first, "the same inputs give the same bytes");
+    let (code, told) = pack(&["tables", "greet"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("0 packed, 1 up to date, 1 missing"), "{told}");
+    std::fs::write(&spec, text).unwrap();
+    let (code, told) = pack(&["tables"]);
+    assert_eq!((code, digests()), (Some(0), first), "{told}");
 }

@@ -4,5 +4,6 @@
 
 mod architecture;
 mod changed;
+mod make;
 mod pipeline_files;
 mod support;

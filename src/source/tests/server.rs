@@ -54,6 +54,11 @@ pub(super) fn status(line: &str) -> Answer {
     format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
+/// Sends the client to another place.
+pub(super) fn moved(to: &str) -> Answer {
+    status(&format!("302 Found\r\nLocation: {to}"))
+}
+
 pub(super) fn whole(content: &[u8]) -> Answer {
     cut(content, content.len())
 }

@@ -1,0 +1,56 @@
+//! Flags that say what private mirrors are asked with.
+
+use std::path::{Path, PathBuf};
+
+use super::fault::Fault;
+use crate::source::{Access, AccessRequest};
+
+/// What private mirrors are asked with.
+#[derive(clap::Args, Clone, Default)]
+pub(super) struct AccessArgs {
+    /// A file with a bearer token for the mirror, or for the mirror URL where there are several; instead, the variable
+    /// `DRYDOCK_SOURCE_TOKEN` may hold a token
+    #[arg(long = "source-token-file", value_name = "[URL=]FILE")]
+    token_files: Vec<String>,
+    /// A PEM file with the client certificate that mirrors are shown
+    #[arg(long = "source-client-cert", value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// A PEM file with the key of the client certificate
+    #[arg(long = "source-client-key", value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+    /// A PEM file with certificates that mirrors are trusted by, besides the system's
+    #[arg(long = "source-ca", value_name = "FILE")]
+    trusted: Option<PathBuf>,
+}
+
+impl AccessArgs {
+    /// Reads the files, whose relative paths count from `folder`, for `mirrors`.
+    pub(super) fn read(&self, folder: &Path, mirrors: &[String]) -> Result<Access, Fault> {
+        let request = AccessRequest {
+            mirrors: mirrors.to_vec(),
+            token_files: self.token_files.iter().map(|text| token_file(text, folder)).collect(),
+            token: token_of_environment(),
+            client: self
+                .client_cert
+                .as_ref()
+                .zip(self.client_key.as_ref())
+                .map(|(cert, key)| (folder.join(cert), folder.join(key))),
+            trusted: self.trusted.as_ref().map(|path| folder.join(path)),
+        };
+        Access::read(&request).map_err(|error| Fault::usage_error(&error).with_hint(error.hint()))
+    }
+}
+
+/// The mirror, when one is named, and the file.
+fn token_file(text: &str, folder: &Path) -> (Option<String>, PathBuf) {
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    match text.rsplit_once('=').filter(|_| is_url) {
+        Some((url, file)) => (Some(url.to_owned()), folder.join(file)),
+        None => (None, folder.join(text)),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+fn token_of_environment() -> Option<String> {
+    std::env::var("DRYDOCK_SOURCE_TOKEN").ok().filter(|token| !token.is_empty())
+}
