@@ -38,6 +38,15 @@ pub enum Event {
         /// Its size.
         bytes: u64,
     },
+    /// An RPM of a remote repository was downloaded and its digest checked.
+    PackageFetched {
+        /// Its NEVRA.
+        package: String,
+        /// The repository's name.
+        from: String,
+        /// Its size.
+        bytes: u64,
+    },
     /// The plan of a package stage is known.
     Planned {
         /// Source packages to build.

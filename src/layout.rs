@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The file at a project's top that pins remote packages and base images.
+pub const LOCK_FILE: &str = "drydock.lock";
+
 /// The folders of one project and of its user.
 #[derive(Clone, Debug)]
 pub struct Layout {
@@ -114,6 +117,11 @@ impl Layout {
     /// Downloaded sources, named by their SHA-256; shared by all projects of the user.
     pub fn sources(&self) -> PathBuf {
         self.cache.join("sources")
+    }
+
+    /// Metadata and RPMs of remote repositories, named by their SHA-256; shared by all projects of the user.
+    pub fn remote(&self) -> PathBuf {
+        self.cache.join("remote")
     }
 
     /// Downloaded indexes of package archives; shared by all projects of the user.

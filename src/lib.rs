@@ -12,6 +12,7 @@ pub mod event;
 pub mod oci;
 pub mod engine;
 pub mod source;
+pub mod remote;
 pub mod toolchain;
 pub mod spec;
 pub mod graph;

@@ -48,6 +48,11 @@ async fn in_folder(one: &One<'_>, resolved: &Resolved, folder: &Path) -> Result<
         Ok(image) => image,
         Err(NoBuildroot::Engine(source)) => return Err(one.engine_fault(source)),
         Err(NoBuildroot::Path(error)) => return Err(error.into()),
+        Err(NoBuildroot::Remote(error)) => {
+            log.finish().map_err(|source| one.store_fault(source))?;
+            let excerpt = error.to_string().lines().map(str::to_owned).collect();
+            return Ok(Attempt::Failed(one.failure("BuildRequires", "they cannot be had".to_owned(), excerpt)));
+        }
         Err(NoBuildroot::Install(exit)) => {
             log.finish().map_err(|source| one.store_fault(source))?;
             return one.ended_early("BuildRequires", exit);

@@ -13,8 +13,10 @@ use tokio::sync::OnceCell;
 use super::BuildContext;
 use super::container::install_container;
 use super::log::Log;
+use super::resolve::remote_rpms;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::engine::{EngineError, Exit, ImageId, RelativePath, Session};
+use crate::remote::RemoteError;
 
 /// Counts up when RPMs are installed in another way.
 const KEY_VERSION: &str = "1";
@@ -23,10 +25,12 @@ const KEY_VERSION: &str = "1";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BuildrootRpm {
     pub(super) nevra: String,
-    /// What it provides to a build.
+    /// What it provides to a build; of a remote package the digest of the file.
     pub(super) content: Sha256,
-    /// The file in the store.
+    /// The file in the store, or in the cache of remote packages.
     pub(super) path: PathBuf,
+    /// Whether it comes from a remote repository.
+    pub(super) is_remote: bool,
 }
 
 /// The images that this run has made or found.
@@ -39,6 +43,8 @@ pub(super) struct Buildroots<'a> {
 pub(super) enum NoBuildroot {
     /// They cannot be installed together; the log says why.
     Install(Exit),
+    /// Some of them cannot be had from their repositories.
+    Remote(RemoteError),
     /// The engine failed.
     Engine(EngineError),
     /// The project's folders are not absolute.
@@ -72,6 +78,8 @@ impl<'a> Buildroots<'a> {
         if engine.has_image(ImageId::Derived(key)).await.map_err(NoBuildroot::Engine)? {
             return Ok(());
         }
+        let remote: Vec<Sha256> = remote_rpms(rpms).collect();
+        self.context.remote.fetch(&remote, self.context.report).await.map_err(NoBuildroot::Remote)?;
         let paths: Vec<_> = rpms.iter().map(|rpm| rpm.path.as_path()).collect();
         let spec = install_container(self.context.toolchain.image(), &paths, self.context.options.limits())
             .map_err(NoBuildroot::Path)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::cache::{CacheError, full_disk_hint};
 use crate::engine::{EngineError, RelativePath};
+use crate::remote::RemoteError;
 use crate::repo::RepoError;
 
 /// Why a run cannot go on.
@@ -40,6 +41,9 @@ pub enum BuildError {
         /// What went wrong.
         source: RepoError,
     },
+    /// Packages of remote repositories cannot be had.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// A source that the spec names was not looked for.
     #[error("`{file}`, a source of `{spec}.spec`, has not been found")]
     NoSource {
@@ -98,6 +102,7 @@ impl BuildError {
             Self::Store { source, .. } | Self::Records(source) => source.hint(),
             Self::Publish { source, .. } | Self::Repository(source) => source.hint(),
             Self::Copy { into, source, .. } | Self::Folder { path: into, source } => full_disk_hint(into, source),
+            Self::Remote(error) => error.hint(),
             Self::Changed { .. } => Some("run the same command again; finished packages are kept".to_owned()),
             Self::NotBuilt { spec, .. } => Some(format!("build it with `drydock build {spec}`")),
             Self::NoSource { .. } => Some("fetch it with `drydock sources`, or put it beside the spec".to_owned()),

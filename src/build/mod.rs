@@ -11,6 +11,9 @@
 //!    it asks for more `BuildRequires`: they are remembered and the way begins again at 1;
 //! 4. its RPMs are collected, checked, stored under the key and published.
 //!
+//! RPMs of remote repositories stand in a buildroot beside those of results; they are fetched before the image is made, and
+//! enter keys by the digest of the file.
+//!
 //! What enters the key: everything in [`BuildInputs`](crate::plan::BuildInputs). What does not: host paths, limits, the
 //! number of processors, the time. A key holds the digest of what each RPM of the buildroot *provides*, so that a rebuilt
 //! dependency that gives the same again rebuilds nothing after it; that is why keys are known only during the run.
@@ -57,7 +60,9 @@ pub use shell::{Connection, Shell, ShellEnd, shell};
 use crate::cache::{History, Store};
 use crate::engine::{Engine, Limits};
 use crate::event::Report;
+use crate::graph::RemoteIndex;
 use crate::layout::Layout;
+use crate::remote::Remote;
 use crate::repo::Repo;
 use crate::source::Sources;
 use crate::spec::SourcePackage;
@@ -85,6 +90,10 @@ pub struct BuildContext<'a> {
     pub specs: &'a [SourcePackage],
     /// Their sources.
     pub sources: &'a Sources,
+    /// Remote repositories.
+    pub remote: &'a Remote,
+    /// Their packages, as far as they may be used.
+    pub remote_index: &'a RemoteIndex<'a>,
     /// What the user wants.
     pub options: &'a BuildOptions,
     /// Takes events.

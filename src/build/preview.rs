@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::attempt::failed_check;
-use super::resolve::{Resolution, Resolved, own_inputs, resolve};
+use super::resolve::{Resolution, Resolved, own_inputs, remote_rpms, resolve};
 use super::run::closure;
 use super::tell::tell_damage;
 use super::{BuildContext, BuildError, package_name};
 use crate::cache::{CacheError, LastBuild, Lookup, StoredResult};
+use crate::digest::Sha256;
 use crate::graph::BuildGraph;
-use crate::plan::{self, Plan, Reason};
+use crate::plan::{self, Plan, PlannedRemote, Reason};
 use crate::spec::SourcePackage;
 
 /// What is said of a package that is ignored and has no result.
@@ -41,8 +42,13 @@ pub(super) struct Step<'a> {
 pub(super) enum State {
     /// Its result is in the store.
     UpToDate { result: Arc<StoredResult>, last: Box<LastBuild> },
-    /// It is built, for these reasons; without one, only when something that it needs changes.
-    ToBuild(Vec<Reason>),
+    /// It is built.
+    ToBuild {
+        /// Why; without one, only when something that it needs changes.
+        reasons: Vec<Reason>,
+        /// The remote packages of its buildroot; None while that is not known.
+        remote: Option<Vec<Sha256>>,
+    },
     /// Its `BuildRequires` cannot be met.
     Unsolvable(String),
     /// Its stored result counts as failed.
@@ -52,17 +58,45 @@ pub(super) enum State {
 /// What a run over `graph` would do.
 pub fn preview(context: &BuildContext<'_>, graph: &BuildGraph) -> Result<Preview, BuildError> {
     let (mut reasons, mut unsolvable, mut check_failed) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+    let mut needed: BTreeMap<Sha256, BTreeSet<String>> = BTreeMap::new();
     for step in walk(context, graph)? {
         let spec = step.package.spec.clone();
         match step.state {
             State::UpToDate { .. } => {}
-            State::ToBuild(why) => drop(reasons.insert(spec, why)),
+            State::ToBuild { reasons: why, remote } => {
+                let guessed = || graph.remote.get(&spec).into_iter().flatten().copied().collect();
+                for sha256 in remote.unwrap_or_else(guessed) {
+                    needed.entry(sha256).or_default().insert(spec.clone());
+                }
+                reasons.insert(spec, why);
+            }
             State::Unsolvable(reason) => drop(unsolvable.insert(spec, reason)),
             State::CheckFailed => drop(check_failed.insert(spec)),
         }
     }
     let durations = context.durations()?;
-    Ok(Preview { plan: Plan::new(graph, reasons, &durations), unsolvable, check_failed })
+    let mut plan = Plan::new(graph, reasons, &durations);
+    plan.remote = planned_remote(context, needed);
+    Ok(Preview { plan, unsolvable, check_failed })
+}
+
+/// The remote packages that builds take, sorted by NEVRA.
+fn planned_remote(context: &BuildContext<'_>, needed: BTreeMap<Sha256, BTreeSet<String>>) -> Vec<PlannedRemote> {
+    let planned = needed.into_iter().filter_map(|(sha256, needed_by)| {
+        let package = context.remote.package(sha256)?;
+        Some(PlannedRemote {
+            nevra: package.header.nevra.to_string(),
+            repository: package.repository.clone(),
+            location: package.location.clone(),
+            bytes: package.bytes,
+            sha256,
+            at_hand: context.remote.is_at_hand(sha256),
+            needed_by,
+        })
+    });
+    let mut planned: Vec<PlannedRemote> = planned.collect();
+    planned.sort_by(|a, b| a.nevra.cmp(&b.nevra));
+    planned
 }
 
 /// The packages of `graph` in its order, with what the store has of them.
@@ -79,7 +113,7 @@ pub(super) fn walk<'a>(context: &BuildContext<'a>, graph: &BuildGraph) -> Result
         let state = match needed {
             _ if context.options.ignored.contains(&spec) => ignored(context, package)?,
             Some(needed) => look(context, package, &needed)?,
-            None => State::ToBuild(own_reasons(context, package)?),
+            None => State::ToBuild { reasons: own_reasons(context, package)?, remote: None },
         };
         if let State::UpToDate { result, .. } = &state {
             results.insert(spec, Arc::clone(result));
@@ -113,7 +147,10 @@ fn look(
         Resolution::Resolved(resolved) => resolved,
         Resolution::Unsolvable(reason) => return Ok(State::Unsolvable(reason)),
     };
-    let to_build = || reasons(context, package, &resolved).map(State::ToBuild).map_err(fault);
+    let to_build = || {
+        let remote = Some(remote_rpms(&resolved.buildroot).collect());
+        reasons(context, package, &resolved).map(|reasons| State::ToBuild { reasons, remote }).map_err(fault)
+    };
     if context.options.rebuild.contains(&package.spec) {
         return to_build();
     }

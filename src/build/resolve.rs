@@ -1,8 +1,8 @@
 //! From a package and the results it needs to its buildroot and build key.
 //!
 //! In: a spec, the results of all specs that it needs, directly or not. Out: the exact list of RPMs to install and the
-//! [`BuildInputs`]; or why its `BuildRequires` cannot be met. Only those results are searched, never whatever happens to
-//! be finished, so that the list does not depend on the order in which builds end. What `%generate_buildrequires` asked
+//! [`BuildInputs`]; or why its `BuildRequires` cannot be met. Only those results are searched, and remote repositories for
+//! what these lack; never whatever happens to be finished, so that the list does not depend on the order in which builds end. What `%generate_buildrequires` asked
 //! for in an earlier build with the same inputs is added before anything runs.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use super::{BuildContext, BuildError, KEY_VERSION};
 use crate::cache::StoredResult;
 use crate::digest::Sha256;
 use crate::graph;
-use crate::package::{Nevra, Requirement};
+use crate::package::{Nevra, Requirement, RpmHeader};
 use crate::plan::BuildInputs;
 use crate::spec::SourcePackage;
 use crate::toolchain::Toolchain;
@@ -62,6 +62,7 @@ pub(super) fn resolve(
         let generated = context.history.generated(key).map_err(BuildError::Records)?.unwrap_or_default();
         let more: Vec<Requirement> = generated.into_iter().filter(|one| !wanted.contains(one)).collect();
         if more.is_empty() {
+            remote_rpms(&buildroot).for_each(|sha256| context.remote.note_used(sha256));
             return Ok(Resolution::Resolved(Box::new(Resolved { key, inputs, buildroot, files })));
         }
         wanted.extend(more);
@@ -76,18 +77,33 @@ fn solve(
 ) -> Result<Vec<BuildrootRpm>, graph::Unsolvable> {
     let binaries = needed.iter().flat_map(|result| result.binaries().map(move |rpm| (result, rpm)));
     let by_nevra: BTreeMap<&Nevra, _> = binaries.map(|(result, rpm)| (&rpm.header.nevra, (result, rpm))).collect();
-    let available: Vec<_> = by_nevra.values().map(|(_, rpm)| &rpm.header).collect();
-    let solution = graph::solve(wanted, &available, &context.toolchain.provides)?;
-    let chosen = solution.iter().filter_map(|header| by_nevra.get(&header.nevra));
-    let mut buildroot: Vec<BuildrootRpm> = chosen
-        .map(|(result, rpm)| BuildrootRpm {
-            nevra: rpm.header.nevra.to_string(),
-            content: rpm.content,
-            path: result.path(rpm),
-        })
-        .collect();
+    let local: Vec<&RpmHeader> = by_nevra.values().map(|(_, rpm)| &rpm.header).collect();
+    let given = &context.toolchain.provides;
+    let remote = context.remote_index.relevant(wanted, &local, given);
+    let of_remote = remote.iter().map(|package| (&package.header, package.rank + 1));
+    let available: Vec<_> = local.iter().map(|header| (*header, 0)).chain(of_remote).collect();
+    let solution = graph::solve_ranked(wanted, &available, given)?;
+    let rpm = |header: &&RpmHeader| {
+        if let Some(package) = remote.iter().find(|package| std::ptr::eq(&raw const package.header, *header)) {
+            return Some(BuildrootRpm {
+                nevra: header.nevra.to_string(),
+                content: package.sha256,
+                path: context.remote.path(package.sha256),
+                is_remote: true,
+            });
+        }
+        let (result, rpm) = by_nevra.get(&header.nevra)?;
+        let (nevra, path) = (rpm.header.nevra.to_string(), result.path(rpm));
+        Some(BuildrootRpm { nevra, content: rpm.content, path, is_remote: false })
+    };
+    let mut buildroot: Vec<BuildrootRpm> = solution.iter().filter_map(rpm).collect();
     buildroot.sort();
     Ok(buildroot)
+}
+
+/// The digests of the RPMs of `buildroot` that come from remote repositories.
+pub(super) fn remote_rpms(buildroot: &[BuildrootRpm]) -> impl Iterator<Item = Sha256> {
+    buildroot.iter().filter(|rpm| rpm.is_remote).map(|rpm| rpm.content)
 }
 
 /// The inputs of `package` without its buildroot.

@@ -47,6 +47,12 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     record::remove(context.layout)?;
     let packages = packages(context, graph)?;
     let steps = walk(context, graph)?;
+    // What cannot be had is told before the first build, as far as it is known by now.
+    let remote = steps.iter().filter_map(|step| match &step.state {
+        State::ToBuild { remote, .. } => remote.as_ref(),
+        _ => None,
+    });
+    context.remote.fetch(&remote.flatten().copied().collect::<Vec<_>>(), context.report).await?;
     let run = Run::new(context, graph);
     run.publish_up_to_date(&steps).await?;
     let up_to_date = run.finished_count();

@@ -132,6 +132,9 @@ async fn in_folder(
         Ok(image) => image,
         Err(NoBuildroot::Engine(source)) => return Err(BuildError::Engine { package: name, source }),
         Err(NoBuildroot::Path(error)) => return Err(error.into()),
+        Err(NoBuildroot::Remote(error)) => {
+            return Ok(ShellEnd::NoBuildroot(error.to_string().lines().map(str::to_owned).collect()));
+        }
         Err(NoBuildroot::Install(exit)) => {
             let mut lines = vec![format!("installing its BuildRequires: {exit}")];
             lines.extend(phase::excerpt(&log::read_end(&path).map_err(fault)?));

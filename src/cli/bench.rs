@@ -1,9 +1,12 @@
 //! What the stages of a pipeline run with: the image store, the engine, and the project's printer.
 
+use std::sync::atomic::AtomicBool;
+
 use super::fault::Fault;
 use super::{Project, options, project};
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::layout::LOCK_FILE;
 use crate::oci::Store;
 use crate::pipeline::{self, MadeStages, Options, Packages, Pipeline, Runner};
 
@@ -33,7 +36,9 @@ impl<'a> Bench<'a> {
             archives: pipeline::host_archives(),
             report: &*self.report,
             cancel: &self.project.cancel,
-            options,
+            options: Options { remote: self.project.remote.clone(), ..options },
+            lock_file: self.project.folder.join(LOCK_FILE),
+            refreshed: AtomicBool::new(false),
         }
     }
 }

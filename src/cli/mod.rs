@@ -77,6 +77,8 @@ struct Global {
     /// Says more about what Drydock does itself; twice for every request
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    #[command(flatten)]
+    remote: options::RemoteArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -154,7 +156,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
     let outcome = match cli.command {
         // Its commands open the project, each with its own flags.
         Command::Make(args) => make::run(&cli.global, args).await,
-        Command::Run(args) => run::run(&project, args).await,
+        Command::Run(args) => Box::pin(run::run(&project, args)).await,
         Command::Toolchain(args) => toolchain::run(&project, args).await,
         Command::Sources(args) => sources::run(&project, args).await,
         Command::Srpm(args) => srpm::run(&project, args).await,

@@ -11,7 +11,8 @@ use super::access::AccessArgs;
 use super::durations;
 use super::fault::Fault;
 use crate::build::{Check, OnFailure};
-use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, Wishes};
+use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RemoteOptions, Wishes};
+use crate::remote::WantedRepository;
 use crate::source::{Access, SignatureMode};
 
 /// How sources are found.
@@ -25,6 +26,102 @@ pub(super) struct SourceArgs {
     /// What is done with signatures: `skip` builds what is found, whatever its digest
     #[arg(long, value_enum, default_value = "enforce")]
     pub(super) signatures: SignaturesArg,
+}
+
+/// Where packages come from that no spec makes.
+#[derive(clap::Args, Clone, Default)]
+#[command(next_help_heading = "Remote repositories")]
+pub(super) struct RemoteArgs {
+    /// A repository of RPMs, or a `.repo` file as dnf has them; may be given several times
+    #[arg(long = "repo", global = true, value_name = "URL|FILE.repo")]
+    repositories: Vec<String>,
+    /// A file of armored keys that the packages of every --repo must be signed by; may be given several times
+    #[arg(long = "repo-key", global = true, value_name = "FILE", requires = "repositories")]
+    keys: Vec<PathBuf>,
+    /// Uses no remote repository, whatever the pipeline names
+    #[arg(long, global = true, conflicts_with = "repositories")]
+    no_remote: bool,
+    /// Sees only packages that were in their repository at that time: RFC 3339, or seconds since 1970
+    #[arg(long = "repo-snapshot-time", global = true, value_name = "TIME", value_parser = seconds)]
+    snapshot: Option<u64>,
+    /// Asks repositories for new metadata although the last answer is less than a day old
+    #[arg(long = "repo-refresh", global = true)]
+    refresh: bool,
+    /// Uses only what `drydock.lock` lists, and fails where that would have to change
+    #[arg(long, global = true)]
+    locked: bool,
+}
+
+impl RemoteArgs {
+    /// The same as arguments of a command line.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let Self { repositories, keys, no_remote, snapshot, refresh, locked } = self;
+        let with = |flag: &str, value: String| [flag.to_owned(), value];
+        let mut arguments: Vec<String> = repositories.iter().flat_map(|one| with("--repo", one.clone())).collect();
+        arguments.extend(keys.iter().flat_map(|path| with("--repo-key", path.to_string_lossy().into_owned())));
+        arguments.extend(snapshot.iter().flat_map(|time| with("--repo-snapshot-time", time.to_string())));
+        let switches = [(no_remote, "--no-remote"), (refresh, "--repo-refresh"), (locked, "--locked")];
+        arguments.extend(switches.into_iter().filter(|(given, _)| **given).map(|(_, flag)| flag.to_owned()));
+        arguments
+    }
+
+    /// What is asked of remote repositories; paths count from `folder`.
+    pub(super) fn options(&self, folder: &Path) -> RemoteOptions {
+        let keys: Vec<PathBuf> = self.keys.iter().map(|path| folder.join(path)).collect();
+        let wanted = self.repositories.iter().map(|text| {
+            let keys = keys.clone();
+            WantedRepository { keys, ..WantedRepository::from_argument(text, folder) }
+        });
+        RemoteOptions {
+            repositories: wanted.collect(),
+            off: self.no_remote,
+            snapshot: self.snapshot,
+            refresh: self.refresh,
+            locked: self.locked,
+        }
+    }
+}
+
+/// A time as seconds since 1970.
+fn seconds(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    timestamp(text)
+        .ok_or_else(|| "a time such as `2026-03-01T00:00:00Z`, or seconds since 1970, is expected".to_owned())
+}
+
+/// `YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM)` as seconds since 1970.
+fn timestamp(text: &str) -> Option<u64> {
+    let (date, rest) = text.split_once(['T', 't', ' '])?;
+    let numbers = |text: &str, separator: char, widths: &[usize]| -> Option<Vec<i64>> {
+        let parts: Vec<&str> = text.split(separator).collect();
+        let fits = |(part, width): (&&str, &usize)| part.len() == *width && part.bytes().all(|b| b.is_ascii_digit());
+        (parts.len() == widths.len() && parts.iter().zip(widths).all(fits))
+            .then(|| parts.iter().filter_map(|part| part.parse().ok()).collect())
+    };
+    let day = numbers(date, '-', &[4, 2, 2])?;
+    let (clock, offset) = if let Some(clock) = rest.strip_suffix(['Z', 'z']) {
+        (clock, 0)
+    } else {
+        let at = rest.rfind(['+', '-'])?;
+        let zone = numbers(&rest[at + 1..], ':', &[2, 2])?;
+        let minutes = zone[0] * 60 + zone[1];
+        (&rest[..at], if rest[at..].starts_with('-') { -minutes } else { minutes })
+    };
+    let clock = numbers(clock.split('.').next()?, ':', &[2, 2, 2])?;
+    let (year, month, date) = (day[0], day[1], day[2]);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let lengths = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let length = *lengths.get(usize::try_from(month - 1).ok()?)?;
+    if !(1..=length).contains(&date) || clock[0] > 23 || clock[1] > 59 || clock[2] > 60 {
+        return None;
+    }
+    let before = year - 1;
+    let days = before * 365 + before / 4 - before / 100 + before / 400 - 719_162;
+    let in_year: i64 = lengths.iter().take(usize::try_from(month - 1).ok()?).sum();
+    let seconds = (days + in_year + date - 1) * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2] - offset * 60;
+    u64::try_from(seconds).ok()
 }
 
 /// How packages are built.
@@ -121,6 +218,7 @@ impl BuildArgs {
             durations: durations::read(folder, &self.durations)?,
             retries: self.retries,
             wishes: Wishes { rebuild: self.rebuild.clone(), ignore: self.ignore.clone(), images: Vec::new() },
+            remote: RemoteOptions::default(),
             now: SystemTime::now(),
         })
     }
@@ -156,10 +254,41 @@ pub(super) fn looking() -> Options {
         durations: BTreeMap::new(),
         retries: 0,
         wishes: Wishes::default(),
+        remote: RemoteOptions::default(),
         now: SystemTime::now(),
     }
 }
 
 fn processors() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_rfc_3339_has_them() {
+        assert_eq!(seconds("1772323200"), Ok(1_772_323_200));
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2026-03-01T00:00:00Z", 1_772_323_200),
+            ("2026-03-01T02:30:00.5+02:30", 1_772_323_200),
+            ("2026-02-28t19:00:00-05:00", 1_772_323_200),
+            ("2000-02-29 12:00:01Z", 951_825_601),
+        ] {
+            assert_eq!(seconds(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "yesterday",
+            "2026-03-01",
+            "2025-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-03-01T25:00:00Z",
+            "2026-03-01T00:00:00",
+        ] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use super::project::Wanted;
 use super::{Project, durations};
 use crate::build::Preview;
 use crate::graph::{GraphError, Partial};
-use crate::plan::{Estimate, Plan, PlannedPackage, Reason, State};
+use crate::plan::{Estimate, Plan, PlannedPackage, PlannedRemote, Reason, State};
 
 /// Says what would be built and why, without building, downloading or writing anything
 #[derive(clap::Args)]
@@ -53,6 +53,9 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     for package in &preview.plan.packages {
         println!("{}", line(package, &preview));
     }
+    for remote in &preview.plan.remote {
+        println!("{}", remote_line(remote));
+    }
     for (spec, obstacle) in &partial.left_out {
         println!("cannot      {spec}: {obstacle}");
     }
@@ -71,10 +74,29 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         preview.plan.total_seconds + 0.0,
         preview.plan.critical_seconds + 0.0
     );
+    if !preview.plan.remote.is_empty() {
+        println!("{}", remote_summary(&preview.plan.remote));
+    }
     for Estimate { jobs, seconds, at_least_seconds } in estimates {
         println!("with {jobs} at a time about {seconds:.0} s; no order takes less than {at_least_seconds:.0} s");
     }
     verdict(partial)
+}
+
+fn remote_line(remote: &PlannedRemote) -> String {
+    let PlannedRemote { nevra, repository, bytes, at_hand, needed_by, .. } = remote;
+    let state = if *at_hand { "at hand".to_owned() } else { format!("{bytes} bytes") };
+    let specs: Vec<&str> = needed_by.iter().map(String::as_str).collect();
+    format!("remote      {nevra}: from {repository}, for {}; {state}", specs.join(", "))
+}
+
+fn remote_summary(all: &[PlannedRemote]) -> String {
+    let away: Vec<&PlannedRemote> = all.iter().filter(|remote| !remote.at_hand).collect();
+    let bytes: u64 = away.iter().map(|remote| remote.bytes).sum();
+    let mut from: Vec<&str> = all.iter().map(|remote| remote.repository.as_str()).collect();
+    from.sort_unstable();
+    from.dedup();
+    format!("{} remote packages from {}; {} to download, {bytes} bytes", all.len(), from.join(", "), away.len())
 }
 
 /// Fails when something cannot be built, with all that is missing and all rings.

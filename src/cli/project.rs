@@ -17,7 +17,7 @@ use crate::event::Event;
 use crate::graph::{Goals, Partial};
 use crate::layout::Layout;
 use crate::oci::Store;
-use crate::pipeline::{self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared};
+use crate::pipeline::{self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, RemoteOptions};
 use crate::report::Printer;
 use crate::spec::{self, LoadedSpecs, Selection};
 
@@ -35,6 +35,7 @@ pub(super) struct Project {
     pub(super) json: bool,
     pipeline: PathBuf,
     choice: Choice,
+    pub(super) remote: RemoteOptions,
 }
 
 /// What a command looks at.
@@ -71,6 +72,7 @@ impl Project {
             json: global.format == FormatArg::Json,
             pipeline: folder.join(&global.pipeline),
             choice: global.engine.into(),
+            remote: global.remote.options(&folder),
             folder,
         })
     }

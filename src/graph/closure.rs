@@ -195,7 +195,7 @@ impl<'u, 'a> Search<'u, 'a> {
         let works: Vec<usize> = providers.iter().copied().filter(|&one| self.universe.is_installable(one)).collect();
         let among = if works.is_empty() { &providers } else { &works };
         let is_inside = |one: &&usize| self.found.members.contains(one);
-        let is_asked = |one: &&usize| self.asked.contains(&self.universe.binaries[**one].spec);
+        let is_asked = |one: &&usize| self.universe.binaries[**one].spec.is_some_and(|spec| self.asked.contains(&spec));
         let best = among.iter().find(is_inside).or_else(|| among.iter().find(is_asked)).or(among.first());
         if let Some(&binary) = best {
             self.taken.insert(leaf, binary);

@@ -128,7 +128,9 @@ fn unresolved_hint(all: &[Unresolved]) -> String {
     } else if nearest.iter().any(|near| matches!(near, Near::Excluded { .. })) {
         "build for another arch, or make the requirement depend on the arch".to_owned()
     } else {
-        "add a spec that provides it, or name it in the toolchain's `provides` when its image has it".to_owned()
+        "add a spec that provides it, name a repository that has it with `--repo`, or name it in the toolchain's `provides` \
+         when its image has it"
+            .to_owned()
     }
 }
 

@@ -61,7 +61,7 @@ impl<'a> Given<'a> {
     }
 
     /// Whether one capability satisfies all of `wanted`, which have one name.
-    fn has(self, wanted: &[&Dependency]) -> bool {
+    pub(super) fn has(self, wanted: &[&Dependency]) -> bool {
         let versions = wanted.first().map_or(&[][..], |first| self.versions(&first.name));
         versions.iter().any(|given| wanted.iter().all(|dependency| dependency.accepts(given)))
     }

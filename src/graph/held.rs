@@ -36,5 +36,5 @@ fn installed(graph: &BuildGraph, packages: &BTreeSet<String>) -> BTreeSet<String
         let requires = requirements.edges(node).filter(|edge| edge.weight().relation == Relation::Requires);
         open.extend(requires.map(|edge| edge.target()).filter(|target| seen.insert(*target)));
     }
-    seen.into_iter().map(|node| requirements[node].spec().to_owned()).collect()
+    seen.into_iter().filter_map(|node| requirements[node].spec().map(str::to_owned)).collect()
 }

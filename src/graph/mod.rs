@@ -9,6 +9,8 @@
 //!   require. A build needs the specs of that set. Rings among packages are therefore legal, RPM installs a set in one
 //!   transaction; a ring of builds is an error that names the requirement on each side.
 //! - What the toolchain image provides is satisfied: nothing is built for it.
+//! - What no spec makes and the image does not have may come from a remote repository ([`remote`]): such a package is
+//!   in a buildroot, and nothing is built for it.
 //! - What `%check` requires joins the build's needs where no ring comes of it. Where one would, that check stands apart
 //!   in [`BuildGraph::checks`], and the build goes on without it.
 //! - Who provides a generated capability (`pkgconfig(x)`, a soname, a path) is known from earlier builds; before the
@@ -28,6 +30,7 @@ mod names;
 mod near;
 mod nearest;
 mod partial;
+mod remote;
 mod resolve;
 mod ring;
 mod rules;
@@ -40,6 +43,7 @@ mod why;
 use std::collections::BTreeSet;
 
 use crate::package::{Nevra, Provides, RpmHeader};
+use crate::remote::RemotePackage;
 use crate::spec::SourcePackage;
 
 pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
@@ -50,8 +54,9 @@ pub use names::{spec_named, specs_named};
 pub use near::Direction;
 pub use nearest::nearest;
 pub use partial::{Obstacle, Partial};
-pub use resolve::{resolve, resolve_partly};
-pub use solve::{Unsolvable, solve};
+pub use remote::RemoteIndex;
+pub use resolve::{missing_paths, resolve, resolve_partly};
+pub use solve::{Unsolvable, solve, solve_ranked};
 pub use text::{to_dot, to_json};
 pub use why::{Step, Why};
 
@@ -78,6 +83,8 @@ pub struct Inputs<'a> {
     pub installed: &'a [Nevra],
     /// RPMs known from earlier builds; tells generated provides. The `source_rpm` of a header names its spec's package.
     pub known: &'a [RpmHeader],
+    /// Packages of remote repositories, the preferred ones first; used for what nothing else provides.
+    pub remote: &'a [RemotePackage],
     /// Specs whose `%check` runs, by name; their check requirements count as build requirements.
     pub checked: &'a BTreeSet<String>,
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use petgraph::Graph;
 use serde::Serialize;
 
+use crate::digest::Sha256;
 use crate::package::Nevra;
 
 use super::{Requirer, Unresolved};
@@ -19,6 +20,8 @@ pub struct BuildGraph {
     /// Specs whose `%check` cannot run in their build, because what it requires needs the spec itself: the specs that
     /// must be published before that check, the spec itself aside. The build goes on without its check.
     pub checks: BTreeMap<String, BTreeSet<String>>,
+    /// For each spec whose buildroot has packages of remote repositories, the digests of these.
+    pub remote: BTreeMap<String, BTreeSet<Sha256>>,
     /// The specs that were asked for; the others are there because these need them.
     pub goals: BTreeSet<String>,
     /// Specs that were asked for and are not built for this arch, with the reason.
@@ -50,6 +53,14 @@ pub enum Node {
         /// The package, as its spec says.
         #[serde(serialize_with = "as_text")]
         package: Nevra,
+    },
+    /// A package of a remote repository.
+    Prebuilt {
+        /// The package.
+        #[serde(serialize_with = "as_text")]
+        package: Nevra,
+        /// The repository's name.
+        repository: String,
     },
     /// Runs `%check` of a spec.
     Check {
@@ -159,20 +170,24 @@ impl BuildGraph {
         }
         let is_built = |node: &Node| matches!(node, Node::Build { spec } if built.contains(spec));
         let graph = &self.requirements;
-        let mut open: Vec<_> = graph.node_indices().filter(|node| self.goals.contains(graph[*node].spec())).collect();
+        let mut open: Vec<_> = graph
+            .node_indices()
+            .filter(|node| graph[*node].spec().is_some_and(|spec| self.goals.contains(spec)))
+            .collect();
         let mut reached: BTreeSet<_> = open.iter().copied().collect();
         while let Some(node) = open.pop() {
             if !is_built(&graph[node]) {
                 open.extend(graph.neighbors(node).filter(|next| reached.insert(*next)));
             }
         }
-        let kept: BTreeSet<&str> = reached.iter().map(|node| graph[*node].spec()).collect();
+        let kept: BTreeSet<&str> = reached.iter().filter_map(|node| graph[*node].spec()).collect();
         for needs in [&mut self.needs, &mut self.checks] {
             needs.retain(|spec, _| kept.contains(spec.as_str()));
         }
         for spec in built {
             self.needs.entry(spec.clone()).and_modify(BTreeSet::clear);
             self.checks.remove(spec);
+            self.remote.remove(spec);
         }
     }
 
@@ -205,10 +220,19 @@ impl BuildGraph {
 }
 
 impl Node {
-    /// The spec that it belongs to.
-    pub fn spec(&self) -> &str {
+    /// The spec that it belongs to; None for a package of a remote repository.
+    pub fn spec(&self) -> Option<&str> {
         match self {
-            Self::Build { spec } | Self::Install { spec, .. } | Self::Check { spec } => spec,
+            Self::Build { spec } | Self::Install { spec, .. } | Self::Check { spec } => Some(spec),
+            Self::Prebuilt { .. } => None,
+        }
+    }
+
+    /// The package that it installs.
+    pub fn package(&self) -> Option<&Nevra> {
+        match self {
+            Self::Install { package, .. } | Self::Prebuilt { package, .. } => Some(package),
+            Self::Build { .. } | Self::Check { .. } => None,
         }
     }
 }
@@ -218,6 +242,7 @@ impl fmt::Display for Node {
         match self {
             Self::Build { spec } => f.write_str(spec),
             Self::Check { spec } => write!(f, "%check of {spec}"),
+            Self::Prebuilt { package, repository } => write!(f, "{} of repository {repository}", package.name),
             Self::Install { spec, package } if package.name == *spec => f.write_str(spec),
             Self::Install { spec, package } => write!(f, "{} of {spec}", package.name),
         }

@@ -47,15 +47,27 @@ impl BuildGraph {
                 .map(|(spec, set)| (spec.clone(), inside(set)))
                 .collect()
         };
-        Self {
+        let mut part = Self {
             needs: keep(&self.needs),
             checks: keep(&self.checks),
             goals: inside(&self.goals),
-            requirements: self
-                .requirements
-                .filter_map(|_, node| specs.contains(node.spec()).then(|| node.clone()), |_, edge| Some(edge.clone())),
+            remote: self
+                .remote
+                .iter()
+                .filter(|(spec, _)| specs.contains(*spec))
+                .map(|(a, b)| (a.clone(), b.clone()))
+                .collect(),
+            requirements: self.requirements.filter_map(
+                |_, node| node.spec().is_none_or(|spec| specs.contains(spec)).then(|| node.clone()),
+                |_, edge| Some(edge.clone()),
+            ),
             ..self.clone()
-        }
+        };
+        // Remote packages that nothing here requires.
+        part.requirements.retain_nodes(|graph, node| {
+            graph[node].spec().is_some() || graph.edges_directed(node, petgraph::Direction::Incoming).next().is_some()
+        });
+        part
     }
 
     /// Pairs of specs of which the first asks for a package of the second by a requirement of its own build, check or
@@ -64,8 +76,9 @@ impl BuildGraph {
         let requirements = &self.requirements;
         let of_edges = requirements.edge_references().filter_map(|edge| {
             let (from, to) = (&requirements[edge.source()], &requirements[edge.target()]);
-            let is_other = from.spec() != to.spec() && matches!(to, Node::Install { .. });
-            is_other.then(|| (from.spec().to_owned(), to.spec().to_owned()))
+            let (of, on) = (from.spec()?, to.spec()?);
+            let is_other = of != on && matches!(to, Node::Install { .. });
+            is_other.then(|| (of.to_owned(), on.to_owned()))
         });
         let found: BTreeSet<(String, String)> = of_edges.collect();
         if !found.is_empty() {

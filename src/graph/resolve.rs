@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use petgraph::graph::NodeIndex;
 
+use crate::digest::Sha256;
 use crate::package::Requirement;
 
 use super::closure::{Closure, Origin, closure, installation};
@@ -36,6 +37,19 @@ pub fn resolve_partly(inputs: Inputs<'_>, goals: &Goals) -> Result<Partial, Grap
     let asked = run.ask(goals)?;
     run.walk(&asked);
     Ok(run.finish_partly())
+}
+
+/// Paths that builds of the run require and nothing provides. Metadata of remote repositories name but few of the files
+/// that packages have; their lists of files may have these.
+///
+/// # Errors
+/// All unknown goals.
+pub fn missing_paths(inputs: Inputs<'_>, goals: &Goals) -> Result<BTreeSet<String>, GraphError> {
+    let mut run = Run::new(&inputs, goals);
+    let asked = run.ask(goals)?;
+    run.walk(&asked);
+    let names = run.fatal.requirements().flat_map(Requirement::dependencies).map(|dependency| dependency.name.clone());
+    Ok(names.filter(|name| name.starts_with('/')).collect())
 }
 
 /// What the user asked for.
@@ -116,7 +130,7 @@ impl<'a> Run<'a> {
     fn ask_package(&mut self, word: &str, asked: &mut Asked) -> bool {
         let best = self.universe.best_provider(word);
         if let Some(binary) = best {
-            asked.specs.insert(self.universe.binaries[binary].spec);
+            asked.specs.extend(self.universe.binaries[binary].spec);
             asked.binaries.push(binary);
             return true;
         }
@@ -136,7 +150,7 @@ impl<'a> Run<'a> {
         for &binary in &asked.binaries {
             let set = installation(&mut self.universe, binary, &asked.specs);
             self.record(&set, None);
-            open.extend(set.members.iter().map(|&member| self.universe.binaries[member].spec));
+            open.extend(set.members.iter().filter_map(|&member| self.universe.binaries[member].spec));
         }
         let mut done = HashSet::new();
         while let Some(spec) = open.pop_first() {
@@ -158,6 +172,7 @@ impl<'a> Run<'a> {
         self.record(&set, Some(spec));
         let mut needed = self.specs_of(&set);
         self.graph.needs.insert(name.clone(), self.names(&needed));
+        self.note_remote(&name, &set);
         self.node(Node::Build { spec: name.clone() });
         let checks = self.inputs.checked.contains(&name) && !source.check_requires.is_empty();
         if !checks {
@@ -168,6 +183,7 @@ impl<'a> Run<'a> {
         }
         let set = closure(&mut self.universe, &seeds, asked);
         self.record(&set, Some(spec));
+        self.note_remote(&name, &set);
         let more: BTreeSet<usize> = self.specs_of(&set).difference(&needed).copied().collect();
         if !more.is_empty() {
             self.checks.insert(name, self.names(&more));
@@ -177,7 +193,16 @@ impl<'a> Run<'a> {
     }
 
     fn specs_of(&self, set: &Closure) -> BTreeSet<usize> {
-        set.members.iter().map(|&binary| self.universe.binaries[binary].spec).collect()
+        set.members.iter().filter_map(|&binary| self.universe.binaries[binary].spec).collect()
+    }
+
+    /// Keeps which remote packages the build of a spec takes.
+    fn note_remote(&mut self, spec: &str, set: &Closure) {
+        let remote = set.members.iter().filter_map(|&binary| self.universe.binaries[binary].remote);
+        let digests: BTreeSet<Sha256> = remote.map(|package| package.sha256).collect();
+        if !digests.is_empty() {
+            self.graph.remote.entry(spec.to_owned()).or_default().extend(digests);
+        }
     }
 
     fn names(&self, specs: &BTreeSet<usize>) -> BTreeSet<String> {
@@ -236,7 +261,7 @@ impl<'a> Run<'a> {
 
     fn requirer(&self, origin: Origin, spec: Option<usize>) -> Requirer {
         let binary = origin.by.map(|binary| &self.universe.binaries[binary]);
-        let source = binary.map(|binary| binary.spec).or(spec).map(|spec| &self.inputs.specs[spec]);
+        let source = binary.and_then(|binary| binary.spec).or(spec).map(|spec| &self.inputs.specs[spec]);
         Requirer {
             spec_path: source.map(|source| source.spec_path.clone()).unwrap_or_default(),
             relation: origin.relation,
@@ -263,9 +288,14 @@ impl<'a> Run<'a> {
             return known;
         }
         let binary = &self.universe.binaries[number];
-        let spec = self.inputs.specs[binary.spec].spec.clone();
-        let node = Node::Install { spec: spec.clone(), package: binary.package.nevra.clone() };
-        let install = self.node(node);
+        let package = binary.package.nevra.clone();
+        let Some(spec) = binary.spec.map(|spec| self.inputs.specs[spec].spec.clone()) else {
+            let repository = binary.remote.map(|remote| remote.repository.clone()).unwrap_or_default();
+            let prebuilt = self.node(Node::Prebuilt { package, repository });
+            self.installs.insert(number, prebuilt);
+            return prebuilt;
+        };
+        let install = self.node(Node::Install { spec: spec.clone(), package });
         let build = self.node(Node::Build { spec });
         self.graph.requirements.update_edge(install, build, Edge { relation: Relation::MadeBy, requirement: None });
         self.installs.insert(number, install);

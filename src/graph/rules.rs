@@ -18,6 +18,15 @@ use super::capability::{Part, Trace, WantedFile, trace};
 use super::glob;
 use super::universe::{Binary, made_by};
 
+/// Packages that may provide something.
+pub(super) struct Guessed {
+    /// Best first.
+    pub(super) packages: Vec<usize>,
+    pub(super) why: GuessReason,
+    /// False when any pattern for such files counted, and when builds of all these packages did not provide it.
+    pub(super) is_likely: bool,
+}
+
 /// How much an entry of `%files` says about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Strength {
@@ -82,13 +91,13 @@ impl<'a> Rules<'a> {
     }
 
     /// Packages that may provide `wanted`, best first, or None when no rule has an answer.
-    pub(super) fn guess(&self, wanted: &Dependency, binaries: &[Binary<'a>]) -> Option<(Vec<usize>, GuessReason)> {
+    pub(super) fn guess(&self, wanted: &Dependency, binaries: &[Binary<'a>]) -> Option<Guessed> {
         let trace = trace(&wanted.name)?;
         let mut found = self.entries_for(&trace);
         found.sort_unstable();
         let named: Vec<usize> =
             trace.packages.iter().filter_map(|name| self.by_name.get(name.as_str())).flatten().copied().collect();
-        let likely: HashSet<usize> = named.iter().map(|&binary| binaries[binary].spec).collect();
+        let likely: HashSet<usize> = named.iter().filter_map(|&binary| binaries[binary].spec).collect();
         let of = |strength: Strength| found.iter().filter(move |entry| entry.0 == strength);
         let vague = || of(Strength::Kind).chain(of(Strength::Folder));
         let by_files = |entries: &mut dyn Iterator<Item = &(Strength, usize, &str)>| {
@@ -101,14 +110,21 @@ impl<'a> Rules<'a> {
             .or_else(|| by_files(&mut of(Strength::Named)))
             .or_else(|| by_files(&mut vague().filter(|entry| likely.contains(&entry.1))))
             .or_else(|| by_files(&mut vague().filter(|entry| self.mentions(entry.1, &trace.stem))));
-        if answer.is_some() {
-            return answer;
+        if let Some(answer) = answer {
+            return Some(self.guessed(answer, true));
         }
         if let Some(&first) = named.first() {
             let name = binaries[first].package.nevra.name.clone();
-            return Some((self.unseen_first(named), GuessReason::Name { name }));
+            return Some(self.guessed((self.unseen_first(named), GuessReason::Name { name }), true));
         }
-        by_files(&mut of(Strength::Kind)).filter(|(bold, _)| bold.len() <= MOST_BOLD_GUESSES)
+        let bold = by_files(&mut of(Strength::Kind));
+        let bold = bold.filter(|(bold, _)| bold.len() <= MOST_BOLD_GUESSES);
+        bold.map(|answer| self.guessed(answer, false))
+    }
+
+    fn guessed(&self, (packages, why): (Vec<usize>, GuessReason), is_likely: bool) -> Guessed {
+        let is_likely = is_likely && packages.iter().any(|binary| !self.seen.contains(binary));
+        Guessed { packages, why, is_likely }
     }
 
     /// The package of each spec that has the files of `trace`, in the order of `specs`, one a spec.

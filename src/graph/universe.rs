@@ -1,26 +1,39 @@
 //! Every binary package of the specs, and who provides what.
 //!
 //! In: the specs, what is given and the headers of earlier builds. Out: for each dependency the packages that satisfy
-//! it, best first. Three ranks are asked in turn, the first that has an answer counts: what the specs say, what earlier
-//! builds of them provided, and rules on names and file lists ([`super::rules`]). Answers of the last rank, and of
+//! it, best first. Four ranks are asked in turn, the first that has an answer counts: what the specs say, what earlier
+//! builds of them provided, rules on names and file lists ([`super::rules`]), and remote repositories. Answers of the last rank, and of
 //! builds of another version, are marked as guesses.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::package::{Capability, Comparison, Dependency, Evr, Requirement};
+use crate::package::{Capability, Comparison, Dependency, Evr, Nevra, Requirement};
+use crate::remote::RemotePackage;
 use crate::spec::{BinaryPackage, SourcePackage};
 
 use super::formula::{Formula, Term, packages_of};
 use super::given::{Given, without_epoch};
-use super::rules::Rules;
+use super::remote::Taken;
+use super::rules::{Guessed, Rules};
 use super::{Goals, GuessReason, Inputs};
 
-/// A binary package and the spec that makes it, by its number in the inputs.
+/// A binary package, and who has it.
 pub(super) struct Binary<'a> {
-    pub(super) spec: usize,
-    pub(super) package: &'a BinaryPackage,
+    /// The spec that makes it, by its number in the inputs; None for a package of a remote repository.
+    pub(super) spec: Option<usize>,
+    pub(super) package: Contents<'a>,
+    /// The remote package that it is.
+    pub(super) remote: Option<&'a RemotePackage>,
+}
+
+/// What is known of a binary package.
+#[derive(Clone, Copy)]
+pub(super) struct Contents<'a> {
+    pub(super) nevra: &'a Nevra,
+    pub(super) provides: &'a [Capability],
+    pub(super) requires: &'a [Requirement],
 }
 
 /// The packages that satisfy one dependency.
@@ -58,6 +71,9 @@ pub(super) struct Universe<'a> {
     installed: HashSet<usize>,
     said: HashMap<&'a str, Vec<Provide<'a>>>,
     built: HashMap<&'a str, Vec<Provide<'a>>>,
+    remote: HashMap<&'a str, Vec<Provide<'a>>>,
+    /// Every remote package, also those that are not used because a spec makes one of that name.
+    pub(super) all_remote: &'a [RemotePackage],
     rules: Rules<'a>,
     answers: HashMap<Requirement, Term>,
     requires: Vec<Option<Rc<[Demand<'a>]>>>,
@@ -69,7 +85,9 @@ impl<'a> Universe<'a> {
     pub(super) fn new(inputs: &Inputs<'a>, goals: &'a Goals) -> Self {
         let mut binaries = Vec::new();
         for (spec, source) in inputs.specs.iter().enumerate().filter(|(_, source)| source.excluded.is_none()) {
-            binaries.extend(source.binaries.iter().map(|package| Binary { spec, package }));
+            let binary =
+                |package: &'a BinaryPackage| Binary { spec: Some(spec), package: package.into(), remote: None };
+            binaries.extend(source.binaries.iter().map(binary));
         }
         let mut said: HashMap<&str, Vec<Provide>> = HashMap::new();
         for (binary, Binary { package, .. }) in binaries.iter().enumerate() {
@@ -80,14 +98,31 @@ impl<'a> Universe<'a> {
                 said.entry(name).or_default().push(Provide { binary, evr, comparison, stale: None });
             }
         }
-        let (built, seen) = earlier_builds(inputs, &binaries, &asked_paths(inputs, goals));
+        let paths = asked_paths(inputs, goals);
+        let (built, seen) = earlier_builds(inputs, &binaries, &paths);
         let rules = Rules::new(inputs.specs, &binaries, seen);
+        let remote = add_remote(inputs, &mut binaries, &paths);
         let requires = binaries.iter().map(|_| None).collect();
         let given = Given(inputs.given);
         let installed = installed(inputs, &binaries);
         let installable = installed.iter().map(|&binary| (binary, true)).collect();
         let (specs, leaves, answers) = (inputs.specs, Vec::new(), HashMap::new());
-        Self { specs, binaries, leaves, given, installed, said, built, rules, answers, requires, installable }
+        let all_remote = inputs.remote;
+        Self {
+            specs,
+            binaries,
+            leaves,
+            given,
+            installed,
+            said,
+            built,
+            remote,
+            all_remote,
+            rules,
+            answers,
+            requires,
+            installable,
+        }
     }
 
     /// Whether the toolchain image has the binary, so that nothing is built or installed for it.
@@ -199,10 +234,19 @@ impl<'a> Universe<'a> {
         let is_known = |index: &HashMap<&str, Vec<Provide>>| {
             index.get(wanted.name.as_str()).is_some_and(|all| all.iter().any(|provide| provide.stale.is_none()))
         };
+        let remote = self.accepted(wanted, &self.remote);
+        let remote: Vec<usize> = remote.into_iter().map(|provide| provide.binary).collect();
         if is_known(&self.said) || is_known(&self.built) {
-            return Default::default();
+            return (remote, None);
         }
-        self.rules.guess(wanted, &self.binaries).map_or_else(Default::default, |(found, why)| (found, Some(why)))
+        match self.rules.guess(wanted, &self.binaries) {
+            // What a repository says is surer than a bold guess, and a guess that a build has refuted.
+            Some(guessed) if remote.is_empty() || guessed.is_likely => {
+                let Guessed { packages, why, .. } = guessed;
+                (packages, Some(why))
+            }
+            _ => (remote, None),
+        }
     }
 
     /// Providers that `wanted` accepts: facts first, then the highest version, the package of that very name, the
@@ -218,7 +262,13 @@ impl<'a> Universe<'a> {
         if found.len() > 1 {
             found.sort_by_key(|provide| {
                 let name = name_of(provide);
-                let rank = (provide.stale.is_some(), Reverse(provide.evr), name != wanted.name, name.len());
+                let rank = (
+                    provide.stale.is_some(),
+                    self.rank(provide.binary),
+                    Reverse(provide.evr),
+                    name != wanted.name,
+                    name.len(),
+                );
                 (rank, name, provide.binary)
             });
             let mut seen = HashSet::new();
@@ -227,9 +277,15 @@ impl<'a> Universe<'a> {
         found
     }
 
+    /// The place of a remote package's repository; the same for all others.
+    fn rank(&self, binary: usize) -> usize {
+        self.binaries[binary].remote.map_or(0, |package| package.rank)
+    }
+
     /// The best package for a requirement as a user writes it, whatever is given; None when no spec provides it.
     pub(super) fn best_provider(&self, word: &str) -> Option<usize> {
-        self.providers(&word.parse().ok()?).0.first().copied()
+        let found = self.providers(&word.parse().ok()?).0;
+        found.first().copied().filter(|binary| self.binaries[*binary].spec.is_some())
     }
 
     /// Whether something given or built satisfies the dependency.
@@ -239,7 +295,7 @@ impl<'a> Universe<'a> {
 
     /// Everything that a spec says it provides or is given, by name, for suggestions.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.said.keys().copied().chain(self.given.names())
+        self.said.keys().copied().chain(self.given.names()).chain(self.remote.keys().copied())
     }
 
     /// The binaries that provide `name` in whatever version, as far as specs and builds tell.
@@ -251,14 +307,16 @@ impl<'a> Universe<'a> {
 
 /// The numbers of the binaries of a spec; they stand together, in the order of the specs.
 pub(super) fn made_by(binaries: &[Binary<'_>], spec: usize) -> std::ops::Range<usize> {
-    binaries.partition_point(|binary| binary.spec < spec)..binaries.partition_point(|binary| binary.spec <= spec)
+    let before = |binary: &Binary<'_>| binary.spec.is_some_and(|own| own < spec);
+    let up_to = |binary: &Binary<'_>| binary.spec.is_some_and(|own| own <= spec);
+    binaries.partition_point(before)..binaries.partition_point(up_to)
 }
 
 /// The binaries of which the image has this version and release; an epoch is not known of all that it has.
 fn installed(inputs: &Inputs<'_>, binaries: &[Binary<'_>]) -> HashSet<usize> {
     let there: HashSet<_> = inputs.installed.iter().map(without_epoch).collect();
     let numbered = binaries.iter().enumerate();
-    numbered.filter(|(_, binary)| there.contains(&without_epoch(&binary.package.nevra))).map(|(at, _)| at).collect()
+    numbered.filter(|(_, binary)| there.contains(&without_epoch(binary.package.nevra))).map(|(at, _)| at).collect()
 }
 
 type Built<'a> = HashMap<&'a str, Vec<Provide<'a>>>;
@@ -272,7 +330,8 @@ fn earlier_builds<'a>(
 ) -> (Built<'a>, HashSet<usize>) {
     let mut makers: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for (number, binary) in binaries.iter().enumerate() {
-        let source = inputs.specs[binary.spec].nevra.name.as_str();
+        let Some(spec) = binary.spec else { continue };
+        let source = inputs.specs[spec].nevra.name.as_str();
         makers.entry((source, binary.package.nevra.name.as_str())).or_default().push(number);
     }
     let (mut built, mut seen): (Built, _) = (HashMap::new(), HashSet::new());
@@ -296,13 +355,43 @@ fn earlier_builds<'a>(
     (built, seen)
 }
 
+/// Adds the remote packages that may be used to `binaries`, and tells what they provide.
+fn add_remote<'a>(
+    inputs: &Inputs<'a>,
+    binaries: &mut Vec<Binary<'a>>,
+    paths: &HashSet<&str>,
+) -> HashMap<&'a str, Vec<Provide<'a>>> {
+    let taken = Taken::new(inputs.specs, inputs.installed);
+    let mut provides: HashMap<&str, Vec<Provide>> = HashMap::new();
+    for remote in inputs.remote.iter().filter(|package| taken.allows(package)) {
+        let (binary, header) = (binaries.len(), &remote.header);
+        let contents = Contents { nevra: &header.nevra, provides: &header.provides, requires: &header.requires };
+        binaries.push(Binary { spec: None, package: contents, remote: Some(remote) });
+        let own = (header.nevra.name.as_str(), Some(&header.nevra.evr), Comparison::Equal);
+        let said = header.provides.iter().map(|one| (one.name.as_str(), one.evr.as_ref(), one.comparison));
+        let files = header.files.iter().filter(|path| paths.contains(path.as_str()));
+        let files = files.map(|path| (path.as_str(), None, Comparison::Equal));
+        for (name, evr, comparison) in std::iter::once(own).chain(said).chain(files) {
+            provides.entry(name).or_default().push(Provide { binary, evr, comparison, stale: None });
+        }
+    }
+    provides
+}
+
+impl<'a> From<&'a BinaryPackage> for Contents<'a> {
+    fn from(package: &'a BinaryPackage) -> Self {
+        Self { nevra: &package.nevra, provides: &package.provides, requires: &package.requires }
+    }
+}
+
 /// Paths that some requirement names. Headers list far more files than anybody requires.
 fn asked_paths<'a>(inputs: &Inputs<'a>, goals: &'a Goals) -> HashSet<&'a str> {
     let of_source = |source: &'a SourcePackage| {
         let binaries = source.binaries.iter().flat_map(|package| &package.requires);
         source.build_requires.iter().chain(&source.check_requires).chain(binaries)
     };
-    let requirements = inputs.specs.iter().flat_map(of_source);
+    let of_remote = inputs.remote.iter().flat_map(|package| &package.header.requires);
+    let requirements = inputs.specs.iter().flat_map(of_source).chain(of_remote);
     let names = requirements.flat_map(Requirement::dependencies).map(|dependency| dependency.name.as_str());
     let words = if let Goals::Named(words) = goals { words.as_slice() } else { &[] };
     names.chain(words.iter().map(String::as_str)).filter(|name| name.starts_with('/')).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::package::Requirement;
+use crate::package::{Capability, Requirement};
 
 use super::nearest::{Names, nearest};
 use super::universe::Universe;
@@ -18,6 +18,10 @@ pub(super) struct Missing(BTreeMap<Requirement, BTreeSet<Requirer>>);
 impl Missing {
     pub(super) fn add(&mut self, requirement: &Requirement, requirer: Requirer) {
         self.0.entry(requirement.clone()).or_default().insert(requirer);
+    }
+
+    pub(super) fn requirements(&self) -> impl Iterator<Item = &Requirement> {
+        self.0.keys()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -64,7 +68,10 @@ fn near(requirement: &Requirement, universe: &Universe, all_names: &Names) -> Ve
 
 fn other_versions(name: &str, universe: &Universe) -> Vec<Near> {
     let of_spec = universe.any_version(name).into_iter().filter_map(|(binary, evr)| {
-        let package = format!("`{}`", universe.binaries[binary].package.nevra);
+        let found = &universe.binaries[binary];
+        // Remote packages follow below.
+        found.spec?;
+        let package = format!("`{}`", found.package.nevra);
         Some(Near::OtherVersion { package, capability: format!("{name} = {}", evr?) })
     });
     let given = universe
@@ -72,7 +79,21 @@ fn other_versions(name: &str, universe: &Universe) -> Vec<Near> {
         .versions(name)
         .iter()
         .map(|given| Near::OtherVersion { package: "the toolchain image".to_owned(), capability: given.to_string() });
-    of_spec.chain(given).collect()
+    of_spec.chain(given).chain(remote_versions(name, universe)).collect()
+}
+
+/// What repositories have under that name, also where it is not used.
+fn remote_versions(name: &str, universe: &Universe) -> Vec<Near> {
+    let mut found = Vec::new();
+    for remote in universe.all_remote {
+        let nevra = &remote.header.nevra;
+        let said = remote.header.provides.iter().find(|capability| capability.name == name);
+        let own = || Capability::new(nevra.name.clone(), Some(nevra.evr.clone()));
+        let Some(capability) = said.cloned().or_else(|| (nevra.name == name).then(own)) else { continue };
+        let package = format!("`{nevra}` of repository `{}`", remote.repository);
+        found.push(Near::OtherVersion { package, capability: capability.to_string() });
+    }
+    found
 }
 
 fn excluded(name: &str, universe: &Universe) -> Vec<Near> {
@@ -88,7 +109,11 @@ fn excluded(name: &str, universe: &Universe) -> Vec<Near> {
 /// A word of the user that names nothing.
 pub(super) fn unknown_goal(word: &str, universe: &Universe) -> UnknownGoal {
     let specs = universe.specs.iter().map(|source| source.spec.as_str());
-    let packages = universe.binaries.iter().map(|binary| binary.package.nevra.name.as_str());
+    let packages = universe
+        .binaries
+        .iter()
+        .filter(|binary| binary.spec.is_some())
+        .map(|binary| binary.package.nevra.name.as_str());
     UnknownGoal {
         name: word.to_owned(),
         nearest: nearest(word, specs.chain(packages)).into_iter().map(str::to_owned).collect(),

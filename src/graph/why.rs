@@ -32,19 +32,18 @@ impl BuildGraph {
         let nodes = |fits: &dyn Fn(&Node) -> bool| -> Vec<NodeIndex> {
             self.requirements.node_indices().filter(|&node| fits(&self.requirements[node])).collect()
         };
-        let is_package =
-            |node: &Node, name: &str| matches!(node, Node::Install { package, .. } if package.name == name);
+        let is_package = |node: &Node, name: &str| node.package().is_some_and(|package| package.name == name);
         let is_install = |node: &Node| matches!(node, Node::Install { .. });
-        let targets: BTreeSet<NodeIndex> = match nodes(&|node| node.spec() == to) {
+        let targets: BTreeSet<NodeIndex> = match nodes(&|node| node.spec() == Some(to)) {
             all if all.is_empty() => nodes(&|node| is_package(node, to)),
             all => all,
         }
         .into_iter()
         .collect();
         let starts = [
-            nodes(&|node| node.spec() == from && !is_install(node)),
+            nodes(&|node| node.spec() == Some(from) && !is_install(node)),
             nodes(&|node| is_package(node, from)),
-            nodes(&|node| node.spec() == from && is_install(node)),
+            nodes(&|node| node.spec() == Some(from) && is_install(node)),
         ];
         starts.into_iter().find_map(|start| shortest(self, &start, &targets)).map(Why).filter(|_| from != to)
     }

@@ -10,6 +10,8 @@ use serde::Deserialize;
 
 use super::manifest;
 use crate::package::{Capability, Nevra};
+use crate::remote::{Place, WantedRepository};
+use crate::source::WebAccess;
 use crate::toolchain::{Base, Debootstrap, Origin, Stage};
 use crate::yaml;
 
@@ -43,6 +45,10 @@ pub struct Packages {
     pub macro_files: Vec<PathBuf>,
     /// The prefix of macros with versions of other specs.
     pub version_macros: Option<String>,
+    /// Remote repositories, in the order in which they are given.
+    pub repositories: Vec<WantedRepository>,
+    /// What `$releasever` stands for.
+    pub release_version: Option<String>,
 }
 
 /// Which disk images are made, and in which image.
@@ -123,6 +129,25 @@ struct RawPackages {
     #[serde(default)]
     macro_files: Vec<PathBuf>,
     version_macros: Option<String>,
+    #[serde(default)]
+    repositories: Vec<RawRepository>,
+    release_version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct RawRepository {
+    url: Option<String>,
+    file: Option<PathBuf>,
+    #[serde(default)]
+    gpg_keys: Vec<PathBuf>,
+    gpg_key: Option<PathBuf>,
+    gpg_check: Option<bool>,
+    repo_gpg_check: Option<bool>,
+    priority: Option<i32>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+    ca: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -240,7 +265,11 @@ impl Check<'_> {
             self.faults
                 .push(format!("packages: `version-macros`: `{wrong}` has something else than letters and digits"));
         }
+        let numbered = raw.repositories.into_iter().enumerate();
+        let repositories = numbered.filter_map(|(place, raw)| self.repository(place + 1, raw)).collect();
         Packages {
+            repositories,
+            release_version: raw.release_version,
             toolchain: raw.toolchain,
             specs,
             build: raw.build,
@@ -249,6 +278,30 @@ impl Check<'_> {
             macro_files,
             version_macros: raw.version_macros,
         }
+    }
+
+    /// The `number`th repository of the list, counted from 1.
+    fn repository(&mut self, number: usize, raw: RawRepository) -> Option<WantedRepository> {
+        let said_in = format!("packages: repository {number}");
+        let place = match (raw.url, &raw.file) {
+            (Some(url), None) => Place::Url(url),
+            (None, Some(path)) => Place::File(self.file(path, &said_in)),
+            _ => {
+                self.faults.push(format!("{said_in} needs either `url` or `file`"));
+                return None;
+            }
+        };
+        let keys = raw.gpg_keys.iter().chain(&raw.gpg_key);
+        let keys = keys.map(|path| self.file(path, &format!("{said_in}: gpg-keys"))).collect();
+        let mut pem =
+            |path: Option<PathBuf>, key: &str| path.map(|path| self.file(&path, &format!("{said_in}: {key}")));
+        let access = WebAccess {
+            ca: pem(raw.ca, "ca"),
+            client_certificate: pem(raw.client_certificate, "client-certificate"),
+            client_key: pem(raw.client_key, "client-key"),
+        };
+        let (gpg_check, repo_gpg_check, priority) = (raw.gpg_check, raw.repo_gpg_check, raw.priority);
+        Some(WantedRepository { said_in, place, keys, gpg_check, repo_gpg_check, priority, access })
     }
 
     fn images(&mut self, raw: RawImages, stages: &[String]) -> Images {
@@ -306,6 +359,22 @@ mod tests {
           packages: `toolchain` names the stage `c`; stages above it: `a`, `a`
           packages: specs: there is no folder `[DIR]/SPECS`
         ");
+    }
+
+    #[test]
+    fn faults_of_repositories_are_told() {
+        let text = faults(
+            "name: x\ntoolchain:\n  - {stage: a, base: [{archive: a.tar}]}\npackages:\n  toolchain: a\n  specs: [.]\n  \
+             repositories:\n    - {url: 'http://a.test', file: a.repo}\n    - {file: b.repo, gpg-keys: [k], ca: c}\n",
+        );
+        for line in [
+            "packages: repository 1 needs either `url` or `file`",
+            "packages: repository 2: there is no file `[DIR]/b.repo`",
+            "packages: repository 2: gpg-keys: there is no file `[DIR]/k`",
+            "packages: repository 2: ca: there is no file `[DIR]/c`",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]

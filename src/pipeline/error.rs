@@ -7,6 +7,7 @@ use crate::engine::EngineError;
 use crate::graph::GraphError;
 use crate::image::ImageError;
 use crate::oci::OciError;
+use crate::remote::RemoteError;
 use crate::source::SourceError;
 use crate::spec::{SpecError, SpecFailure};
 use crate::toolchain::ToolchainError;
@@ -66,9 +67,15 @@ pub enum PipelineError {
     /// The graph has no order, or something is missing in it.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// Packages are missing that the lock file does not list.
+    #[error("what the lock file lists is not enough, and `--locked` forbids to add to it\n{0}")]
+    NotLocked(GraphError),
     /// Sources are missing or wrong.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Remote repositories cannot be used.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The package stage broke down.
     #[error(transparent)]
     Build(#[from] BuildError),
@@ -109,6 +116,7 @@ impl PipelineError {
             | Self::NothingAsked
             | Self::IgnoredAndRebuilt { .. }
             | Self::Graph(_)
+            | Self::NotLocked(_)
             | Self::Spec(_)
             | Self::Source(SourceError::Unavailable(_) | SourceError::Update(_))
             | Self::Build(
@@ -117,8 +125,11 @@ impl PipelineError {
                 | BuildError::NoSpec { .. }
                 | BuildError::NotBuilt { .. },
             ) => Blame::Usage,
+            Self::Remote(error) | Self::Build(BuildError::Remote(error)) if !error.is_host() => Blame::Usage,
             Self::Image(error) if error.is_configuration() => Blame::Usage,
-            Self::Source(_) | Self::Build(_) | Self::Image(_) | Self::Engine(_) | Self::Store(_) => Blame::Host,
+            Self::Remote(_) | Self::Source(_) | Self::Build(_) | Self::Image(_) | Self::Engine(_) | Self::Store(_) => {
+                Blame::Host
+            }
         }
     }
 
@@ -138,7 +149,11 @@ impl PipelineError {
             Self::Toolchain(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Graph(error) => error.hint(),
+            Self::NotLocked(_) => {
+                Some("run the same command without `--locked`, and commit the new lock file".to_owned())
+            }
             Self::Source(error) => error.hint(),
+            Self::Remote(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::Engine(error) => error.hint(),

@@ -9,10 +9,13 @@ use super::runner::{MadeStages, Obstacles, Runner};
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
 use crate::cache;
 use crate::event::Event;
-use crate::graph::Goals;
+use crate::graph::{Goals, RemoteIndex};
 use crate::repo::Repo;
 use crate::source::{self, FetchOptions, Patience, SignatureMode, SourceProblem, Sources, WantedSource};
 use crate::spec::SourcePackage;
+
+/// What a build uses besides what is prepared.
+type Tools<'a> = (&'a cache::Store, &'a cache::History, &'a Repo, &'a BuildOptions, &'a RemoteIndex<'a>);
 
 impl Runner<'_> {
     /// Finds the sources of every spec of the graph.
@@ -68,6 +71,7 @@ impl Runner<'_> {
             Obstacles::LeaveOut => self.prepare_what_can_be_built(packages, made, goals).await?,
         };
         let mut summary = self.build(&prepared, &sources).await?;
+        self.keep_lock(&prepared, made)?;
         if *goals == Goals::All {
             summary.unreadable = prepared.specs.failures.iter().map(|failure| failure.spec_path.clone()).collect();
         }
@@ -78,8 +82,8 @@ impl Runner<'_> {
 
     async fn build(&self, prepared: &Prepared, sources: &Sources) -> Result<Summary, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(prepared);
-        let context = self.context(prepared, sources, (&store, &history, &repo, &options));
+        let (options, index) = (self.build_options(prepared), prepared.remote_index());
+        let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));
         Ok(build::build_all(&context, &prepared.graph).await?)
     }
 
@@ -87,7 +91,7 @@ impl Runner<'_> {
         &'a self,
         prepared: &'a Prepared,
         sources: &'a Sources,
-        (store, history, repo, options): (&'a cache::Store, &'a cache::History, &'a Repo, &'a BuildOptions),
+        (store, history, repo, options, remote_index): Tools<'a>,
     ) -> BuildContext<'a> {
         BuildContext {
             engine: self.engine,
@@ -98,6 +102,8 @@ impl Runner<'_> {
             repo,
             specs: &prepared.specs.packages,
             sources,
+            remote: &prepared.remote,
+            remote_index,
             options,
             report: self.report,
             cancel: self.cancel,
@@ -124,8 +130,8 @@ impl Runner<'_> {
     /// [`Runner::preview`] with the sources of every spec of the graph.
     pub(super) fn preview_with(&self, prepared: &Prepared, sources: &Sources) -> Result<Preview, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(prepared);
-        let context = self.context(prepared, sources, (&store, &history, &repo, &options));
+        let (options, index) = (self.build_options(prepared), prepared.remote_index());
+        let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));
         Ok(build::preview(&context, &prepared.graph)?)
     }
 

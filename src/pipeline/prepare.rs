@@ -9,9 +9,10 @@ use super::runner::{MadeStages, Runner};
 use super::selection::Selected;
 use crate::build::{Checks, Preview};
 use crate::event::Event;
-use crate::graph::{self, BuildGraph, Goals, Obstacle, Partial};
+use crate::graph::{self, BuildGraph, Goals, GraphError, Obstacle, Partial};
 use crate::image::{self, ImageError};
 use crate::package::RpmHeader;
+use crate::remote::Remote;
 use crate::source::{self, SourceError, SourceProblem, Sources};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
@@ -30,6 +31,8 @@ pub struct Prepared {
     pub(super) ignored: BTreeSet<String>,
     /// The specs of the run and their order.
     pub graph: BuildGraph,
+    /// The remote repositories.
+    pub(super) remote: Remote,
     /// Specs that were asked for or are needed and are not in the graph, since they cannot be built, with the reason.
     pub(super) left_out: BTreeMap<String, String>,
 }
@@ -49,6 +52,7 @@ struct Read {
     toolchain: Toolchain,
     specs: LoadedSpecs,
     known: Vec<RpmHeader>,
+    remote: Remote,
     checks: Checks,
     selected: Selected,
 }
@@ -60,14 +64,15 @@ impl Read {
             given: &self.toolchain.provides,
             installed: &self.toolchain.packages,
             known: &self.known,
+            remote: self.remote.packages(),
             checked: &self.checks.asked,
         }
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { toolchain, specs, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
+        let Self { toolchain, specs, remote, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
         graph.take_as_built(&ignored);
-        Prepared { toolchain, specs, checks, rebuild, ignored, graph, left_out: BTreeMap::new() }
+        Prepared { toolchain, specs, checks, rebuild, ignored, graph, remote, left_out: BTreeMap::new() }
     }
 }
 
@@ -87,7 +92,11 @@ impl Runner<'_> {
         goals: &Goals,
     ) -> Result<Prepared, PipelineError> {
         let read = self.read(packages, made, goals).await?;
-        let graph = graph::resolve(read.inputs(), &self.options.checks.with_goals(&read.selected.goals))?;
+        let graph = graph::resolve(read.inputs(), &self.options.checks.with_goals(&read.selected.goals));
+        let graph = graph.map_err(|error| match error {
+            error @ GraphError::Unresolved(_) if self.options.remote.locked => PipelineError::NotLocked(error),
+            error => error.into(),
+        })?;
         Ok(read.prepared(graph))
     }
 
@@ -150,7 +159,16 @@ impl Runner<'_> {
         toolchain.provides.extend(graph::said_of_installed(&specs.packages, &toolchain.packages));
         let selected = self.select(goals, &specs.packages, &toolchain.arch)?;
         let checks = self.options.checks.select(packages, &specs)?;
-        Ok(Read { toolchain, specs, known: self.known()?, checks, selected })
+        let remote = self.remote(packages, made, &toolchain.arch).await?;
+        let mut read = Read { toolchain, specs, known: self.known()?, remote, checks, selected };
+        if !read.remote.packages().is_empty() {
+            let goals = self.options.checks.with_goals(&read.selected.goals);
+            let paths = graph::missing_paths(read.inputs(), &goals)?;
+            if !paths.is_empty() {
+                read.remote.add_files(&paths, self.report).await?;
+            }
+        }
+        Ok(read)
     }
 
     /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
@@ -181,6 +199,7 @@ impl Runner<'_> {
             given: &prepared.toolchain.provides,
             installed: &prepared.toolchain.packages,
             known: &known,
+            remote: prepared.remote.packages(),
             checked: &BTreeSet::new(),
         };
         let mut held = BTreeMap::new();

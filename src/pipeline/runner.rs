@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks::CheckOptions;
 use super::config::Packages;
 use super::error::PipelineError;
+use super::remote::RemoteOptions;
 use super::selection::Wishes;
 use crate::build::OnFailure;
 use crate::digest::Sha256;
@@ -41,6 +43,10 @@ pub struct Runner<'a> {
     pub cancel: &'a CancellationToken,
     /// What the user asks for.
     pub options: Options,
+    /// The file that pins remote packages and base images.
+    pub lock_file: PathBuf,
+    /// True once repositories were asked because the user wants them to be.
+    pub refreshed: AtomicBool,
 }
 
 /// What the user can ask of a run.
@@ -72,6 +78,8 @@ pub struct Options {
     pub retries: u32,
     /// What of the specs is asked for, besides the goals.
     pub wishes: Wishes,
+    /// Which remote repositories are used, and how.
+    pub remote: RemoteOptions,
     /// The time of the run.
     pub now: SystemTime,
 }
@@ -95,6 +103,8 @@ pub struct Made {
     pub provides: Vec<Capability>,
     /// The packages that it is said to have, with those of the stages below it.
     pub packages: Vec<Nevra>,
+    /// The base that it was made from and the digest of its image; None for a stage that starts from another.
+    pub base: Option<(String, Sha256)>,
 }
 
 /// Stages that are made, by name.
@@ -127,7 +137,8 @@ impl Runner<'_> {
         let finished = toolchain::build(stage, below.map(|below| below.image), &context).await?;
         let outcome = describe(&finished);
         (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
-        Ok(add_provides(stage, below, finished.image))
+        let base = toolchain::base_of(stage, below.map(|below| below.image), self.layout)?;
+        Ok(Made { base, ..add_provides(stage, below, finished.image) })
     }
 
     /// The toolchain that `packages` are built in.
@@ -176,7 +187,8 @@ pub fn finished_stages(
         let is_ready = below.is_some() || matches!(stage.origin, Origin::Bases(_));
         let image =
             if is_ready { toolchain::up_to_date(stage, below.map(|below| below.image), layout, store)? } else { None };
-        let one = image.map(|image| add_provides(stage, below, image));
+        let base = toolchain::base_of(stage, below.map(|below| below.image), layout)?;
+        let one = image.map(|image| Made { base, ..add_provides(stage, below, image) });
         if let Some(one) = &one {
             made.insert(stage.name.clone(), one.clone());
         }
@@ -197,7 +209,7 @@ fn add_provides(stage: &Stage, below: Option<&Made>, image: Sha256) -> Made {
         below.map(|below| (below.provides.clone(), below.packages.clone())).unwrap_or_default();
     provides.extend(stage.provides.iter().cloned());
     packages.extend(stage.packages.iter().cloned());
-    Made { image, provides, packages }
+    Made { image, provides, packages, base: None }
 }
 
 fn describe(finished: &Finished) -> String {

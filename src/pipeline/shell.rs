@@ -49,8 +49,8 @@ impl Runner<'_> {
         }
         let sources = self.fetch(&prepared).await?;
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
-        let options = self.build_options(&prepared);
-        let context = self.context(&prepared, &sources, (&store, &history, &repo, &options));
+        let (options, index) = (self.build_options(&prepared), prepared.remote_index());
+        let context = self.context(&prepared, &sources, (&store, &history, &repo, &options, &index));
         let shell = Shell { spec: &spec, command: wanted.command, connection: wanted.connection };
         Ok(ShellOutcome::Ended(build::shell(&context, &prepared.graph, shell).await?))
     }

@@ -29,7 +29,7 @@ use crate::digest::Sha256;
 pub use durations::with_guesses;
 pub use estimate::Estimate;
 pub use key::BuildKey;
-pub use planned::{Plan, PlannedPackage, State};
+pub use planned::{Plan, PlannedPackage, PlannedRemote, State};
 pub use queue::{Blocked, BuildQueue, Counts, PostponeError};
 pub use reason::{Reason, reasons};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::digest::Sha256;
 use crate::graph::{BuildGraph, Choice, Guess, Unresolved};
 
 use super::Reason;
@@ -42,6 +43,26 @@ pub struct PlannedPackage {
     pub seconds: f64,
 }
 
+/// A package of a remote repository that builds of a plan take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedRemote {
+    /// Name, epoch, version, release and arch.
+    pub nevra: String,
+    /// The repository's name.
+    pub repository: String,
+    /// Path below the repository.
+    pub location: String,
+    /// Size of the RPM.
+    pub bytes: u64,
+    /// Digest of the RPM.
+    pub sha256: Sha256,
+    /// True when it need not be downloaded.
+    pub at_hand: bool,
+    /// The specs whose buildroots have it.
+    pub needed_by: BTreeSet<String>,
+}
+
 /// What a run will do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -57,6 +78,9 @@ pub struct Plan {
     pub critical_seconds: f64,
     /// How long all builds last one after another, in seconds.
     pub total_seconds: f64,
+    /// Packages of remote repositories that the builds take, sorted by NEVRA. Where a package that a build needs may come
+    /// out different, this is what the specs say.
+    pub remote: Vec<PlannedRemote>,
     /// Specs that were asked for and are not built for this arch, with the reason.
     pub excluded: BTreeMap<String, String>,
     /// Specs whose `%check` cannot run in their build, with what it needs.
@@ -105,6 +129,7 @@ impl Plan {
             critical_seconds,
             total_seconds: built.map(|package| package.seconds).sum(),
             packages,
+            remote: Vec::new(),
             excluded: graph.excluded.clone(),
             checks: graph.checks.clone(),
             guesses: graph.guesses.clone(),

@@ -21,6 +21,9 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
             vec![format!("{stage}: {outcome} ({})", duration(*elapsed))]
         }
         Event::SourceFetched { file, from, bytes } => vec![format!("fetched {file} ({}) from {from}", size(*bytes))],
+        Event::PackageFetched { package, from, bytes } => {
+            vec![format!("fetched {package} ({}) from {from}", size(*bytes))]
+        }
         Event::Planned { to_build, up_to_date } => {
             *counter = Counter { done: 0, total: *to_build };
             vec![format!("packages: {to_build} to look at, {up_to_date} up to date")]

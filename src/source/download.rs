@@ -69,6 +69,9 @@ pub(super) enum Fault {
     /// The content is not what the signature says.
     #[error("has digest {got} instead of {expected} (kept in `{}`)", kept.display())]
     Mismatch { expected: Sha256, got: Sha256, kept: PathBuf },
+    /// There is more than the file may have.
+    #[error("has more than the {limit} bytes that it may have")]
+    TooLarge { limit: u64 },
     /// A file of the cache cannot be written: no other place will do better.
     #[error("cannot write `{}`", path.display())]
     Disk { path: PathBuf, source: io::Error },
@@ -83,7 +86,7 @@ impl Fault {
                 status.is_server_error()
                     || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
             }
-            Self::Silent(_) | Self::Mismatch { .. } | Self::Disk { .. } => false,
+            Self::Silent(_) | Self::Mismatch { .. } | Self::TooLarge { .. } | Self::Disk { .. } => false,
         }
     }
 }
@@ -113,26 +116,40 @@ impl<'a> Downloader<'a> {
         report: Report<'a>,
         access: &Access,
     ) -> Result<Self, reqwest::Error> {
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(patience.connect)
-                .read_timeout(patience.stall)
-        };
         // A machine without any certificates can still use mirrors that need none.
-        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build())?;
-        let private = Private::new(access, builder)?;
-        Ok(Self { client, private, folder, patience, report, unreachable: Mutex::default() })
+        let client = builder(patience).build().or_else(|_| builder(patience).tls_certs_only([]).build())?;
+        let private = Private::new(access, || builder(patience))?;
+        Ok(Self { private, ..Self::with_client(client, folder, patience, report) })
+    }
+
+    /// A downloader that speaks by `client`.
+    pub(super) fn with_client(
+        client: reqwest::Client,
+        folder: PathBuf,
+        patience: Patience,
+        report: Report<'a>,
+    ) -> Self {
+        Self { client, private: None, folder, patience, report, unreachable: Mutex::default() }
     }
 
     /// The file at `url`; without an expected digest, whatever comes.
     pub(super) async fn download(&self, url: &Url, expected: Option<Sha256>) -> Result<Downloaded, Fault> {
+        self.download_limited(url, expected, u64::MAX).await
+    }
+
+    /// As [`Downloader::download`], but a file of more than `limit` bytes is refused as soon as it shows.
+    pub(super) async fn download_limited(
+        &self,
+        url: &Url,
+        expected: Option<Sha256>,
+        limit: u64,
+    ) -> Result<Downloaded, Fault> {
         let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         if let Some(reason) = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).get(&host) {
             return Err(Fault::Unreachable(reason.clone()));
         }
         let pauses = ExponentialBuilder::default().with_min_delay(self.patience.retry).with_factor(2.0);
-        let fetched = (|| self.attempt(url, expected))
+        let fetched = (|| self.attempt(url, expected, limit))
             .retry(pauses.with_max_times(RETRIES))
             .sleep(tokio::time::sleep)
             .when(retry_again(RETRIES))
@@ -149,7 +166,7 @@ impl<'a> Downloader<'a> {
         (self.report)(Event::Note { text });
     }
 
-    async fn attempt(&self, url: &Url, expected: Option<Sha256>) -> Result<Downloaded, Fault> {
+    async fn attempt(&self, url: &Url, expected: Option<Sha256>, limit: u64) -> Result<Downloaded, Fault> {
         let path = self.part_path(url, expected);
         let locked = lock(&path).await.map_err(|source| Fault::Disk { path: path.clone(), source })?;
         let mut part = blocking(&path, move |path| Part::read(path, locked)).await?;
@@ -167,7 +184,11 @@ impl<'a> Downloader<'a> {
             let validator = validator(&response);
             part = blocking(&path, move |_| part.restart(validator.as_deref()).map(|()| part)).await?;
         }
-        let written = receive(response, part, &path).await?;
+        let written = receive(response, part, (&path, limit)).await.inspect_err(|fault| {
+            if matches!(fault, Fault::TooLarge { .. }) {
+                let _ = std::fs::remove_file(&path);
+            }
+        })?;
         match expected {
             Some(expected) if expected != written.digest => self.reject(&path, written, (expected, resumed)).await,
             _ => self.accept(&path, written).await,
@@ -246,6 +267,14 @@ impl<'a> Downloader<'a> {
     }
 }
 
+/// What every client has.
+pub(super) fn builder(patience: Patience) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("drydock/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(patience.connect)
+        .read_timeout(patience.stall)
+}
+
 /// True for faults that are worth another try. A host that cannot be reached gets one: mostly it is down or not allowed,
 /// and there are other places to look.
 fn retry_again(retries: usize) -> impl FnMut(&Fault) -> bool {
@@ -267,12 +296,15 @@ struct Written {
     lock: std::fs::File,
 }
 
-async fn receive(mut response: Response, part: Part, path: &Path) -> Result<Written, Fault> {
+async fn receive(mut response: Response, part: Part, (path, limit): (&Path, u64)) -> Result<Written, Fault> {
     let disk = |source| Fault::Disk { path: path.to_owned(), source };
     let Part { file, mut hashing, mut bytes, .. } = part;
     let mut file = tokio::fs::File::from_std(file);
     let ended = loop {
         match response.chunk().await {
+            Ok(Some(chunk)) if bytes.saturating_add(chunk.len() as u64) > limit => {
+                break Err(Fault::TooLarge { limit });
+            }
             Ok(Some(chunk)) => {
                 file.write_all(&chunk).await.map_err(disk)?;
                 hashing.write_all(&chunk).map_err(disk)?;

@@ -36,6 +36,7 @@ mod part;
 mod places;
 pub(crate) mod remembered;
 pub mod signatures;
+mod web;
 #[cfg(test)]
 mod tests;
 pub(crate) mod whole_file;
@@ -51,6 +52,7 @@ pub use apt::Archive;
 pub use download::Patience;
 pub use error::{SourceError, SourceProblem, Tried, Wrong};
 pub use first::{Accepted, first_accepted};
+pub use web::{Web, WebAccess, WebError, WebFile};
 
 use self::local::Standing;
 use self::remembered::FileDigests;

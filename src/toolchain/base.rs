@@ -37,7 +37,7 @@ fn from_stage(
     let missing = || ToolchainError::NoStageBelow { stage: stage.name.clone(), below: name.to_owned() };
     let image = below.ok_or_else(missing)?;
     let apt_lines = record::load(&context.layout.state(), image).map(|record| record.apt_lines).unwrap_or_default();
-    Ok(Record { image, apt_lines, base: format!("stage {name}") })
+    Ok(Record { image, apt_lines, base: format!("stage {name}"), base_image: None })
 }
 
 async fn first_of(stage: &Stage, bases: &[Base], context: &StageContext<'_>) -> Result<Record, ToolchainError> {
@@ -59,7 +59,7 @@ async fn first_of(stage: &Stage, bases: &[Base], context: &StageContext<'_>) -> 
 }
 
 async fn obtain_one(base: &Base, context: &StageContext<'_>) -> Result<Record, String> {
-    let record = |image, apt_lines| Record { image, apt_lines, base: base.describe() };
+    let record = |image, apt_lines| Record { image, apt_lines, base: base.describe(), base_image: Some(image) };
     match base {
         Base::Image(reference) => {
             let image = registry::pull(reference, context.store, context.report)
@@ -104,7 +104,8 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
     if let Err(error) = removed {
         tracing::warn!(path = %tar.display(), %error, "cannot remove a temporary file");
     }
-    let kept = Record { image, apt_lines: apt_lines.clone(), base: format!("debootstrap {}", wanted.suite) };
+    let kept =
+        Record { image, apt_lines: apt_lines.clone(), base: format!("debootstrap {}", wanted.suite), base_image: None };
     record::save(&context.layout.state(), key, &kept).map_err(|error| causes::in_one_line(&error))?;
     Ok((image, apt_lines))
 }

@@ -141,6 +141,19 @@ pub fn up_to_date(
     Ok(record::load(&layout.state(), key).map(|record| record.image).filter(|image| store.has(*image)))
 }
 
+/// The base that the finished image of `stage` was made from, in words, and the digest of its image. None for a stage
+/// that starts from another.
+pub fn base_of(
+    stage: &Stage,
+    below: Option<Sha256>,
+    layout: &Layout,
+) -> Result<Option<(String, Sha256)>, ToolchainError> {
+    let script = steps::read(stage)?;
+    let key = key(stage, below, script.as_ref())?;
+    let record = record::load(&layout.state(), key);
+    Ok(record.and_then(|record| Some((record.base, record.base_image?))))
+}
+
 fn find(key: Sha256, context: &StageContext<'_>) -> Option<Finished> {
     let record = record::load(&context.layout.state(), key)?;
     let is_there = context.store.has(record.image);

@@ -20,6 +20,9 @@ pub(super) struct Record {
     pub apt_lines: Vec<String>,
     /// Which base the image goes back to, in words.
     pub base: String,
+    /// Manifest digest of the image of that base; None for a stage that starts from another, and in old records.
+    #[serde(default)]
+    pub base_image: Option<Sha256>,
 }
 
 /// The record of `key`; None when there is none that can be read.

@@ -6,4 +6,6 @@ mod architecture;
 mod changed;
 mod make;
 mod pipeline_files;
+mod remote;
+mod remote_place;
 mod support;

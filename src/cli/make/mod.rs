@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{Arg, CommandFactory, Parser};
 
 use self::given::Given;
 use self::targets::TARGETS;
@@ -84,13 +84,16 @@ fn environment() -> BTreeMap<String, String> {
 /// True when `drydock COMMAND` has `flag`.
 fn has_flag(command: &str, flag: &str) -> bool {
     let all = Cli::command();
+    let is_it = |one: &Arg| one.get_long() == flag.strip_prefix("--");
     let found = all.find_subcommand(command);
-    found.is_some_and(|found| found.get_arguments().any(|one| one.get_long() == flag.strip_prefix("--")))
+    found.is_some_and(|found| {
+        found.get_arguments().chain(all.get_arguments().filter(|one| one.is_global_set())).any(is_it)
+    })
 }
 
 /// What the user gave beside the targets and variables, as arguments.
 fn global_arguments(global: &Global) -> Vec<String> {
-    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose } = global;
+    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, remote } = global;
     let engine = match engine {
         EngineArg::Auto => "auto",
         EngineArg::Docker => "docker",
@@ -110,6 +113,7 @@ fn global_arguments(global: &Global) -> Vec<String> {
     let given = given.into_iter().filter(|(_, value, default)| value != default);
     let mut arguments: Vec<String> = given.flat_map(|(flag, value, _)| [flag.to_owned(), value]).collect();
     arguments.extend(std::iter::repeat_n("-v".to_owned(), usize::from(*verbose)));
+    arguments.extend(remote.arguments());
     arguments
 }
 

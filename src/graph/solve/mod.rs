@@ -26,7 +26,19 @@ pub fn solve<'a>(
     available: &[&'a RpmHeader],
     given: &Provides,
 ) -> Result<Vec<&'a RpmHeader>, Unsolvable> {
-    let repository = Repository::new(wanted, available, given);
+    solve_ranked(wanted, &available.iter().map(|header| (*header, 0)).collect::<Vec<_>>(), given)
+}
+
+/// As [`solve`], for packages of several places: each with the rank of its place. A package of a rank above 0 is taken for
+/// what no package of rank 0 provides; of several the one of the lowest rank, then the highest version.
+pub fn solve_ranked<'a>(
+    wanted: &[Requirement],
+    available: &[(&'a RpmHeader, usize)],
+    given: &Provides,
+) -> Result<Vec<&'a RpmHeader>, Unsolvable> {
+    let packages: Vec<&RpmHeader> = available.iter().map(|(header, _)| *header).collect();
+    let ranks: Vec<usize> = available.iter().map(|(_, rank)| *rank).collect();
+    let repository = Repository::new(wanted, (&packages, &ranks), given);
     let selected = search(&repository)?;
     let mut headers: Vec<&RpmHeader> =
         trim(&repository, selected).into_iter().map(|package| repository.packages[package]).collect();

@@ -267,7 +267,8 @@ impl DependencyProvider for Question<'_, '_> {
         solvables.sort_by(|a, b| {
             let (Some(a), Some(b)) = (self.package(*a), self.package(*b)) else { return std::cmp::Ordering::Equal };
             let evr = |package: usize| &self.repository.packages[package].nevra.evr;
-            evr(b).cmp(evr(a)).then(a.cmp(&b))
+            let rank = |package: usize| self.repository.ranks[package];
+            rank(a).cmp(&rank(b)).then_with(|| evr(b).cmp(evr(a))).then(a.cmp(&b))
         });
     }
 

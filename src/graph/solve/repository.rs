@@ -38,6 +38,8 @@ pub(super) struct Member<'r> {
 /// The packages of one question.
 pub(super) struct Repository<'r, 'a> {
     pub(super) packages: &'r [&'a RpmHeader],
+    /// The rank of each package's place; lower is preferred.
+    pub(super) ranks: &'r [usize],
     pub(super) wanted: Vec<Demand<'r>>,
     /// The packages that may be installed, by their number.
     pub(super) members: BTreeMap<usize, Member<'r>>,
@@ -50,9 +52,14 @@ pub(super) struct Repository<'r, 'a> {
 
 impl<'r, 'a> Repository<'r, 'a> {
     /// Everything that the question touches.
-    pub(super) fn new(wanted: &'r [Requirement], packages: &'r [&'a RpmHeader], given: &'r Provides) -> Self {
+    pub(super) fn new(
+        wanted: &'r [Requirement],
+        (packages, ranks): (&'r [&'a RpmHeader], &'r [usize]),
+        given: &'r Provides,
+    ) -> Self {
         let mut repository = Self {
             packages,
+            ranks,
             wanted: Vec::new(),
             members: BTreeMap::new(),
             leaves: Vec::new(),
@@ -104,6 +111,7 @@ impl<'r, 'a> Repository<'r, 'a> {
                 return known;
             }
             let term = self.term(part, |_| true);
+            self.keep_preferred(term);
             self.answers.insert(part.clone(), term);
             term
         });
@@ -118,6 +126,15 @@ impl<'r, 'a> Repository<'r, 'a> {
         packages.retain(keep);
         self.leaves.push(packages);
         Term::Leaf(self.leaves.len() - 1)
+    }
+
+    /// Where a package of rank 0 satisfies a requirement, the others do not count.
+    fn keep_preferred(&mut self, term: Term) {
+        if let Term::Leaf(leaf) = term
+            && self.leaves[leaf].iter().any(|package| self.ranks[*package] == 0)
+        {
+            self.leaves[leaf].retain(|package| self.ranks[*package] == 0);
+        }
     }
 
     /// A package does not conflict with what it provides itself.
@@ -148,7 +165,7 @@ impl<'r, 'a> Repository<'r, 'a> {
         packages
     }
 
-    /// Packages that satisfy one dependency: the highest version of the capability, the package of that name, the
+    /// Packages that satisfy one dependency: the lowest rank, the highest version of the capability, the package of that name, the
     /// shortest name, the highest version of the package, the earliest in the list.
     fn lookup(&self, wanted: &Dependency) -> Vec<usize> {
         let fits = |evr: Option<&Evr>| {
@@ -166,7 +183,8 @@ impl<'r, 'a> Repository<'r, 'a> {
             found.sort_by_key(|&(package, evr)| {
                 let nevra = &self.packages[package].nevra;
                 let name = nevra.name.as_str();
-                (Reverse(evr), name != wanted.name, name.len(), name, Reverse(&nevra.evr), package)
+                let rank = self.ranks[package];
+                (rank, Reverse(evr), name != wanted.name, name.len(), name, Reverse(&nevra.evr), package)
             });
         }
         let mut seen = HashSet::new();

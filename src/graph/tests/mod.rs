@@ -5,6 +5,7 @@ mod guesses;
 mod messages;
 mod order;
 mod property;
+mod remote;
 mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::digest::Sha256;
 use crate::package::{Capability, Evr, Nevra, Provides, Requirement, RpmHeader};
+use crate::remote::RemotePackage;
 use crate::spec::{BinaryPackage, SourcePackage};
 
 use super::{BuildGraph, Goals, GraphError, Inputs, Partial, resolve, resolve_partly};
@@ -105,6 +107,7 @@ pub(super) struct Distribution {
     pub(super) given: Provides,
     pub(super) installed: Vec<Nevra>,
     pub(super) known: Vec<RpmHeader>,
+    pub(super) remote: Vec<RemotePackage>,
     pub(super) checked: BTreeSet<String>,
 }
 
@@ -143,6 +146,7 @@ impl Distribution {
             given: &self.given,
             installed: &self.installed,
             known: &self.known,
+            remote: &self.remote,
             checked: &self.checked,
         };
         resolve(inputs, goals)
@@ -150,7 +154,8 @@ impl Distribution {
 
     pub(super) fn partly(&self) -> Partial {
         let (given, installed, known) = (&self.given, &self.installed, &self.known);
-        let inputs = Inputs { specs: &self.specs, given, installed, known, checked: &self.checked };
+        let inputs =
+            Inputs { specs: &self.specs, given, installed, known, remote: &self.remote, checked: &self.checked };
         resolve_partly(inputs, &Goals::All).unwrap()
     }
 
