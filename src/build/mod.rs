@@ -24,6 +24,7 @@
 
 mod attempt;
 mod buildroot;
+mod cascade;
 mod checks;
 mod collect;
 mod container;
@@ -117,6 +118,8 @@ pub struct BuildOptions {
     pub ignored: BTreeSet<String>,
     /// How long builds lasted elsewhere, by spec; for those that were never measured here.
     pub durations: BTreeMap<String, Duration>,
+    /// How many steps a rebuild reaches; None for as many as there are.
+    pub cascade: Option<u32>,
     /// How often a build that fails is tried again.
     pub retries: u32,
     /// Wall time of one container.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::attempt::failed_check;
+use super::cascade::out_of_reach;
 use super::resolve::{Resolution, Resolved, own_inputs, remote_rpms, resolve};
 use super::run::closure;
 use super::tell::tell_damage;
@@ -104,14 +105,17 @@ pub(super) fn walk<'a>(context: &BuildContext<'a>, graph: &BuildGraph) -> Result
     let packages: BTreeMap<&str, &SourcePackage> =
         context.specs.iter().map(|package| (package.spec.as_str(), package)).collect();
     let needs = closure(graph);
+    let out_of_reach = out_of_reach(context, graph, &packages)?;
     let mut results: BTreeMap<String, Arc<StoredResult>> = BTreeMap::new();
     let mut steps = Vec::new();
     for spec in graph.order() {
         let Some(package) = packages.get(spec.as_str()).copied() else { return Err(BuildError::NoSpec { spec }) };
         let needed: Option<Vec<Arc<StoredResult>>> =
             needs[&spec].iter().map(|need| results.get(need).cloned()).collect();
+        let kept = if out_of_reach.contains(&spec) { last_result(context, package)? } else { None };
         let state = match needed {
             _ if context.options.ignored.contains(&spec) => ignored(context, package)?,
+            _ if let Some(state) = kept => state,
             Some(needed) => look(context, package, &needed)?,
             None => State::ToBuild { reasons: own_reasons(context, package)?, remote: None },
         };
@@ -125,15 +129,20 @@ pub(super) fn walk<'a>(context: &BuildContext<'a>, graph: &BuildGraph) -> Result
 
 /// The last result of a package that is not to be built, whatever has changed since.
 fn ignored(context: &BuildContext<'_>, package: &SourcePackage) -> Result<State, BuildError> {
+    Ok(last_result(context, package)?.unwrap_or_else(|| State::Unsolvable(NOTHING_TO_IGNORE.to_owned())))
+}
+
+/// The last result of a package, where there is one.
+fn last_result(context: &BuildContext<'_>, package: &SourcePackage) -> Result<Option<State>, BuildError> {
     let fault = |source| BuildError::Store { package: package_name(package), source };
     if let Some(last) = context.history.last(&package.spec).map_err(BuildError::Records)? {
         let lookup = context.store.get(last.key).map_err(fault)?;
         tell_damage(context.report, &package_name(package), &lookup);
         if let Lookup::Found(result) = lookup {
-            return Ok(State::UpToDate { result: Arc::from(result), last: Box::new(last) });
+            return Ok(Some(State::UpToDate { result: Arc::from(result), last: Box::new(last) }));
         }
     }
-    Ok(State::Unsolvable(NOTHING_TO_IGNORE.to_owned()))
+    Ok(None)
 }
 
 /// The state of a package whose needs have the results `needed`.
@@ -183,7 +192,7 @@ pub(super) fn reasons(
 }
 
 /// Why `package` is built whatever becomes of the packages that it needs.
-fn own_reasons(context: &BuildContext<'_>, package: &SourcePackage) -> Result<Vec<Reason>, BuildError> {
+pub(super) fn own_reasons(context: &BuildContext<'_>, package: &SourcePackage) -> Result<Vec<Reason>, BuildError> {
     if context.options.rebuild.contains(&package.spec) {
         return Ok(vec![Reason::Forced]);
     }

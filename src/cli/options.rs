@@ -153,6 +153,13 @@ pub(super) struct BuildArgs {
     /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
     #[arg(long, value_name = "FILE")]
     durations: Vec<PathBuf>,
+    /// Rebuilds what needs a rebuilt package only up to so many steps away: 0 for no dependant, 1 for those that have it in
+    /// their buildroot; the others keep their last result
+    #[arg(long, value_name = "N")]
+    cascade: Option<u32>,
+    /// Builds so many layers of packages besides that need what is asked for
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    extra_layers: u32,
     /// How often a build that fails is tried again
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
@@ -216,8 +223,14 @@ impl BuildArgs {
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
             obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
             durations: durations::read(folder, &self.durations)?,
+            cascade: self.cascade,
             retries: self.retries,
-            wishes: Wishes { rebuild: self.rebuild.clone(), ignore: self.ignore.clone(), images: Vec::new() },
+            wishes: Wishes {
+                rebuild: self.rebuild.clone(),
+                ignore: self.ignore.clone(),
+                images: Vec::new(),
+                extra_layers: self.extra_layers,
+            },
             remote: RemoteOptions::default(),
             now: SystemTime::now(),
         })
@@ -252,6 +265,7 @@ pub(super) fn looking() -> Options {
         on_failure: OnFailure::KeepGoing,
         obstacles: Obstacles::Refuse,
         durations: BTreeMap::new(),
+        cascade: None,
         retries: 0,
         wishes: Wishes::default(),
         remote: RemoteOptions::default(),

@@ -207,6 +207,21 @@ impl BuildGraph {
         found
     }
 
+    /// The specs that need one of `specs`, those that need these, and so on, for so many `layers`.
+    pub fn layers_after(&self, specs: &BTreeSet<String>, layers: u32) -> BTreeSet<String> {
+        let dependants = self.dependants();
+        let (mut found, mut last) = (BTreeSet::new(), specs.clone());
+        for _ in 0..layers {
+            let next = last.iter().filter_map(|spec| dependants.get(spec.as_str())).flatten();
+            last = next.map(|spec| (*spec).to_owned()).filter(|spec| !specs.contains(spec)).collect();
+            last.retain(|spec| found.insert(spec.clone()));
+            if last.is_empty() {
+                break;
+            }
+        }
+        found
+    }
+
     /// For each spec of the run those that need it, sorted.
     pub fn dependants(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut dependants: BTreeMap<&str, Vec<&str>> = BTreeMap::new();

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::config::Packages;
 use super::error::PipelineError;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, is_named};
 use super::runner::{MadeStages, Obstacles, Runner};
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
 use crate::cache;
@@ -72,9 +72,8 @@ impl Runner<'_> {
         };
         let mut summary = self.build(&prepared, &sources).await?;
         self.keep_lock(&prepared, made)?;
-        if *goals == Goals::All {
-            summary.unreadable = prepared.specs.failures.iter().map(|failure| failure.spec_path.clone()).collect();
-        }
+        let asked = prepared.specs.failures.iter().filter(|failure| *goals == Goals::All || is_named(failure, goals));
+        summary.unreadable = asked.map(|failure| failure.spec_path.clone()).collect();
         let outcome = describe(&summary);
         (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
         Ok(summary)
@@ -144,6 +143,7 @@ impl Runner<'_> {
             rebuild: prepared.rebuild.clone(),
             ignored: prepared.ignored.clone(),
             durations: options.durations.clone(),
+            cascade: options.cascade,
             retries: options.retries,
             timeout: Some(options.timeout),
             memory_bytes: options.memory_bytes,

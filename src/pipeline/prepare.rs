@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::config::Packages;
 use super::error::PipelineError;
-use super::runner::{MadeStages, Runner};
+use super::runner::{MadeStages, Obstacles, Runner};
 use super::selection::Selected;
 use crate::build::{Checks, Preview};
 use crate::event::Event;
@@ -42,6 +42,11 @@ fn in_graph<'a>(specs: &'a LoadedSpecs, graph: &'a BuildGraph) -> impl Iterator<
     specs.packages.iter().filter(|package| graph.needs.contains_key(&package.spec))
 }
 
+/// True when a spec that does not parse is asked for by its name.
+pub(super) fn is_named(failure: &SpecFailure, goals: &Goals) -> bool {
+    matches!(goals, Goals::Named(words) if words.iter().any(|word| failure.is_of(word)))
+}
+
 /// The specs whose sources cannot be had.
 fn of_sources(problems: &[SourceProblem]) -> impl Iterator<Item = (String, Obstacle)> {
     problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())))
@@ -67,6 +72,19 @@ impl Read {
             remote: self.remote.packages(),
             checked: &self.checks.asked,
         }
+    }
+
+    /// Makes goals of so many layers of specs that need the goals: those whose buildroots have packages of them, and so on.
+    fn add_layers(&mut self, layers: u32) -> Result<(), GraphError> {
+        let Goals::Named(words) = &self.selected.goals else { return Ok(()) };
+        if layers == 0 {
+            return Ok(());
+        }
+        let asked = graph::resolve_partly(self.inputs(), &self.selected.goals)?.graph.goals;
+        let all = graph::resolve_partly(self.inputs(), &Goals::All)?.graph;
+        let more = all.layers_after(&asked, layers);
+        self.selected.goals = Goals::Named(words.iter().cloned().chain(more).collect());
+        Ok(())
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
@@ -155,12 +173,13 @@ impl Runner<'_> {
     async fn read(&self, packages: &Packages, made: &MadeStages, goals: &Goals) -> Result<Read, PipelineError> {
         let mut toolchain = self.toolchain(packages, made)?;
         let specs = self.load(packages, &toolchain, Selection::All).await?;
-        self.tell_unreadable(&specs.failures, goals)?;
+        let goals = &self.readable(goals, &specs.failures)?;
         toolchain.provides.extend(graph::said_of_installed(&specs.packages, &toolchain.packages));
         let selected = self.select(goals, &specs.packages, &toolchain.arch)?;
         let checks = self.options.checks.select(packages, &specs)?;
         let remote = self.remote(packages, made, &toolchain.arch).await?;
         let mut read = Read { toolchain, specs, known: self.known()?, remote, checks, selected };
+        read.add_layers(self.options.wishes.extra_layers)?;
         if !read.remote.packages().is_empty() {
             let goals = self.options.checks.with_goals(&read.selected.goals);
             let paths = graph::missing_paths(read.inputs(), &goals)?;
@@ -171,20 +190,23 @@ impl Runner<'_> {
         Ok(read)
     }
 
-    /// Tells which specs do not parse; refuses to go on when one of `goals` is among them.
-    fn tell_unreadable(&self, failures: &[SpecFailure], goals: &Goals) -> Result<(), PipelineError> {
-        let is_goal = |failure: &&SpecFailure| match goals {
-            Goals::All => false,
-            Goals::Named(words) => words.iter().any(|word| failure.is_of(word)),
-        };
-        let asked: Vec<SpecFailure> = failures.iter().filter(is_goal).cloned().collect();
-        if !asked.is_empty() {
+    /// Tells which specs do not parse. What of `goals` is left; nothing when one of them is among those specs and obstacles
+    /// are refused.
+    fn readable(&self, goals: &Goals, failures: &[SpecFailure]) -> Result<Goals, PipelineError> {
+        let asked: Vec<SpecFailure> = failures.iter().filter(|failure| is_named(failure, goals)).cloned().collect();
+        if !asked.is_empty() && self.options.obstacles == Obstacles::Refuse {
             return Err(PipelineError::Unreadable(asked));
         }
         for failure in failures {
             (self.report)(Event::Warning { text: format!("{failure}\n  it is left out") });
         }
-        Ok(())
+        Ok(match goals {
+            Goals::All => Goals::All,
+            Goals::Named(words) => {
+                let is_readable = |word: &&String| !asked.iter().any(|failure| failure.is_of(word));
+                Goals::Named(words.iter().filter(is_readable).cloned().collect())
+            }
+        })
     }
 
     /// For each of `configs`, image configurations, its name and the specs of which the image holds packages.

@@ -74,6 +74,8 @@ pub struct Options {
     pub obstacles: Obstacles,
     /// How long builds lasted elsewhere, by spec; for those that were never measured here.
     pub durations: BTreeMap<String, Duration>,
+    /// How many steps a rebuild reaches; None for as many as there are.
+    pub cascade: Option<u32>,
     /// How often a build that fails is tried again.
     pub retries: u32,
     /// What of the specs is asked for, besides the goals.

@@ -20,6 +20,8 @@ pub struct Wishes {
     pub ignore: Vec<String>,
     /// Image configurations whose packages are goals, as far as a spec makes them.
     pub images: Vec<PathBuf>,
+    /// So many layers of specs that need the goals are goals, too.
+    pub extra_layers: u32,
 }
 
 /// What of the specs is asked for.

@@ -83,6 +83,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     a_changed_comment_is_explained(&mini);
     the_same_inputs_give_the_same_bytes(&mini);
     checks_are_chosen_and_told_apart(&mini);
+    a_rebuild_reaches_as_far_as_it_may(&mini);
     source_packages_are_packed_by_content(&mini);
     what_cannot_be_built_stops_no_other(&mini);
 }
@@ -264,7 +265,11 @@ fn what_cannot_be_built_stops_no_other(mini: &Mini) {
 
     let refused = mini.run(&["build", "greet", "lonely", "--rebuild", "greet"]);
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
-    for arguments in [["build", "--all"].as_slice(), &["build", "--keep-going", "greet", "lonely", "sourceless"]] {
+    std::fs::create_dir(mini.path("SPECS/torn")).unwrap();
+    std::fs::write(mini.path("SPECS/torn/torn.spec"), "Name: torn\n%if\n").unwrap();
+    for arguments in
+        [["build", "--all"].as_slice(), &["build", "--keep-going", "greet", "lonely", "sourceless", "torn"]]
+    {
         let ran = mini.run(&[arguments, &["--rebuild", "greet"]].concat());
         let told = stderr(&ran);
         assert_eq!(ran.status.code(), Some(1), "{told}");
@@ -272,10 +277,30 @@ fn what_cannot_be_built_stops_no_other(mini: &Mini) {
         assert!(obstacles.is_some() && obstacles < build, "told before the first build: {told}");
         assert!(told.contains("gone.tar.gz"), "{told}");
         assert!(told.contains("2 were left out before the first build"), "{told}");
+        assert!(told.contains("torn.spec` does not parse, see above"), "{told}");
         let table = std::fs::read_to_string(mini.path("build/build-state.csv")).unwrap();
         let row = "\r\nlonely,lonely-1.0-1.mini,left out,,,no package provides `libgret-devel`,";
         assert!(table.contains(row) && table.contains("\r\nsourceless,sourceless-1.0-1.mini,left out,"), "{table}");
     }
+}
+
+/// `greet` is built with `libgreet`, which comes out different.
+fn a_rebuild_reaches_as_far_as_it_may(mini: &Mini) {
+    let run = |arguments: &[&str]| {
+        let ran = mini.run(&[&["build"], arguments].concat());
+        assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+        stderr(&ran)
+    };
+    run(&["greet"]);
+    let path = mini.path("SPECS/libgreet/libgreet.spec");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("Summary:  ", "Summary: A ")).unwrap();
+    let told = run(&["greet", "--cascade", "0"]);
+    assert!(told.contains("built libgreet-1.0-1.mini") && told.contains("packages: 1 built, 1 up to date"), "{told}");
+    assert!(run(&["greet", "--cascade", "0"]).contains("packages: 0 built, 2 up to date"));
+    assert!(run(&["libgreet"]).contains("packages: 0 built, 1 up to date"));
+    let told = run(&["libgreet", "--extra-layers", "1"]);
+    assert!(told.contains("built greet-1.0-1.mini") && told.contains("packages: 1 built, 1 up to date"), "{told}");
 }
 
 fn source_packages_are_packed_by_content(mini: &Mini) {
