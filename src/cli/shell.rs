@@ -53,7 +53,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         Connection::Output(&mut output)
     };
     let shell = InShell { name: &args.name, command: &args.command, connection };
-    let outcome = runner.shell(packages, &made, shell).await;
+    let outcome = Box::pin(runner.shell(packages, &made, shell)).await;
     drop(raw);
     match outcome? {
         ShellOutcome::Ended(ShellEnd::Exited(exit)) => code(exit),

@@ -36,6 +36,8 @@ pub(super) struct Trace {
     pub(super) packages: Vec<String>,
     /// The word that names the thing, such as `zlib` in `pkgconfig(zlib)`.
     pub(super) stem: String,
+    /// Words that may name the thing as well, such as `gio` in `pkgconfig(gio-2.0)`, the surest first; in lower case.
+    pub(super) words: Vec<String>,
     /// The package of a spec that has the files.
     pub(super) part: Part,
 }
@@ -99,7 +101,10 @@ fn pkgconfig_trace(module: &str) -> Trace {
     let base = base.trim_end_matches('+');
     let major = version.split('.').next().unwrap_or_default();
     let stem = base.strip_prefix("lib").unwrap_or(base);
-    Trace::new(module, Part::Devel).file("pkgconfig", &format!("{module}.pc")).packages([
+    let first = stem.split(['-', '_']).next().unwrap_or(stem);
+    // `freetype2` is freetype's, `icu-uc` is icu's.
+    let words = [stem, stem.trim_end_matches(|letter: char| letter.is_ascii_digit()), first];
+    Trace::new(module, Part::Devel).words(words).file("pkgconfig", &format!("{module}.pc")).packages([
         format!("{module}-devel"),
         format!("lib{module}-devel"),
         format!("{base}{major}-devel"),
@@ -145,7 +150,17 @@ fn is_version(text: &str) -> bool {
 
 impl Trace {
     fn new(stem: &str, part: Part) -> Self {
-        Self { files: Vec::new(), packages: Vec::new(), stem: stem.to_owned(), part }
+        Self { files: Vec::new(), packages: Vec::new(), stem: stem.to_owned(), words: Vec::new(), part }
+    }
+
+    /// Adds the words that have three letters at least.
+    fn words<'w>(mut self, words: impl IntoIterator<Item = &'w str>) -> Self {
+        for word in words.into_iter().filter(|word| word.len() >= 3).map(str::to_lowercase) {
+            if !self.words.contains(&word) {
+                self.words.push(word);
+            }
+        }
+        self
     }
 
     fn file(mut self, folder: &str, name: &str) -> Self {

@@ -28,6 +28,8 @@ pub struct BuildGraph {
     pub excluded: BTreeMap<String, String>,
     /// Who provides what, where neither a spec nor a build of the present version says so; sorted by requirement.
     pub guesses: Vec<Guess>,
+    /// What packages of the toolchain image are taken to provide, although no spec says so: the guesses that need no build.
+    pub assumed: BTreeSet<String>,
     /// What several packages provide, and which was taken; sorted by requirement.
     pub choices: Vec<Choice>,
     /// Requirements of packages of the run that nothing satisfies and no build needs: the packages build, but cannot be

@@ -340,10 +340,19 @@ impl<'a> Run<'a> {
     }
 
     fn complete(mut self) -> BuildGraph {
+        self.graph.assumed = self.assumed();
         self.graph.unmet = self.unmet.explained(&self.universe);
         self.graph.choices = self.choices.into_iter().collect();
         self.graph.checks = join_checks(&mut self.graph.needs, self.checks);
         self.graph
+    }
+
+    /// The names that guesses find in packages of the toolchain image.
+    fn assumed(&self) -> BTreeSet<String> {
+        let leaves = self.guesses.keys().map(|&leaf| &self.universe.leaves[leaf]);
+        let there = leaves.filter(|leaf| leaf.providers.iter().any(|binary| self.universe.is_installed(*binary)));
+        let parts = there.filter_map(|leaf| leaf.text.parse::<Requirement>().ok());
+        parts.flat_map(|part| part.dependencies().into_iter().map(|one| one.name.clone()).collect::<Vec<_>>()).collect()
     }
 
     fn guesses(&self) -> impl Iterator<Item = Guess> {

@@ -2,8 +2,8 @@
 //!
 //! In: the `%files` entries of every spec and a dependency. Out: the packages of the first rule that has an answer,
 //! best first, and why. The rules, from sure to bold: an entry that is the file; a pattern or folder that names it; a
-//! pattern for all such files in a spec of a likely name, or in one that names the thing elsewhere; a package of a
-//! likely name; any pattern for all such files. Packages whose present version was built before and did not provide it
+//! pattern for all such files in a spec of a likely name, in one that names the thing elsewhere, or in the only one that
+//! has a word of it; a package of a likely name; any pattern for all such files. Packages whose present version was built before and did not provide it
 //! come last.
 
 use std::cell::OnceCell;
@@ -63,6 +63,8 @@ struct Entries<'a> {
     elsewhere: Vec<Entry<'a>>,
     /// For each spec the last parts of its entries, a line each.
     words: Vec<String>,
+    /// The specs in whose entries and names a word stands by itself, or after `lib`.
+    says: HashMap<String, HashSet<usize>>,
 }
 
 /// A path or pattern in `%files`.
@@ -109,7 +111,12 @@ impl<'a> Rules<'a> {
         let answer = by_files(&mut of(Strength::File))
             .or_else(|| by_files(&mut of(Strength::Named)))
             .or_else(|| by_files(&mut vague().filter(|entry| likely.contains(&entry.1))))
-            .or_else(|| by_files(&mut vague().filter(|entry| self.mentions(entry.1, &trace.stem))));
+            .or_else(|| by_files(&mut vague().filter(|entry| self.mentions(entry.1, &trace.stem))))
+            .or_else(|| {
+                let only =
+                    trace.words.iter().find_map(|word| only_spec(vague().filter(|entry| self.says(entry.1, word))));
+                by_files(&mut vague().filter(|entry| Some(entry.1) == only))
+            });
         if let Some(answer) = answer {
             return Some(self.guessed(answer, true));
         }
@@ -149,6 +156,11 @@ impl<'a> Rules<'a> {
         word.len() > 1 && self.entries().words[spec].contains(word)
     }
 
+    /// Whether a part of an entry's path, or of the spec's name, is the word, as `libgio-2.0.so.0` says `gio`.
+    fn says(&self, spec: usize, word: &str) -> bool {
+        self.entries().says.get(word).is_some_and(|specs| specs.contains(&spec))
+    }
+
     /// The entries that may be one of the wanted files.
     fn entries_for(&self, trace: &Trace) -> Vec<(Strength, usize, &'a str)> {
         trace.files.iter().flat_map(|wanted| self.entries().matching(wanted, &trace.stem)).collect()
@@ -157,6 +169,12 @@ impl<'a> Rules<'a> {
     fn entries(&self) -> &Entries<'a> {
         self.entries.get_or_init(|| Entries::new(self.specs))
     }
+}
+
+/// The spec of all entries; None when there are several, or none.
+fn only_spec<'e>(mut entries: impl Iterator<Item = &'e (Strength, usize, &'e str)>) -> Option<usize> {
+    let first = entries.next()?.1;
+    entries.all(|entry| entry.1 == first).then_some(first)
 }
 
 /// Lower is likelier: whether the package is the wanted part, names the thing, is named as the spec; then the shortest.
@@ -176,15 +194,29 @@ impl<'a> Entries<'a> {
         for (number, spec) in specs.iter().enumerate() {
             let mut words = String::new();
             if spec.excluded.is_none() {
+                entries.say(number, &spec.nevra.name);
                 for path in &spec.files {
                     words.push_str(base(path));
                     words.push('\n');
+                    entries.say(number, path);
                     entries.add(number, path.trim_end_matches('/'));
                 }
             }
             entries.words.push(words);
         }
         entries
+    }
+
+    fn say(&mut self, spec: usize, text: &str) {
+        let is_between = |letter: char| !letter.is_ascii_alphanumeric();
+        for word in text.split(is_between).map(|word| word.strip_prefix("lib").unwrap_or(word)) {
+            if word.len() >= 3 {
+                match self.says.get_mut(word) {
+                    Some(specs) => drop(specs.insert(spec)),
+                    None => drop(self.says.insert(word.to_owned(), HashSet::from([spec]))),
+                }
+            }
+        }
     }
 
     fn add(&mut self, spec: usize, path: &'a str) {

@@ -335,7 +335,9 @@ fn earlier_builds<'a>(
         makers.entry((source, binary.package.nevra.name.as_str())).or_default().push(number);
     }
     let (mut built, mut seen): (Built, _) = (HashMap::new(), HashSet::new());
-    for header in inputs.known {
+    // What a repository has of the same specs is as good as a build of them.
+    let of_repositories = inputs.remote.iter().map(|package| &package.header);
+    for header in inputs.known.iter().chain(of_repositories) {
         let source = header.source_rpm.as_deref().and_then(|file| file.rsplitn(3, '-').nth(2)).unwrap_or_default();
         let all = makers.get(&(source, header.nevra.name.as_str())).map_or(&[][..], Vec::as_slice);
         let is_current = |number: &usize| binaries[*number].package.nevra.evr == header.nevra.evr;

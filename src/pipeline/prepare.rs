@@ -11,7 +11,7 @@ use crate::build::{Checks, Preview};
 use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, GraphError, Obstacle, Partial};
 use crate::image::{self, ImageError};
-use crate::package::RpmHeader;
+use crate::package::{Capability, RpmHeader};
 use crate::remote::Remote;
 use crate::source::{self, SourceError, SourceProblem, Sources};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
@@ -88,7 +88,8 @@ impl Read {
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { toolchain, specs, remote, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
+        let Self { mut toolchain, specs, remote, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
+        toolchain.provides.extend(graph.assumed.iter().map(|name| Capability::new(name.clone(), None)));
         graph.take_as_built(&ignored);
         Prepared { toolchain, specs, checks, rebuild, ignored, graph, remote, left_out: BTreeMap::new() }
     }
