@@ -77,6 +77,28 @@ pub enum Event {
         /// Why it is built, in words.
         reason: String,
     },
+    /// A package could be built, and waits until the machine has room for it. Told once, until a build can begin again.
+    BuildHeld {
+        /// Source package, as name-version-release.
+        package: String,
+        /// What is short: `memory` or `disk`.
+        short_of: String,
+        /// How short, in words.
+        why: String,
+    },
+    /// A package's build failed and is tried again.
+    BuildRetried {
+        /// Source package, as name-version-release.
+        package: String,
+        /// The attempt that begins; 2 for the first one after a failure.
+        attempt: u32,
+        /// Attempts at most.
+        most: u32,
+        /// What failed in the attempt before: `%build`, …
+        phase: String,
+        /// How it ended, in words.
+        status: String,
+    },
     /// A package's build ended.
     BuildFinished {
         /// Source package, as name-version-release.
@@ -88,6 +110,8 @@ pub enum Event {
         /// Wall time from asking for the container to the published result.
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
+        /// How often the build was begun; 0 when it never was.
+        attempts: u32,
     },
     /// A package cannot be built since another one failed.
     BuildBlocked {

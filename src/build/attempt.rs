@@ -62,7 +62,7 @@ async fn in_folder(one: &One<'_>, resolved: &Resolved, folder: &Path) -> Result<
     let (inputs, outputs) = (folder.join("inputs"), folder.join("outputs"));
     prepare(one, resolved, (&inputs, &outputs)).await?;
     let asked = Instant::now();
-    let exit = run(one, image, &inputs, (&outputs, &mut log)).await?;
+    let exit = run(one, image, (folder, &inputs), (&outputs, &mut log)).await?;
     let ended = Instant::now();
     let started = log.finish().map_err(|source| one.store_fault(source))?.unwrap_or(asked);
     let moments = Moments { buildroot, asked, started, ended };
@@ -86,24 +86,36 @@ async fn prepare(one: &One<'_>, resolved: &Resolved, (inputs, outputs): (&Path, 
 async fn run(
     one: &One<'_>,
     image: ImageId,
-    inputs: &Path,
+    (folder, inputs): (&Path, &Path),
     (outputs, log): (&Path, &mut Log),
 ) -> Result<Exit, BuildError> {
     let context = one.run.context;
+    let shares = context.options.jobserver && context.engine.shows_pipes().await.map_err(|e| one.engine_fault(e))?;
+    let pipe = Some(folder.join("jobserver")).filter(|_| shares);
+    let seat = one.run.jobserver.seat(one.cpus, pipe.as_deref());
+    let seat = seat.map_err(|source| BuildError::Folder { path: folder.join("jobserver"), source })?;
     let spec = package_container(&PackageBuild {
         package: one.package,
         image,
         macros: &macros_of(context.toolchain, one.package),
         macro_files: &context.toolchain.macro_files,
         check: context.options.checks.of(one.package),
-        cpus: context.options.cpus,
+        cpus: one.cpus,
+        jobserver: pipe.as_deref(),
         limits: context.options.limits(),
         inputs,
     })?;
     tracing::debug!(package = one.name, ?image, argv = ?spec.argv, "running rpmbuild");
     let collect = Collect { from: output_folder()?, into: outputs.to_owned() };
     let stop = log.stop();
-    let session = Session { output: &mut |_, bytes| log.add(bytes), collect: Some(collect), cancel: &stop };
+    let mut output = |_, bytes: &[u8]| {
+        let was_known = log.has_jobserver();
+        log.add(bytes);
+        if log.has_jobserver() && !was_known {
+            seat.take_part();
+        }
+    };
+    let session = Session { output: &mut output, collect: Some(collect), cancel: &stop };
     context.engine.run(&spec, session).await.map_err(|source| one.engine_fault(source))
 }
 

@@ -1,8 +1,9 @@
 //! What the containers of a package are given: pure functions from a package to [`ContainerSpec`]s.
 //!
 //! A build runs as user `builder`, without network, in the image with its `BuildRequires`; it sees one folder of ours,
-//! read-only: two scripts, the spec and its sources. Installing `BuildRequires` runs as root, without network, and sees
-//! the RPMs, read-only, one by one. No host path, limit or count of processors enters what rpmbuild makes.
+//! read-only: three scripts, the spec and its sources. Installing `BuildRequires` runs as root, without network, and sees
+//! the RPMs, read-only, one by one. No host path, limit or count of processors enters what rpmbuild makes. Where the run has a
+//! jobserver, a build sees its named pipe, too.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(super) const SETUP_SCRIPT: (&str, &str) = ("setup.sh", include_str!("setup.s
 pub(super) const CHECK_SCRIPT: (&str, &str) = ("check.sh", include_str!("check.sh"));
 /// Where a build's container sees its read-only folder.
 pub(super) const INPUTS: &str = "/drydock";
+/// Where a build's container sees the pipe of the run's jobserver.
+const JOBSERVER: &str = "/drydock-jobserver";
 /// Where the scripts work; writable for every user in any image.
 const TOP: &str = "/var/tmp/drydock";
 /// Packages without changelog are dated 1980-01-01, the first day that every archive format can hold.
@@ -52,8 +55,10 @@ pub(super) struct PackageBuild<'a> {
     /// Files of macros, which lie in `macros/` of `inputs`.
     pub(super) macro_files: &'a [MacroFile],
     pub(super) check: Check,
-    /// How many processes the build may start at a time.
+    /// How many processes the build may start at a time, where it has no jobserver.
     pub(super) cpus: usize,
+    /// The named pipe of the run's jobserver.
+    pub(super) jobserver: Option<&'a Path>,
     pub(super) limits: Limits,
     /// The host folder that it sees: the scripts, `sources/` and `macros/`.
     pub(super) inputs: &'a Path,
@@ -87,14 +92,22 @@ fn rpmbuild(build: &PackageBuild<'_>, what: &[&str]) -> Result<ContainerSpec, Re
 
 /// The container that runs `argv` where a package is built.
 pub(super) fn in_buildroot(build: &PackageBuild<'_>, argv: Vec<String>) -> Result<ContainerSpec, RelativePath> {
-    let time = source_date_epoch(build.package.changelog_time);
+    let time = source_date_epoch(build.package.changelog_time).to_string();
+    let cpus = build.cpus.to_string();
+    let read_only = |host: &Path, guest| {
+        Ok::<_, RelativePath>(Mount::ReadOnly { host: HostPath::new(host)?, guest: GuestPath::new(guest)? })
+    };
+    let mut mounts = vec![read_only(build.inputs, INPUTS)?];
+    if let Some(pipe) = build.jobserver {
+        mounts.push(read_only(pipe, JOBSERVER)?);
+    }
     Ok(ContainerSpec {
         image: build.image,
         argv,
-        env: environment([("SOURCE_DATE_EPOCH", time.to_string().as_str())]),
+        env: environment([("SOURCE_DATE_EPOCH", time.as_str()), ("RPM_BUILD_NCPUS", cpus.as_str())]),
         user: User::Named("builder".to_owned()),
         workdir: GuestPath::new("/")?,
-        mounts: vec![Mount::ReadOnly { host: HostPath::new(build.inputs)?, guest: GuestPath::new(INPUTS)? }],
+        mounts,
         network: Network::None,
         capabilities: Capabilities::Default,
         limits: build.limits,
@@ -136,16 +149,28 @@ fn environment<const N: usize>(more: [(&str, &str); N]) -> BTreeMap<String, Stri
 }
 
 /// The macros of a build: those of the run, then ours, which win.
+///
+/// The header of a source package holds the expanded spec. So how many processes run stands there as the shell variable
+/// that has the number, and never as the number. A spec or pipeline that needs one sets `_smp_build_ncpus` itself.
 pub(super) fn macros(build: &PackageBuild<'_>) -> BTreeMap<String, String> {
     let fast_payload = [("_binary_payload", "w3.zstdio"), ("_source_payload", "w3.zstdio")];
     let mut macros: BTreeMap<String, String> = fast_payload.map(|(name, value)| (name.into(), value.into())).into();
     macros.extend(build.macros.clone());
-    let cpus = build.cpus.to_string();
+    let own_number = build.macros.get("_smp_build_ncpus");
+    let (ncpus, flags) = match own_number {
+        Some(number) => (number.as_str(), "-j%{_smp_build_ncpus}"),
+        // `build.sh` sets the first variable where make can use the jobserver.
+        None => ("${RPM_BUILD_NCPUS}", "${RPM_BUILD_JOBSERVER:--j${RPM_BUILD_NCPUS}}"),
+    };
+    // RPM's own threads, which read a number; their count changes no package.
+    let threads = build.cpus.to_string();
     let with_check = if build.check == Check::Off { "0" } else { "1" };
     let ours = [
         ("_topdir", TOP),
         ("_tmppath", "/var/tmp/drydock/tmp"),
-        ("_smp_build_ncpus", &cpus),
+        ("_smp_build_ncpus", ncpus),
+        ("_smp_build_nthreads", &threads),
+        ("_smp_mflags", flags),
         ("_buildhost", "drydock"),
         ("use_source_date_epoch_as_buildtime", "1"),
         ("source_date_epoch_from_changelog", "1"),
@@ -212,6 +237,7 @@ pub(super) mod tests {
             macro_files: &[],
             check,
             cpus: 2,
+            jobserver: None,
             limits: Limits::default(),
             inputs: Path::new("/project/zlib"),
         })
@@ -224,6 +250,7 @@ pub(super) mod tests {
         assert_eq!(spec.network, Network::None);
         assert_eq!(spec.user, User::Named("builder".into()));
         assert_eq!(spec.env["SOURCE_DATE_EPOCH"], "1768435200");
+        assert_eq!(spec.env["RPM_BUILD_NCPUS"], "2");
         insta::assert_debug_snapshot!(spec.mounts, @r#"
         [
             ReadOnly {
@@ -247,7 +274,11 @@ pub(super) mod tests {
         --define
         _buildhost drydock
         --define
-        _smp_build_ncpus 2
+        _smp_build_ncpus ${RPM_BUILD_NCPUS}
+        --define
+        _smp_build_nthreads 2
+        --define
+        _smp_mflags ${RPM_BUILD_JOBSERVER:--j${RPM_BUILD_NCPUS}}
         --define
         _source_payload w3.zstdio
         --define
@@ -270,6 +301,30 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn the_jobserver_is_the_only_other_thing_that_a_build_sees() {
+        let (package, macros) = (package(), BTreeMap::from([("_smp_build_ncpus".to_owned(), "3".to_owned())]));
+        let mut build = PackageBuild {
+            package: &package,
+            image: ImageId::Derived(Sha256::of_bytes(b"image")),
+            macros: &macros,
+            macro_files: &[],
+            check: Check::Off,
+            cpus: 2,
+            jobserver: Some(Path::new("/project/zlib/jobserver")),
+            limits: Limits::default(),
+            inputs: Path::new("/project/zlib/inputs"),
+        };
+        let spec = package_container(&build).unwrap();
+        let (host, guest) = ("/project/zlib/jobserver", "/drydock-jobserver");
+        let pipe = Mount::ReadOnly { host: HostPath::new(host).unwrap(), guest: GuestPath::new(guest).unwrap() };
+        assert_eq!(spec.mounts[1..], [pipe]);
+        assert!(spec.argv.contains(&"_smp_build_ncpus 3".to_owned()), "the pipeline says so: {:?}", spec.argv);
+        assert!(spec.argv.contains(&"_smp_mflags -j%{_smp_build_ncpus}".to_owned()));
+        build.jobserver = None;
+        assert_eq!(package_container(&build).unwrap().mounts.len(), 1);
+    }
+
+    #[test]
     fn macro_files_are_loaded_before_macros_are_defined() {
         let file = MacroFile { name: "00-macros".into(), path: "/m".into(), digest: Sha256::of_bytes(b"") };
         let (package, macros) = (package(), BTreeMap::new());
@@ -283,6 +338,7 @@ pub(super) mod tests {
             macro_files,
             check: Check::Off,
             cpus: 2,
+            jobserver: None,
             limits,
             inputs,
         };

@@ -3,12 +3,17 @@
 //! The queue is a value, the build is an argument; nothing here knows what a build is. A failure blocks those that need
 //! the package and nobody else. When a build cannot be judged at all (`Err`), the others are cancelled and waited for.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::{OnFailure, Outcome, Summary};
-use crate::plan::{Blocked, BuildQueue};
+use crate::plan::{Blocked, BuildQueue, Shortage};
+
+/// How long until the machine is looked at again while a build is held back and none has ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// How many builds run, and when no other is begun.
 #[derive(Clone, Copy, Debug)]
@@ -21,43 +26,88 @@ pub struct Pace<'a> {
     pub cancel: &'a CancellationToken,
 }
 
+/// Whether a ready package may begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Admission {
+    /// It may.
+    Begin,
+    /// Not while others run; with none running it begins all the same.
+    Hold(Shortage),
+}
+
 /// What [`drain`] tells while it runs.
 #[derive(Clone, Copy)]
 pub enum Change<'a> {
     /// A package is not begun, since one that it needs has failed.
     Blocked(&'a Blocked),
+    /// This package is held back; told once until a build can begin again.
+    Held(&'a str, Shortage),
     /// Builds were begun or have ended.
     Queue(&'a BuildQueue),
 }
 
-/// Runs `build_one` for every package of `queue`, each after all it needs, and tells what changes. Packages that nothing
+/// Runs `build_one` for every package of `queue`, each after all it needs and when `admit` lets it begin, and tells what
+/// changes. `admit` gets the package and how many builds run, `build_one` the package and how many builds will run beside
+/// each other, as far as can be seen when it begins, itself included. Packages that nothing
 /// was decided about are in no set of the summary, unless their builds were cancelled.
 ///
 /// # Errors
-/// The first one of `build_one`, after all builds that ran have ended.
+/// The first one of `admit` or `build_one`, after all builds that ran have ended.
 pub async fn drain<E>(
     mut queue: BuildQueue,
     pace: Pace<'_>,
-    build_one: impl AsyncFn(&str) -> Result<Outcome, E>,
+    admit: impl Fn(&str, usize) -> Result<Admission, E>,
+    build_one: impl AsyncFn(&str, usize) -> Result<Outcome, E>,
     tell: impl Fn(Change<'_>),
 ) -> Result<Summary, E> {
-    let start = async |spec: String| {
-        let outcome = build_one(&spec).await;
+    let start = async |spec: String, together: usize| {
+        let outcome = build_one(&spec, together).await;
         (spec, outcome)
     };
     let mut summary = Summary::default();
     let mut fault = None;
     let mut stopping = false;
     let mut running = FuturesUnordered::new();
+    let (mut told, mut changed) = (None, true);
     loop {
+        let mut held = None;
         while running.len() < pace.jobs.max(1) && !stopping && !pace.cancel.is_cancelled() {
-            match queue.take_ready() {
-                Some(spec) => running.push(start(spec)),
-                None => break,
+            let Some(next) = queue.next_ready() else { break };
+            match admit(next, running.len()) {
+                Ok(Admission::Hold(shortage)) if !running.is_empty() => {
+                    if told != Some(shortage.of()) {
+                        tell(Change::Held(next, shortage));
+                    }
+                    held = Some(shortage.of());
+                    break;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    stopping = true;
+                    pace.cancel.cancel();
+                    fault.get_or_insert(error);
+                    break;
+                }
             }
+            let Some(spec) = queue.take_ready() else { break };
+            let counts = queue.counts();
+            running.push(start(spec, (counts.running + counts.ready).clamp(1, pace.jobs.max(1))));
+            changed = true;
         }
-        tell(Change::Queue(&queue));
-        let Some((spec, outcome)) = running.next().await else { break };
+        told = held;
+        if changed {
+            tell(Change::Queue(&queue));
+        }
+        let ended = tokio::select! {
+            biased;
+            ended = running.next() => ended,
+            () = tokio::time::sleep(LOOK_AGAIN), if held.is_some() => {
+                changed = false;
+                continue;
+            }
+        };
+        changed = true;
+        let Some((spec, outcome)) = ended else { break };
         match outcome {
             Ok(Outcome::Failed(failure)) => {
                 stopping |= pace.on_failure == OnFailure::Stop;
@@ -112,13 +162,13 @@ mod tests {
     ) -> Result<(Summary, Vec<String>), String> {
         let order = Mutex::new(Vec::new());
         let cancel = CancellationToken::new();
-        let build_one = async |spec: &str| {
+        let build_one = async |spec: &str, _| {
             order.lock().unwrap().push(spec.to_owned());
             build(spec, &cancel).await
         };
         let pace = Pace { jobs: 2, on_failure, cancel: &cancel };
         let queue = queue(&[("a", &[]), ("b", &["a"]), ("c", &[]), ("d", &["b", "c"])]);
-        let summary = drain(queue, pace, build_one, |_| {}).await?;
+        let summary = drain(queue, pace, |_, _| Ok(Admission::Begin), build_one, |_| {}).await?;
         Ok((summary, order.into_inner().unwrap()))
     }
 
@@ -170,6 +220,65 @@ mod tests {
         };
         assert_eq!(run(OnFailure::KeepGoing, build).await.unwrap_err(), "the disk is gone");
         assert_eq!(ended.into_inner().unwrap(), ["c"]);
+    }
+
+    /// Runs six packages, three at a time, while `admit` decides; what ran, beside how many, and what was told.
+    async fn admitted(
+        admit: impl Fn(&str, usize) -> Result<Admission, String>,
+    ) -> (Result<Summary, String>, Vec<(String, usize)>, Vec<String>) {
+        let (begun, told) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+        let build_one = async |spec: &str, together: usize| {
+            begun.lock().unwrap().push((spec.to_owned(), together));
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            Ok(Outcome::Built)
+        };
+        let tell = |change: Change<'_>| {
+            if let Change::Held(spec, shortage) = change {
+                told.lock().unwrap().push(format!("{spec}: {}", shortage.of()));
+            }
+        };
+        let cancel = CancellationToken::new();
+        let pace = Pace { jobs: 3, on_failure: OnFailure::KeepGoing, cancel: &cancel };
+        let queue = queue(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["a", "b", "c"])]);
+        let summary = drain(queue, pace, admit, build_one, tell).await;
+        (summary, begun.into_inner().unwrap(), told.into_inner().unwrap())
+    }
+
+    const SHORT: Admission = Admission::Hold(Shortage::Memory { free: 1, reserve: 2 });
+
+    #[tokio::test(start_paused = true)]
+    async fn with_no_room_one_build_runs_at_a_time() {
+        let (summary, begun, told) = admitted(|_, _| Ok(SHORT)).await;
+        assert_eq!(summary.unwrap().built.len(), 4);
+        assert_eq!(begun.len(), 4);
+        assert_eq!(told, ["b: memory"], "once, until there is room");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_build_begins_when_there_is_room_again() {
+        let looks = Mutex::new(0);
+        let started = tokio::time::Instant::now();
+        let (summary, begun, told) = admitted(|_, _| {
+            *looks.lock().unwrap() += 1;
+            Ok(if started.elapsed() < Duration::from_secs(3) { SHORT } else { Admission::Begin })
+        })
+        .await;
+        assert!(summary.unwrap().is_success());
+        assert_eq!(started.elapsed(), Duration::from_secs(4 + 9 + 9), "b and c begin at the second look");
+        assert_eq!(told, ["b: memory"]);
+        let together: Vec<usize> = begun.iter().map(|(_, together)| *together).collect();
+        assert_eq!(together, [3, 3, 3, 1], "{begun:?}");
+        assert_eq!(looks.into_inner().unwrap(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_disk_ends_the_run_when_nothing_runs() {
+        let admit = |spec: &str, running| match (spec, running) {
+            ("d", 0) => Err("no room".to_owned()),
+            _ => Ok(Admission::Begin),
+        };
+        let (summary, begun, _) = admitted(admit).await;
+        assert_eq!((summary.unwrap_err().as_str(), begun.len()), ("no room", 3));
     }
 
     #[tokio::test]

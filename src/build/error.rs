@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::cache::{CacheError, full_disk_hint};
 use crate::engine::{EngineError, RelativePath};
+use crate::plan::Shortage;
 use crate::remote::RemoteError;
 use crate::repo::RepoError;
 
@@ -90,6 +91,14 @@ pub enum BuildError {
         /// The spec that needs it.
         by: String,
     },
+    /// The disk has no room for another build.
+    #[error("the disk of `{}` is nearly full: {shortage}", path.display())]
+    DiskFull {
+        /// The build folder.
+        path: PathBuf,
+        /// How short it is.
+        shortage: Shortage,
+    },
     /// A folder of the project is not absolute.
     #[error("the project's folders must be absolute paths")]
     Path(#[from] RelativePath),
@@ -106,6 +115,11 @@ impl BuildError {
             Self::Changed { .. } => Some("run the same command again; finished packages are kept".to_owned()),
             Self::NotBuilt { spec, .. } => Some(format!("build it with `drydock build {spec}`")),
             Self::NoSource { .. } => Some("fetch it with `drydock sources`, or put it beside the spec".to_owned()),
+            Self::DiskFull { .. } => Some(
+                "make room with `drydock clean`, or on the disk; `--reserve-disk MIB` keeps less free. Finished packages \
+                 are kept"
+                    .to_owned(),
+            ),
             Self::Engine { .. } | Self::NoSpec { .. } | Self::Path(_) => None,
         }
     }

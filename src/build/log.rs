@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::CacheError;
 use crate::cache::file::{self, reading, writing};
 
-/// What `build.sh` writes in the moment before it starts `rpmbuild`.
-const MARKER: &[u8] = b"drydock: rpmbuild starts\n";
+/// What `build.sh` writes in the moment before it starts `rpmbuild`; the second one when it takes part in the jobserver.
+const MARKERS: [&[u8]; 2] = [b"drydock: rpmbuild starts\n", b"drydock: rpmbuild starts with the jobserver\n"];
 /// How much of a log's end is searched for the reason of a failure.
 const END_BYTES: u64 = 4 << 20;
 
@@ -26,6 +26,7 @@ pub(super) struct Log {
     pending: Vec<u8>,
     /// When `rpmbuild` started.
     started: Option<Instant>,
+    has_jobserver: bool,
     /// The first write that failed.
     failed: Option<io::Error>,
     /// Told when a write fails: a build without a log is not worth going on.
@@ -40,7 +41,7 @@ impl Log {
         }
         file::remove(&path)?;
         let file = File::create_new(&path).map_err(writing(&path))?;
-        Ok(Self { path, file, pending: Vec::new(), started: None, failed: None, stop })
+        Ok(Self { path, file, pending: Vec::new(), started: None, has_jobserver: false, failed: None, stop })
     }
 
     /// Cancelled when the run is, and when a write fails.
@@ -56,13 +57,18 @@ impl Log {
         self.pending.extend_from_slice(bytes);
         while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.pending.drain(..=end).collect();
-            if line == MARKER {
-                self.started = Some(Instant::now());
+            if let Some(marker) = MARKERS.iter().position(|marker| line == *marker) {
+                (self.started, self.has_jobserver) = (Some(Instant::now()), marker == 1);
                 let rest = std::mem::take(&mut self.pending);
                 return self.write(&rest);
             }
             self.write(&line);
         }
+    }
+
+    /// True once `rpmbuild` has started with the jobserver.
+    pub(super) fn has_jobserver(&self) -> bool {
+        self.has_jobserver
     }
 
     /// Ends the log; when `rpmbuild` started, if it did.
@@ -116,6 +122,17 @@ mod tests {
         }
         assert!(log.finish().unwrap().is_some());
         assert_eq!(read_end(&path).unwrap(), "set-up\nExecuting(%prep)\ndrydock: rpmbuild starts\nend");
+    }
+
+    #[test]
+    fn the_marker_tells_of_the_jobserver() {
+        let folder = tempfile::tempdir().unwrap();
+        for (line, expected) in [("drydock: rpmbuild starts\n", false), ("drydock: rpmbuild starts with the jobserver\n", true)] {
+            let mut log = Log::create(folder.path().join("a.log"), CancellationToken::new()).unwrap();
+            log.add(line.as_bytes());
+            assert_eq!(log.has_jobserver(), expected);
+            assert!(log.finish().unwrap().is_some());
+        }
     }
 
     #[test]

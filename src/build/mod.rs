@@ -18,6 +18,10 @@
 //! number of processors, the time. A key holds the digest of what each RPM of the buildroot *provides*, so that a rebuilt
 //! dependency that gives the same again rebuilds nothing after it; that is why keys are known only during the run.
 //!
+//! Builds share the machine: with J of them at a time on N processors each runs N/J processes, or more where fewer can run.
+//! Where GNU make >= 4.4 runs them, one jobserver gives out all N (`jobserver.rs`). Another build is begun only when memory
+//! and disk have room (`machine.rs`); with no build running it begins all the same, unless the disk is short.
+//!
 //! `drain.rs` is the loop: it takes ready packages from the queue, a pure value, and knows nothing of containers. A
 //! package that does not build is an [`Outcome`]; an `Err` means that the engine, the disk or the configuration is broken.
 //! Whatever a killed run leaves in `build/work/packages` is removed when the next one begins.
@@ -31,7 +35,9 @@ mod container;
 mod drain;
 mod error;
 mod inputs;
+mod jobserver;
 mod log;
+mod machine;
 mod one;
 mod outcome;
 mod phase;
@@ -50,7 +56,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use checks::Checks;
 pub use container::Check;
-pub use drain::{Change, Pace, drain};
+pub use drain::{Admission, Change, Pace, drain};
 pub use error::BuildError;
 pub use outcome::{Failure, Outcome, Summary};
 pub use phase::{Phase, lines_of};
@@ -63,6 +69,7 @@ use crate::engine::{Engine, Limits};
 use crate::event::Report;
 use crate::graph::RemoteIndex;
 use crate::layout::Layout;
+use crate::plan::Reserve;
 use crate::remote::Remote;
 use crate::repo::Repo;
 use crate::source::Sources;
@@ -108,8 +115,12 @@ pub struct BuildContext<'a> {
 pub struct BuildOptions {
     /// Builds at a time; at least 1.
     pub jobs: usize,
-    /// Processes that one build may run at a time; at least 1.
+    /// Processes that all builds together may run at a time; at least 1.
     pub cpus: usize,
+    /// True when builds share them by one jobserver, where they can.
+    pub jobserver: bool,
+    /// What is kept free of memory and disk.
+    pub reserve: Reserve,
     /// Which packages' `%check` runs, and what a failing one does.
     pub checks: Checks,
     /// Names of specs that are built whether they are up to date or not.

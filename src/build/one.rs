@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::attempt::{Attempt, attempt, failed_check};
@@ -25,6 +26,10 @@ pub(super) struct One<'a> {
     pub(super) name: String,
     /// When it was taken up.
     pub(super) since: Instant,
+    /// How many processes it may run at a time.
+    pub(super) cpus: usize,
+    /// How often the build was begun; rounds of `%generate_buildrequires` count once.
+    pub(super) attempts: AtomicU32,
 }
 
 /// What became of publishing a result.
@@ -36,9 +41,10 @@ enum Publication {
     Refused(Failure),
 }
 
-/// Builds `package`, or finds that it is up to date.
-pub(super) async fn build_one(run: &Run<'_>, package: &SourcePackage) -> Result<Outcome, BuildError> {
-    let one = One { run, package, name: package_name(package), since: Instant::now() };
+/// Builds `package` with `cpus` processes at a time, or finds that it is up to date.
+pub(super) async fn build_one(run: &Run<'_>, package: &SourcePackage, cpus: usize) -> Result<Outcome, BuildError> {
+    let name = package_name(package);
+    let one = One { run, package, name, since: Instant::now(), cpus, attempts: AtomicU32::new(0) };
     let mut key = None;
     let outcome = one.outcome(&mut key).await?;
     if let Outcome::Failed(failure) = &outcome {
@@ -56,7 +62,7 @@ impl One<'_> {
         if self.run.context.options.ignored.contains(&self.package.spec) {
             return Ok(Outcome::Failed(self.unsolvable(NOTHING_TO_IGNORE)));
         }
-        let (mut begun, mut failures) = (false, 0);
+        let mut failures = 0;
         loop {
             let needed = self.run.needed(&self.package.spec);
             let resolved = match resolve(self.run.context, self.package, &needed)? {
@@ -67,9 +73,8 @@ impl One<'_> {
             if let Some(outcome) = self.stored(&resolved).await? {
                 return Ok(outcome);
             }
-            if !begun {
+            if self.attempts.fetch_max(failures + 1, Ordering::Relaxed) == 0 {
                 self.tell_start(&resolved)?;
-                begun = true;
             }
             match attempt(self, &resolved).await? {
                 Attempt::Made(result) => return self.accept(&resolved, Arc::from(result)).await,

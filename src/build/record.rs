@@ -18,8 +18,8 @@ use crate::spec::SourcePackage;
 
 /// The version of the files; counts up when something in them changes its meaning or goes away.
 const VERSION: u32 = 1;
-const COLUMNS: [&str; 10] =
-    ["spec", "package", "result", "blocked-by", "phase", "status", "check", "seconds", "log", "rpms"];
+const COLUMNS: [&str; 11] =
+    ["spec", "package", "result", "blocked-by", "phase", "status", "check", "seconds", "log", "rpms", "attempts"];
 
 /// `build-state.json`.
 #[derive(Debug, Serialize)]
@@ -47,6 +47,8 @@ struct Row {
     check: CheckResult,
     /// Wall time in this run; None when nothing ran.
     seconds: Option<f64>,
+    /// How often the build was begun in this run; None when it was not.
+    attempts: Option<u32>,
     /// The log of the build that made the RPMs, or that failed.
     log: Option<PathBuf>,
     /// Paths below `out/RPMS`, the source package included.
@@ -70,8 +72,17 @@ pub(super) struct Facts<'a> {
     pub(super) summary: &'a Summary,
     /// Of every package that is published.
     pub(super) results: &'a BTreeMap<String, Arc<StoredResult>>,
-    /// Of every package whose build was begun.
-    pub(super) elapsed: &'a BTreeMap<String, Duration>,
+    /// Of every package that was taken up and has ended.
+    pub(super) begun: &'a BTreeMap<String, Begun>,
+}
+
+/// What a run knows of a package that it took up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// Wall time.
+    pub(super) elapsed: Duration,
+    /// How often the build was begun.
+    pub(super) attempts: u32,
 }
 
 /// Removes both files.
@@ -97,7 +108,7 @@ pub(super) fn write(context: &BuildContext<'_>, facts: &Facts<'_>) -> Result<(),
 fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult)) -> Option<Row> {
     let name = package_name(facts.packages.get(spec)?);
     let (summary, result) = (facts.summary, facts.results.get(spec));
-    let failure = summary.failed.get(spec);
+    let (failure, begun) = (summary.failed.get(spec), facts.begun.get(spec));
     let ended = match result {
         Some(_) if summary.built.contains(spec) => Ended::Built,
         Some(_) => Ended::UpToDate,
@@ -119,7 +130,8 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
         phase: failure.map(|failure| failure.phase.clone()),
         status: failure.map(|failure| failure.status.clone()),
         check,
-        seconds: facts.elapsed.get(spec).map(|elapsed| (elapsed.as_secs_f64() * 1000.0).round() / 1000.0),
+        seconds: begun.map(|begun| (begun.elapsed.as_secs_f64() * 1000.0).round() / 1000.0),
+        attempts: begun.map(|begun| begun.attempts).filter(|attempts| *attempts > 0),
         log: log.filter(|log| log.is_file()),
         rpms: rpms.map(|rpm| format!("{}/{}", rpm.header.nevra.arch, rpm.file)).collect(),
     })
@@ -136,6 +148,7 @@ fn left_out(source: &SourcePackage, why: &str) -> Row {
         status: Some(why.to_owned()),
         check: CheckResult::Skipped(SkippedCheck::NotReached),
         seconds: None,
+        attempts: None,
         log: None,
         rpms: Vec::new(),
     }
@@ -165,6 +178,7 @@ fn csv(packages: &[Row]) -> String {
             one.seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),
             one.log.as_ref().map(|log| log.display().to_string()).unwrap_or_default(),
             one.rpms.join(" "),
+            one.attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
         ];
         text.push_str(&fields.map(|text| field(&text)).join(","));
         text.push_str("\r\n");
@@ -192,6 +206,7 @@ mod tests {
             status: status.map(str::to_owned),
             check,
             seconds: status.map(|_| 1.5),
+            attempts: status.map(|_| 3),
             log: status.map(|_| "/p/build, new/\"x\".log".into()),
             rpms: vec!["src/x.rpm".into(), "noarch/x.rpm".into()],
         };
@@ -204,10 +219,10 @@ mod tests {
         let text = csv(&packages);
         assert_eq!(text.matches("\r\n").count(), 4);
         insta::assert_snapshot!(text.replace('\r', ""), @r#"
-        spec,package,result,blocked-by,phase,status,check,seconds,log,rpms
-        a,a-1-1,failed,,%build,exit status 1,not asked for,1.5,"/p/build, new/""x"".log",src/x.rpm noarch/x.rpm
-        b,b-1-1,blocked,a,,,not asked for,,,src/x.rpm noarch/x.rpm
-        c,c-1-1,up to date,,,,skipped: up to date,,,src/x.rpm noarch/x.rpm
+        spec,package,result,blocked-by,phase,status,check,seconds,log,rpms,attempts
+        a,a-1-1,failed,,%build,exit status 1,not asked for,1.5,"/p/build, new/""x"".log",src/x.rpm noarch/x.rpm,3
+        b,b-1-1,blocked,a,,,not asked for,,,src/x.rpm noarch/x.rpm,
+        c,c-1-1,up to date,,,,skipped: up to date,,,src/x.rpm noarch/x.rpm,
         "#);
         let json = serde_json::to_value(&packages[2]).unwrap();
         assert_eq!(json["result"], "up-to-date");

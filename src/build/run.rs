@@ -7,14 +7,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::buildroot::Buildroots;
-use super::drain::{Change, Pace, drain};
+use super::drain::{Admission, Change, Pace, drain};
+use super::jobserver::Jobserver;
+use super::machine;
 use super::one::build_one;
 use super::preview::{State, Step, walk};
+use super::record::Begun;
 use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name, record};
 use crate::cache::{CacheError, StoredResult, file};
 use crate::event::{CheckResult, Event};
 use crate::graph::BuildGraph;
-use crate::plan::{BuildQueue, with_guesses};
+use crate::plan::{BuildQueue, Shortage, shortage, with_guesses};
 use crate::repo::{Published, RepoError};
 use crate::source::Sources;
 use crate::spec::SourcePackage;
@@ -29,8 +32,9 @@ pub(super) struct Run<'a> {
     needs: BTreeMap<String, BTreeSet<String>>,
     /// Results that are published, by spec.
     results: Mutex<BTreeMap<String, Arc<StoredResult>>>,
-    /// Wall times of builds that were begun and have ended, by spec.
-    elapsed: Mutex<BTreeMap<String, Duration>>,
+    /// Packages that were taken up and have ended, by spec.
+    begun: Mutex<BTreeMap<String, Begun>>,
+    pub(super) jobserver: Jobserver,
 }
 
 /// Builds every spec of `graph` that is not up to date, and publishes all.
@@ -62,8 +66,8 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     let durations = context.durations()?;
     let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
     let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
-    let build = async |spec: &str| match packages.get(spec) {
-        Some(package) => build_one(&run, package).await,
+    let build = async |spec: &str, together: usize| match packages.get(spec) {
+        Some(package) => build_one(&run, package, (options.cpus / together).max(1)).await,
         None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
     };
     let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
@@ -73,10 +77,16 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
             Change::Blocked(blocked) => {
                 Event::BuildBlocked { package: name(&blocked.package), by: vec![name(&blocked.by)] }
             }
+            Change::Held(spec, shortage) => {
+                Event::BuildHeld { package: name(spec), short_of: shortage.of().to_owned(), why: shortage.to_string() }
+            }
             Change::Queue(queue) => queue_event(queue, jobs, &durations),
         });
     };
-    let mut summary = drain(queue, pace, build, tell).await?;
+    let mut summary = tokio::select! {
+        summary = drain(queue, pace, |spec, running| run.admit(spec, running), build, tell) => summary?,
+        never = run.jobserver.serve() => match never {},
+    };
     let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
     summary.unfinished.extend(unfinished);
     summary.left_out.clone_from(&options.left_out);
@@ -117,7 +127,8 @@ impl<'a> Run<'a> {
             cancel: context.cancel.child_token(),
             needs: closure(graph),
             results: Mutex::default(),
-            elapsed: Mutex::default(),
+            begun: Mutex::default(),
+            jobserver: Jobserver::new(context.options.cpus),
         }
     }
 
@@ -152,15 +163,28 @@ impl<'a> Run<'a> {
         self.needs.keys().filter_map(|spec| Some((spec.clone(), of(spec)?))).collect()
     }
 
-    /// Notes how long the build of `spec` took.
-    pub(super) fn note_elapsed(&self, spec: &str, elapsed: Duration) {
-        self.elapsed.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned(), elapsed);
+    /// Notes how the build of `spec` went on.
+    pub(super) fn note_begun(&self, spec: &str, begun: Begun) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned(), begun);
+    }
+
+    /// Whether the machine has room for the build of `spec` beside `running` others.
+    fn admit(&self, spec: &str, running: usize) -> Result<Admission, BuildError> {
+        if self.is_finished(spec) {
+            return Ok(Admission::Begin);
+        }
+        let path = self.context.layout.work();
+        match shortage(&machine::read(&path), &self.context.options.reserve) {
+            Some(shortage @ Shortage::Disk { .. }) if running == 0 => Err(BuildError::DiskFull { path, shortage }),
+            Some(shortage) => Ok(Admission::Hold(shortage)),
+            None => Ok(Admission::Begin),
+        }
     }
 
     fn write_record(&self, packages: &BTreeMap<&str, &SourcePackage>, summary: &Summary) -> Result<(), BuildError> {
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = self.elapsed.lock().unwrap_or_else(PoisonError::into_inner);
-        let facts = record::Facts { packages, summary, results: &results, elapsed: &elapsed };
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let facts = record::Facts { packages, summary, results: &results, begun: &begun };
         record::write(self.context, &facts)
     }
 

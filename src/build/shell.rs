@@ -174,6 +174,7 @@ fn in_image<'a>(
         macro_files: &context.toolchain.macro_files,
         check: options.checks.of(package),
         cpus: options.cpus,
+        jobserver: None,
         // People take their time.
         limits: Limits { timeout: None, ..options.limits() },
         inputs,
@@ -210,6 +211,7 @@ mod tests {
             macro_files: &[],
             check: Check::Off,
             cpus: 2,
+            jobserver: None,
             limits: Limits::default(),
             inputs: Path::new("/project/zlib"),
         });

@@ -1,9 +1,11 @@
 //! What the user is told of one package, and what is remembered of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::one::One;
 use super::resolve::Resolved;
+use super::record::Begun;
 use super::run::Run;
 use super::{BuildError, Failure, preview};
 use crate::cache::{BuildTimes, CacheError, CheckOutcome, FailedBuild, LastBuild, Lookup, StoredResult};
@@ -36,33 +38,44 @@ impl One<'_> {
         history.set_failed(&self.package.spec, &failed).map_err(|source| self.store_fault(source))?;
         let result = BuildResult::Failed { phase, status, excerpt, log };
         let context = self.run.context;
-        self.run.note_elapsed(&self.package.spec, self.since.elapsed());
+        let begun = self.begun();
+        self.run.note_begun(&self.package.spec, begun);
         let check = context.options.checks.of_unbuilt(self.package, Some(told));
-        (context.report)(Event::BuildFinished { package, result, check, elapsed: self.since.elapsed() });
+        let Begun { elapsed, attempts } = begun;
+        (context.report)(Event::BuildFinished { package, result, check, elapsed, attempts });
         Ok(())
     }
 
-    /// Tells that the build failed and is tried again, for the time `time`.
-    pub(super) fn tell_retry(&self, failure: &Failure, time: u32) {
+    /// Tells that the build has failed `failures` times and is tried again.
+    pub(super) fn tell_retry(&self, failure: &Failure, failures: u32) {
         let context = self.run.context;
-        let (phase, status, of) = (&failure.phase, &failure.status, context.options.retries);
-        let text = format!("`{}` failed in {phase}: {status}; trying again, {time} of {of} times", self.name);
-        (context.report)(Event::Warning { text });
+        (context.report)(Event::BuildRetried {
+            package: self.name.clone(),
+            attempt: failures + 1,
+            most: context.options.retries + 1,
+            phase: failure.phase.clone(),
+            status: failure.status.clone(),
+        });
     }
 
     /// Tells that new RPMs are published.
     pub(super) fn tell_built(&self, result: &StoredResult) {
         let report = self.run.context.report;
         let rpms = result.rpms.iter().map(|rpm| rpm.file.clone()).collect();
-        let (package, elapsed) = (self.name.clone(), self.since.elapsed());
-        self.run.note_elapsed(&self.package.spec, elapsed);
+        let (package, begun) = (self.name.clone(), self.begun());
+        self.run.note_begun(&self.package.spec, begun);
         let check = self.run.context.options.checks.of_built(self.package, result.check);
-        report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, check, elapsed });
+        let Begun { elapsed, attempts } = begun;
+        report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, check, elapsed, attempts });
         if let CheckOutcome::Failed { status } = result.check {
             let log = self.log_path();
             let text = format!("`{}`: `%check` failed with exit status {status}; see `{}`", self.name, log.display());
             report(Event::Warning { text });
         }
+    }
+
+    fn begun(&self) -> Begun {
+        Begun { elapsed: self.since.elapsed(), attempts: self.attempts.load(Ordering::Relaxed) }
     }
 
     /// Makes `result` the newest one of the spec.

@@ -12,7 +12,7 @@ use crate::graph::{self, BuildGraph, Direction};
 /// Shows which package needs which
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples: drydock graph --shape dot | dot -Tsvg > graph.svg\n          drydock graph --why kmod zlib"
+    after_help = "Examples: drydock graph --shape svg > graph.svg\n          drydock graph --why kmod zlib"
 )]
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
@@ -36,6 +36,8 @@ enum Shape {
     List,
     /// The DOT language of Graphviz
     Dot,
+    /// A drawing
+    Svg,
     /// Nodes, edges and choices
     Json,
 }
@@ -88,6 +90,7 @@ fn written(graph: &BuildGraph, shape: Shape) -> String {
     match shape {
         Shape::List => list(graph),
         Shape::Dot => graph::to_dot(graph),
+        Shape::Svg => graph::to_svg(graph),
         Shape::Json => graph::to_json(graph).to_string(),
     }
 }

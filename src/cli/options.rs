@@ -12,6 +12,7 @@ use super::durations;
 use super::fault::Fault;
 use crate::build::{Check, OnFailure};
 use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RemoteOptions, Wishes};
+use crate::plan::Reserve;
 use crate::remote::WantedRepository;
 use crate::source::{Access, SignatureMode};
 
@@ -132,6 +133,18 @@ pub(super) struct BuildArgs {
     /// Packages built at a time; half of the processors, but two where there are two, when not given
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Processes that all builds together run at a time; one a processor when not given
+    #[arg(long, value_name = "N")]
+    cpus: Option<NonZeroUsize>,
+    /// Gives each build a fixed share of --cpus, and no pipe through which GNU make takes what others leave
+    #[arg(long)]
+    no_jobserver: bool,
+    /// Memory that is kept free, in MiB: no other build begins below it; a tenth when not given, 0 to watch none
+    #[arg(long, value_name = "MIB")]
+    reserve_memory: Option<u64>,
+    /// Space that is kept free where build/ is, in MiB: no build begins below it; 5 %, at most 2 GiB, when not given
+    #[arg(long, value_name = "MIB")]
+    reserve_disk: Option<u64>,
     /// What a failing `%check` does; the pipeline lists the packages whose checks run
     #[arg(long, value_enum, default_value = "fail")]
     check: CheckArg,
@@ -208,18 +221,21 @@ impl BuildArgs {
     /// What is asked of the run; paths count from `folder`.
     pub(super) fn options(&self, folder: &Path) -> Result<Options, Fault> {
         let processors = processors();
+        let bytes = |mib: Option<u64>| mib.map(|mib| mib.saturating_mul(1 << 20));
         // Builds are serial for long stretches: on a small machine two of them fill it better than one.
         let two = NonZeroUsize::MIN.saturating_add(1);
         let half = NonZeroUsize::new(processors.get() / 2).unwrap_or(NonZeroUsize::MIN).max(two).min(processors);
         Ok(Options {
             jobs: self.jobs.unwrap_or(half),
-            cpus: processors.get(),
+            cpus: self.cpus.unwrap_or(processors).get(),
+            jobserver: !self.no_jobserver,
+            reserve: Reserve { memory: bytes(self.reserve_memory), disk: bytes(self.reserve_disk) },
             checks: self.checks(),
             signatures: self.sources.mode(),
             source_urls: self.sources.source_urls.clone(),
             access: self.sources.access.read(folder, &self.sources.source_urls)?,
             timeout: Duration::from_secs(self.timeout),
-            memory_bytes: self.memory.map(|mib| mib << 20),
+            memory_bytes: bytes(self.memory),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
             obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
             durations: durations::read(folder, &self.durations)?,
@@ -256,6 +272,8 @@ pub(super) fn looking() -> Options {
     Options {
         jobs: processors(),
         cpus: 1,
+        jobserver: false,
+        reserve: Reserve::default(),
         checks: CheckOptions::of_pipeline(),
         signatures: SignatureMode::Enforce,
         source_urls: Vec::new(),

@@ -179,6 +179,12 @@ impl Engine {
         self.connected.get().map(Connected::describe)
     }
 
+    /// True when containers can pass bytes through a named pipe of this machine that is mounted read-only. Docker and
+    /// Podman may see other files than we do, and are not given any.
+    pub async fn shows_pipes(&self) -> Result<bool, EngineError> {
+        Ok(matches!(self.backend().await?, Backend::Embedded(_)))
+    }
+
     /// True when a container can be started from `image` at once.
     pub async fn has_image(&self, image: ImageId) -> Result<bool, EngineError> {
         match self.backend().await? {

@@ -35,6 +35,7 @@ mod resolve;
 mod ring;
 mod rules;
 mod solve;
+mod svg;
 mod text;
 mod universe;
 mod unresolved;
@@ -57,6 +58,7 @@ pub use partial::{Obstacle, Partial};
 pub use remote::RemoteIndex;
 pub use resolve::{missing_paths, resolve, resolve_partly};
 pub use solve::{Unsolvable, solve, solve_ranked};
+pub use svg::to_svg;
 pub use text::{to_dot, to_json};
 pub use why::{Step, Why};
 

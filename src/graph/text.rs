@@ -1,6 +1,6 @@
 //! The graph as text: DOT for Graphviz and JSON for programs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -13,7 +13,7 @@ const JSON_VERSION: u32 = 1;
 
 /// The builds of the run in the DOT language (<https://graphviz.org/doc/info/lang.html>), in the order of names. An
 /// edge goes from a spec to one it needs and bears its requirement, or the package it comes through; goals have a bold
-/// frame, checks that stand apart are dashed.
+/// frame, checks that stand apart are dashed, packages of remote repositories dotted.
 pub fn to_dot(graph: &BuildGraph) -> String {
     let labels = labels(graph);
     let mut text = String::from("digraph drydock {\n  rankdir=LR;\n  node [shape=box];\n");
@@ -33,8 +33,31 @@ pub fn to_dot(graph: &BuildGraph) -> String {
             let _ = writeln!(text, "  {check} -> {} [style=dashed];", quoted(need));
         }
     }
+    let remote = remote_edges(graph);
+    for package in remote.iter().map(|(_, package)| package).collect::<BTreeSet<_>>() {
+        let _ = writeln!(text, "  {} [style=dotted];", quoted(package));
+    }
+    for (from, package) in &remote {
+        let _ = writeln!(text, "  {} -> {} [style=dotted];", quoted(from), quoted(package));
+    }
     text.push_str("}\n");
     text
+}
+
+/// Who requires a package of a remote repository: a spec, by its build, its check or one of its packages, or another such
+/// package, which is named `NEVRA (repository)`.
+pub(super) fn remote_edges(graph: &BuildGraph) -> BTreeSet<(String, String)> {
+    let remote = |node: &Node| match node {
+        Node::Prebuilt { package, repository } => Some(format!("{} ({repository})", package.nvra())),
+        _ => None,
+    };
+    let requirements = &graph.requirements;
+    let ends = requirements.edge_indices().filter_map(|edge| requirements.edge_endpoints(edge));
+    let named = ends.filter_map(|(from, to)| {
+        let (from, to) = (&requirements[from], remote(&requirements[to])?);
+        Some((remote(from).or_else(|| from.spec().map(str::to_owned))?, to))
+    });
+    named.collect()
 }
 
 /// For each pair of specs, the requirement by which the first's build needs a package of the second directly.

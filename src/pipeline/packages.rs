@@ -139,6 +139,8 @@ impl Runner<'_> {
         BuildOptions {
             jobs: options.jobs.get(),
             cpus: options.cpus,
+            jobserver: options.jobserver,
+            reserve: options.reserve,
             checks: prepared.checks.clone(),
             rebuild: prepared.rebuild.clone(),
             ignored: prepared.ignored.clone(),

@@ -24,6 +24,7 @@ use crate::event::{Event, Report};
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::package::{Capability, Nevra};
+use crate::plan::Reserve;
 use crate::source::{Access, Archive, SignatureMode};
 use crate::toolchain::{self, Finished, MacroFile, Origin, Stage, StageContext, Toolchain, ToolchainError};
 
@@ -54,8 +55,12 @@ pub struct Runner<'a> {
 pub struct Options {
     /// Packages built at a time.
     pub jobs: NonZeroUsize,
-    /// Processes that one build may run at a time; at least 1.
+    /// Processes that all builds together may run at a time; at least 1.
     pub cpus: usize,
+    /// True when builds share them by one jobserver, where they can.
+    pub jobserver: bool,
+    /// What is kept free of memory and disk.
+    pub reserve: Reserve,
     /// Whose `%check` runs, and what a failing one does.
     pub checks: CheckOptions,
     /// What is done with signatures files.

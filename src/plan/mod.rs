@@ -6,6 +6,7 @@
 //!   date when a result of its key is there, and never because a file of some name exists.
 //! - A dependency that was built again with an equal result has an equal digest, so nothing after it is built again.
 //! - [`reasons`] compares the inputs of the last build with those of the next and says in words what differs.
+//! - [`shortage`] says whether the machine has room for another build, [`turns`] how builds share its processors.
 //! - [`BuildQueue`] holds what may start now; [`Plan`] says before the run what will happen.
 //!
 //! Known hole: what a build reads from the machine itself (the kernel's version, the processor's features) is not in
@@ -13,12 +14,14 @@
 
 mod durations;
 mod estimate;
+mod hold;
 mod key;
 mod planned;
 mod queue;
 mod reason;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::collections::BTreeMap;
 
@@ -28,10 +31,12 @@ use crate::digest::Sha256;
 
 pub use durations::with_guesses;
 pub use estimate::Estimate;
+pub use hold::{Reading, Reserve, Room, Shortage, shortage};
 pub use key::BuildKey;
 pub use planned::{Plan, PlannedPackage, PlannedRemote, State};
 pub use queue::{Blocked, BuildQueue, Counts, PostponeError};
 pub use reason::{Reason, reasons};
+pub use tokens::{Pipe, Turn, turns};
 
 /// Everything that decides what a build gives; its digest is the build key. Paths of the host, limits and times never
 /// enter it.

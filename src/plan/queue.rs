@@ -120,6 +120,14 @@ impl BuildQueue {
         });
     }
 
+    /// The package that [`Self::take_ready`] would take.
+    pub fn next_ready(&mut self) -> Option<&str> {
+        if !self.is_measured {
+            self.measure();
+        }
+        self.ready.first().map(|(_, name, _)| name.as_str())
+    }
+
     /// Takes the ready package with the longest remaining path; None when nothing can start now.
     pub fn take_ready(&mut self) -> Option<String> {
         if !self.is_measured {

@@ -29,9 +29,17 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
             vec![format!("packages: {to_build} to look at, {up_to_date} up to date")]
         }
         Event::BuildStarted { package, reason } => vec![format!("{} building {package}: {reason}", counter.place())],
-        Event::BuildFinished { package, result, check, elapsed } => {
+        Event::BuildHeld { package, why, .. } => {
+            vec![format!("{} held back {package}: {why}", counter.place())]
+        }
+        Event::BuildRetried { package, attempt, most, phase, status } => {
+            let before = attempt - 1;
+            let begins = format!("{} building {package} again, attempt {attempt} of {most}", counter.place());
+            vec![format!("{begins}: attempt {before} failed in {phase}: {status}")]
+        }
+        Event::BuildFinished { package, result, check, elapsed, attempts } => {
             counter.done += 1;
-            finished((&counter.place(), package), result, *check, *elapsed)
+            finished((&counter.place(), package), result, *check, (*elapsed, *attempts))
         }
         Event::ChecksFinished { packages } => vec![checks(packages)],
         Event::BuildBlocked { package, by } => {
@@ -58,15 +66,17 @@ fn finished(
     (place, package): (&str, &str),
     result: &BuildResult,
     check: CheckResult,
-    elapsed: Duration,
+    (elapsed, attempts): (Duration, u32),
 ) -> Vec<String> {
+    let attempts = if attempts > 1 { format!(", {attempts} attempts") } else { String::new() };
+    let elapsed = duration(elapsed);
     match result {
         BuildResult::Built { rpms } => {
             let check = if check.was_asked() { format!(", %check: {check}") } else { String::new() };
-            vec![format!("{place} built {package} ({}, {} RPMs{check})", duration(elapsed), rpms.len())]
+            vec![format!("{place} built {package} ({elapsed}, {} RPMs{check}{attempts})", rpms.len())]
         }
         BuildResult::Failed { phase, status, excerpt, log } => {
-            let mut lines = vec![format!("{place} FAILED {package} in {phase}: {status} ({})", duration(elapsed))];
+            let mut lines = vec![format!("{place} FAILED {package} in {phase}: {status} ({elapsed}{attempts})")];
             lines.extend(excerpt.iter().map(|line| format!("  | {line}")));
             lines.push(format!("  log: {}", log.display()));
             lines
@@ -128,15 +138,31 @@ mod tests {
             },
             check: CheckResult::Skipped(SkippedCheck::NotAsked),
             elapsed: Duration::from_secs(75),
+            attempts: 3,
         };
         assert_eq!(
             of(&event, &mut counter),
             [
-                "[4/9] FAILED zlib-1.3-1 in %build: exit status 1 (1 min 15 s)",
+                "[4/9] FAILED zlib-1.3-1 in %build: exit status 1 (1 min 15 s, 3 attempts)",
                 "  | x.c:1: error: oops",
                 "  log: build/logs/zlib.log"
             ]
         );
+    }
+
+    #[test]
+    fn a_retry_and_a_build_that_waits_are_told() {
+        let mut counter = Counter { done: 3, total: 9 };
+        let (package, status) = ("zlib-1.3-1".to_owned(), "exit status 1".to_owned());
+        let retried =
+            Event::BuildRetried { package: package.clone(), attempt: 2, most: 3, phase: "%build".into(), status };
+        let expected = "[3/9] building zlib-1.3-1 again, attempt 2 of 3: attempt 1 failed in %build: exit status 1";
+        assert_eq!(of(&retried, &mut counter), [expected]);
+        let why = "100 MiB of memory are free, and 200 MiB are kept free".to_owned();
+        let held = Event::BuildHeld { package, short_of: "memory".into(), why };
+        let expected = "[3/9] held back zlib-1.3-1: 100 MiB of memory are free, and 200 MiB are kept free";
+        assert_eq!(of(&held, &mut counter), [expected]);
+        insta::assert_snapshot!(serde_json::to_string(&held).unwrap(), @r#"{"event":"build-held","package":"zlib-1.3-1","short-of":"memory","why":"100 MiB of memory are free, and 200 MiB are kept free"}"#);
     }
 
     #[test]

@@ -70,8 +70,8 @@ async fn in_folder(
         macros: &macros_of(context.toolchain, package),
         macro_files: &context.toolchain.macro_files,
         check: Check::Off,
-        // The spec in the header is expanded: `make -j` in it must not depend on the machine.
         cpus: 1,
+        jobserver: None,
         limits: Limits { timeout: Some(TIME_LIMIT), ..Limits::default() },
         inputs: &inputs,
     })?;

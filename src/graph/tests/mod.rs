@@ -1,6 +1,7 @@
 //! Small distributions, written down, and what is made of them.
 
 mod checks;
+mod drawing;
 mod guesses;
 mod messages;
 mod order;
