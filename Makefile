@@ -3,7 +3,7 @@
 DRYDOCK := target/release/drydock
 SHELL := /bin/bash
 
-.PHONY: quickstart test setup setup-test lint bench drydock
+.PHONY: quickstart test setup setup-test lint bench fuzz drydock
 
 quickstart: setup drydock
 	@.ci/quickstart $(DRYDOCK)
@@ -30,3 +30,7 @@ lint:
 
 bench: setup setup-test drydock
 	@.ci/bench $(DRYDOCK)
+
+# Each parser on made-up input, for FUZZ_SECONDS (600) each; fuzz/README.md tells more.
+fuzz:
+	@.ci/fuzz

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::digest::Sha256;
 use crate::graph::{self, Unsolvable};
 use crate::image::config::{BootType, Format, ImageConfig};
-use crate::package::{Provides, Requirement, RpmHeader};
+use crate::package::{Provides, Requirement, RpmHeader, header};
 
 /// An RPM file that can be installed.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ pub fn newest(rpms: &[PathBuf]) -> Result<u64, (PathBuf, io::Error)> {
     for path in rpms {
         let read = || -> io::Result<u64> {
             let mut reader = BufReader::new(File::open(path)?);
-            let metadata = rpm::PackageMetadata::parse(&mut reader).map_err(io::Error::other)?;
+            let metadata = header::metadata(&mut reader).map_err(io::Error::other)?;
             metadata.get_build_time().map_err(io::Error::other)
         };
         newest = newest.max(read().map_err(|source| (path.clone(), source))?);

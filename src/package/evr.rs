@@ -64,8 +64,10 @@ impl fmt::Display for Evr {
         if let Some(epoch) = self.epoch {
             write!(f, "{epoch}:")?;
         }
+        // Without its `-`, a version that has one itself would be read as a version and a release.
+        let needs_end = self.version.is_empty() || self.version.contains('-');
         f.write_str(&self.version)?;
-        if self.release.is_empty() { Ok(()) } else { write!(f, "-{}", self.release) }
+        if self.release.is_empty() && !needs_end { Ok(()) } else { write!(f, "-{}", self.release) }
     }
 }
 
@@ -103,7 +105,7 @@ mod tests {
 
     #[test]
     fn text_is_kept() {
-        for text in ["1.2-3.dd1", "2:1.2-3", "1.2", "0:1.2-3"] {
+        for text in ["1.2-3.dd1", "2:1.2-3", "1.2", "0:1.2-3", "1-2-", "-", "-1"] {
             assert_eq!(Evr::parse(text).to_string(), text);
         }
     }

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use rpm::{DependencyFlags, PackageMetadata};
 use serde::{Deserialize, Serialize};
 
-use super::{Capability, Comparison, Dependency, Evr, Nevra, Requirement};
+use super::{Capability, Comparison, Dependency, Evr, Nevra, Requirement, header_bytes};
 
 /// What a dependency solver and a repository need to know of one RPM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct RpmHeader {
 /// The bytes are not an RPM, or its header says something RPM would not.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
+    /// The bytes cannot be read, or are not an RPM's.
+    #[error("cannot read the RPM header")]
+    Bytes(#[source] std::io::Error),
     /// The header's structure is broken.
     #[error("cannot read the RPM header")]
     Format(#[source] rpm::Error),
@@ -41,8 +44,14 @@ pub enum HeaderError {
 
 /// Reads the header that `reader` starts with.
 pub fn read(reader: &mut impl BufRead) -> Result<RpmHeader, HeaderError> {
-    let metadata = PackageMetadata::parse(reader).map_err(HeaderError::Format)?;
-    from_metadata(&metadata)
+    from_metadata(&metadata(reader)?)
+}
+
+/// All values of the headers that `reader` starts with; what follows them stays in it. RPMs that come from elsewhere are
+/// read by this alone: it takes no more memory than a small multiple of what `reader` gives.
+pub fn metadata(reader: &mut impl BufRead) -> Result<PackageMetadata, HeaderError> {
+    let bytes = header_bytes::read(reader).map_err(HeaderError::Bytes)?;
+    PackageMetadata::parse(&mut bytes.as_slice()).map_err(HeaderError::Format)
 }
 
 fn from_metadata(metadata: &PackageMetadata) -> Result<RpmHeader, HeaderError> {

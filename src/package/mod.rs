@@ -4,9 +4,12 @@
 
 mod evr;
 pub mod header;
+mod header_bytes;
 mod nevra;
 mod provides;
 mod requirement;
+#[cfg(test)]
+mod tests;
 
 pub use evr::Evr;
 pub use header::RpmHeader;

@@ -170,7 +170,7 @@ impl FromStr for Requirement {
     type Err = ParseRequirementError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut parser = Parser { tokens: tokens(text), at: 0 };
+        let mut parser = Parser { tokens: tokens(text), at: 0, depth: 0 };
         let parsed = parser.requirement().and_then(|requirement| {
             if parser.peek().is_some() { Err("something follows its end") } else { Ok(requirement) }
         });
@@ -202,9 +202,13 @@ fn tokens(text: &str) -> Vec<&str> {
     found
 }
 
+/// How deep parentheses may stand in each other; the reader, and all who read what it gives, go down with them.
+const MOST_DEPTH: usize = 64;
+
 struct Parser<'a> {
     tokens: Vec<&'a str>,
     at: usize,
+    depth: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -222,7 +226,13 @@ impl<'a> Parser<'a> {
         match self.next() {
             None => Err("it is empty"),
             Some(")") => Err("a `)` has no `(`"),
-            Some("(") => self.group(),
+            Some("(") if self.depth == MOST_DEPTH => Err("more than 64 parentheses are open"),
+            Some("(") => {
+                self.depth += 1;
+                let group = self.group();
+                self.depth -= 1;
+                group
+            }
             Some(name) => self.simple(name),
         }
     }

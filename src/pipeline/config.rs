@@ -160,7 +160,16 @@ struct RawImages {
 
 /// The pipeline in the file `path`; relative paths in it count from `project`.
 pub fn read(path: &Path, project: &Path) -> Result<Pipeline, PipelineFileError> {
-    let raw: RawPipeline = yaml::read(path)?;
+    checked(path, project, yaml::read(path)?)
+}
+
+/// The pipeline in `text`, the content of `path`.
+#[cfg(fuzzing)]
+pub(super) fn parse(path: &Path, project: &Path, text: &str) -> Result<Pipeline, PipelineFileError> {
+    checked(path, project, yaml::parse(path, text)?)
+}
+
+fn checked(path: &Path, project: &Path, raw: RawPipeline) -> Result<Pipeline, PipelineFileError> {
     let mut check = Check { project, faults: Vec::new() };
     let pipeline = check.pipeline(raw);
     if check.faults.is_empty() {

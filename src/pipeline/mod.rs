@@ -5,6 +5,8 @@
 mod checks;
 mod config;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod images;
 mod manifest;
 mod packages;

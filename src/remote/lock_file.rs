@@ -190,6 +190,8 @@ impl LockFile {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn lock(packages: &[&str]) -> LockFile {
@@ -246,5 +248,45 @@ mod tests {
         );
         assert!(next.changes(&next).is_empty());
         assert!(old.with(&LockFile::default(), &BTreeSet::new()).repositories.is_empty());
+    }
+
+    /// Any packages of up to three repositories.
+    fn locks() -> impl Strategy<Value = LockFile> {
+        let package =
+            ("[a-z][a-z-]{0,6}", "[0-9.]{1,4}-1", prop::sample::select(vec!["x86_64", "noarch"]), any::<u64>());
+        let packages = prop::collection::vec(package, 0..5);
+        let repositories = prop::collection::btree_map(any::<String>(), (any::<String>(), packages), 0..3);
+        repositories.prop_map(|repositories| {
+            let package = |(name, version, arch, bytes): (String, String, &str, u64)| {
+                let nevra = format!("{name}-{version}.{arch}");
+                let (location, sha256) = (format!("p/{nevra}.rpm"), Sha256::of_bytes(nevra.as_bytes()));
+                (nevra, LockedPackage { name, location, bytes, sha256 })
+            };
+            let repository = |(name, (url, packages)): (String, (String, Vec<_>))| {
+                let repomd = Sha256::of_bytes(name.as_bytes());
+                (name, LockedRepository { url, repomd, packages: packages.into_iter().map(package).collect() })
+            };
+            LockFile { repositories: repositories.into_iter().map(repository).collect(), ..LockFile::default() }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_lock_reads_back(lock in locks()) {
+            prop_assert_eq!(LockFile::parse(&lock.to_text()), Ok(lock));
+        }
+
+        #[test]
+        fn what_a_run_has_used_is_in_the_lock_and_using_it_again_changes_nothing(old in locks(), used in locks()) {
+            let configured = old.repositories.keys().chain(used.repositories.keys()).cloned().collect();
+            let next = old.with(&used, &configured);
+            for (name, repository) in &used.repositories {
+                for (nevra, package) in &repository.packages {
+                    prop_assert_eq!(next.repositories[name].packages.get(nevra), Some(package));
+                }
+            }
+            prop_assert_eq!(next.with(&used, &configured), next.clone());
+            prop_assert!(next.changes(&next).is_empty());
+        }
     }
 }

@@ -42,6 +42,7 @@ pub use signature::{KeyError, Keys, Unsigned};
 pub use unpack::unpack;
 pub use xml::MetadataError;
 
+use crate::causes;
 use crate::digest::Sha256;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
@@ -153,7 +154,8 @@ impl Remote {
         for package in &mut self.packages {
             let path = self.folder.join(package.sha256.to_string());
             let read = std::fs::File::open(&path).map_err(|error| error.to_string());
-            let read = read.and_then(|file| header::read(&mut BufReader::new(file)).map_err(|error| error.to_string()));
+            let read = read
+                .and_then(|file| header::read(&mut BufReader::new(file)).map_err(|error| causes::in_one_line(&error)));
             match read {
                 Ok(header) => package.header = header,
                 Err(wrong) => faults.push(RemoteFault {

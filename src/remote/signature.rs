@@ -11,9 +11,11 @@ use pgp::composed::{Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Packet, PacketParser, Signature};
 use pgp::types::KeyDetails;
-use rpm::{IndexTag, PackageMetadata};
+use rpm::IndexTag;
 
+use crate::causes;
 use crate::digest::Sha256;
+use crate::package::header;
 
 /// Keys of the user.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +121,7 @@ impl Keys {
     pub fn verify_rpm(&self, path: &Path) -> Result<(), Unsigned> {
         let broken = |error: &dyn std::fmt::Display| Unsigned::Broken(error.to_string());
         let mut reader = BufReader::new(std::fs::File::open(path).map_err(|error| broken(&error))?);
-        let metadata = PackageMetadata::parse(&mut reader).map_err(|error| broken(&error))?;
+        let metadata = header::metadata(&mut reader).map_err(|error| broken(&causes::in_one_line(&error)))?;
         let raw = metadata.raw_signatures().map_err(|error| broken(&error))?;
         let signatures: Vec<Signature> = raw.iter().filter_map(|bytes| signature_packet(bytes)).collect();
         let header = metadata.header_bytes().map_err(|error| broken(&error))?;

@@ -18,6 +18,8 @@ mod record;
 mod repodata;
 mod state;
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;

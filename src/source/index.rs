@@ -12,6 +12,9 @@ use crate::digest::Sha256;
 
 const FIRST_LINE: &str = "drydock-source-index 1";
 
+/// The longest path that Linux opens.
+const MOST_PATH_BYTES: usize = 4096;
+
 /// Where an archive keeps files, by digest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Lookup {
@@ -38,7 +41,11 @@ impl Lookup {
         Ok(lookup)
     }
 
+    /// A folder whose name is longer than any path is passed over: it would be kept once for each of its files.
     fn add(&mut self, paragraph: Paragraph) {
+        if paragraph.directory.len() > MOST_PATH_BYTES {
+            return;
+        }
         for (digest, bytes, name) in paragraph.files {
             self.files.entry(digest).or_insert_with(|| (format!("{}/{name}", paragraph.directory), bytes));
         }

@@ -29,6 +29,8 @@ mod archive;
 mod download;
 mod error;
 mod first;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod index;
 mod local;
 mod lock;

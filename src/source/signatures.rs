@@ -107,7 +107,7 @@ pub enum Changed {
     No,
 }
 
-fn format(entries: &Signatures, old: Option<&str>) -> String {
+pub(super) fn format(entries: &Signatures, old: Option<&str>) -> String {
     let step = old.and_then(indentation).unwrap_or("  ");
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let lines: Vec<String> =
@@ -117,10 +117,10 @@ fn format(entries: &Signatures, old: Option<&str>) -> String {
     format!("{{\n{step}\"Signatures\": {{{inner}}}\n}}{end}")
 }
 
-/// What the second line of `text` begins with.
+/// The blanks and tabs that the second line of `text` begins with; JSON knows no other white space in a line.
 fn indentation(text: &str) -> Option<&str> {
     let line = text.lines().nth(1)?;
-    let step = &line[..line.len() - line.trim_start().len()];
+    let step = &line[..line.len() - line.trim_start_matches([' ', '\t']).len()];
     (!step.is_empty()).then_some(step)
 }
 
@@ -157,6 +157,8 @@ impl<'de> Visitor<'de> for FileVisitor {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -207,5 +209,30 @@ mod tests {
         write(&path, &Signatures::from([("a".into(), ZEROS.parse().unwrap())])).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{{\n  \"Signatures\": {{\n    \"a\": \"{ZEROS}\"\n  }}\n}}\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_whatever_stood_there(
+            names in prop::collection::btree_map(any::<String>(), any::<[u8; 4]>(), 0..6),
+            old in prop::option::of("\\PC{0,3}(\n|\r\n)[ \t\u{b}\u{a0}]{0,4}\\PC{0,5}\n?"),
+        ) {
+            let entries: Signatures =
+                names.into_iter().map(|(name, seed)| (name, Sha256::of_bytes(&seed))).collect();
+            let text = format(&entries, old.as_deref());
+            prop_assert_eq!(read_text(&text), Ok(entries.clone()));
+            prop_assert_eq!(format(&entries, Some(&text)), text);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused_at_a_line_of_it(text in "(\\{|\"Signatures\"|:|\"[a-f0-9]{64}\"|\"a\"|,|\\}|\n| |\\PC){0,12}") {
+            match parse(Path::new("a"), &text) {
+                Ok(entries) => prop_assert!(entries.len() * 64 <= text.len()),
+                Err(SignaturesError::Content { line, reason, .. }) => {
+                    prop_assert!(line <= text.matches('\n').count() + 1 && !reason.is_empty());
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
     }
 }

@@ -173,6 +173,10 @@ impl<'a> Records<'a> {
                 number => Some(number.parse().map_err(|_| format!("`{number}` is not an epoch"))?),
             };
             let evr = Evr { epoch, version: fields[2].to_owned(), release: fields[3].to_owned() };
+            // What is kept of the answer is text, and must be read as the same version.
+            if Evr::parse(&evr.to_string()) != evr {
+                return Err(format!("`{}` is not a version", evr.to_string().escape_debug()));
+            }
             Ok(Nevra { name: fields[0].to_owned(), evr, arch: fields[4].to_owned() })
         };
         self.tagged("N").map(nevra).collect()

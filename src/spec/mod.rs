@@ -14,6 +14,8 @@ mod cache;
 mod error;
 mod failure;
 mod find;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod key;
 mod package;
 mod parsed;

@@ -14,6 +14,12 @@ pub(super) struct Parsed {
     pub(super) files: Vec<String>,
 }
 
+/// The most paths that one with braces stands for.
+const MOST_ALTERNATIVES: usize = 256;
+
+/// The longest path that Linux opens.
+const MOST_PATH_BYTES: usize = 4096;
+
 /// Section names that begin something else than what is above them.
 const SECTIONS: [&str; 34] = [
     "package",
@@ -116,7 +122,8 @@ fn file_entries(line: &str) -> Vec<String> {
             rest = after.trim_start();
         }
     }
-    words(rest).into_iter().filter(|word| word.starts_with('/')).flat_map(|word| alternatives(&word)).collect()
+    let is_path = |word: &String| word.starts_with('/') && word.len() <= MOST_PATH_BYTES;
+    words(rest).into_iter().filter(is_path).flat_map(|word| alternatives(&word)).collect()
 }
 
 /// Words at white space; double quotes hold one together.
@@ -134,39 +141,51 @@ fn words(text: &str) -> Vec<String> {
     found
 }
 
-/// `a{b,c}` as `ab` and `ac`, as the shell does; a brace without comma or partner stands for itself.
+/// `a{b,c}` as `ab` and `ac`, as the shell does; a brace without comma or partner stands for itself. At most
+/// [`MOST_ALTERNATIVES`], the first ones.
 fn alternatives(text: &str) -> Vec<String> {
-    const MOST: usize = 256;
-    let Some((open, close, commas)) = first_braces(text) else { return vec![text.to_owned()] };
-    let mut starts = vec![open + 1];
-    starts.extend(commas.iter().map(|comma| comma + 1));
-    let ends = commas.iter().copied().chain([close]);
-    let parts = starts
-        .into_iter()
-        .zip(ends)
-        .map(|(start, end)| format!("{}{}{}", &text[..open], &text[start..end], &text[close + 1..]));
-    let mut found: Vec<String> = parts.take(MOST).flat_map(|part| alternatives(&part)).collect();
-    found.truncate(MOST);
+    let (mut found, mut open_texts) = (Vec::new(), vec![text.to_owned()]);
+    while found.len() < MOST_ALTERNATIVES
+        && let Some(text) = open_texts.pop()
+    {
+        let Some((open, close, commas)) = first_braces(&text) else {
+            found.push(text);
+            continue;
+        };
+        let starts = [open].into_iter().chain(commas.iter().copied()).map(|before| before + 1);
+        let ends = commas.iter().copied().chain([close]);
+        let parts = starts
+            .zip(ends)
+            .take(MOST_ALTERNATIVES)
+            .map(|(start, end)| format!("{}{}{}", &text[..open], &text[start..end], &text[close + 1..]));
+        let first = open_texts.len();
+        open_texts.extend(parts);
+        // The last one is taken first.
+        open_texts[first..].reverse();
+    }
     found
 }
 
 /// The first braces with a comma of their own: where they open and close, and their commas.
 fn first_braces(text: &str) -> Option<(usize, usize, Vec<usize>)> {
-    let open_braces = text.match_indices('{').map(|(at, _)| at);
-    for open in open_braces {
-        let (mut depth, mut commas) = (0_usize, Vec::new());
-        for (at, letter) in text[open..].char_indices() {
-            match letter {
-                '{' => depth += 1,
-                ',' if depth == 1 => commas.push(open + at),
-                '}' if depth == 1 && !commas.is_empty() => return Some((open, open + at, commas)),
-                '}' if depth == 1 => break,
-                '}' => depth -= 1,
-                _ => {}
+    let mut first: Option<(usize, usize, Vec<usize>)> = None;
+    let mut open_braces: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (at, letter) in text.char_indices() {
+        match (letter, open_braces.last_mut()) {
+            ('{', _) => open_braces.push((at, Vec::new())),
+            (',', Some((_, commas))) => commas.push(at),
+            ('}', Some(_)) => {
+                let closed = open_braces.pop().filter(|(_, commas)| !commas.is_empty());
+                if let Some((open, commas)) = closed
+                    && first.as_ref().is_none_or(|(before, ..)| open < *before)
+                {
+                    first = Some((open, at, commas));
+                }
             }
+            _ => {}
         }
     }
-    None
+    first
 }
 
 #[cfg(test)]
@@ -209,6 +228,15 @@ mod tests {
             "/usr/include/a.h",
         ];
         assert_eq!(parsed.files, files);
+    }
+
+    #[test]
+    fn braces_give_the_first_paths_in_the_shells_order() {
+        assert_eq!(alternatives("/{a,b{1,2}}{,c}"), ["/a", "/ac", "/b1", "/b1c", "/b2", "/b2c"]);
+        assert_eq!(alternatives("/{x}{{a,b}"), ["/{x}{a", "/{x}{b"]);
+        let many = read(&format!("%files\n/{}\n", "{a,b}".repeat(800))).files;
+        assert_eq!((many.len(), many[0].len()), (MOST_ALTERNATIVES, 801));
+        assert_eq!(read(&format!("%files\n/{}\n", "{".repeat(1 << 20))).files, Vec::<String>::new());
     }
 
     #[test]

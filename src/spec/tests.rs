@@ -114,6 +114,8 @@ fn text_that_is_no_answer_is_refused() {
         "N|a|(none)|1|1|x86_64;S|a|b;",
         "N|a|(none)|1|1|x86_64;Z|a;",
         "N|a|x|1|1|x86_64;",
+        "N|a|(none)|1:2|1|x86_64;",
+        "N|a|(none)|1|2-3|x86_64;",
         "N|a|(none)|1|1|x86_64;R|a b|0;",
     ] {
         assert!(package_on("x86_64", source, None).is_err(), "{source}");

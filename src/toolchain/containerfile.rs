@@ -60,6 +60,9 @@ pub struct ContainerfileError {
 
 const SUPPORTED: &str = "FROM, RUN, COPY, ADD, ENV, ARG, WORKDIR, USER and LABEL";
 
+/// The longest argument or variable that Linux gives to a program. Values that name themselves would grow beyond any bound.
+const MOST_EXPANDED_BYTES: usize = 128 << 10;
+
 /// Reads `text`, the content of `path`.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Containerfile, ContainerfileError> {
     let mut reader = Reader::default();
@@ -228,6 +231,9 @@ impl Reader {
             };
             let value = self.file.env.get(name).or_else(|| self.args.get(name));
             out.push_str(value.ok_or_else(|| format!("`${name}` has no value: set it by `ARG` or `ENV`"))?);
+            if out.len() > MOST_EXPANDED_BYTES {
+                return Err(format!("with `${name}` it is longer than {MOST_EXPANDED_BYTES} bytes"));
+            }
             rest = &after[skip..];
         }
         out.push_str(rest);
@@ -297,6 +303,8 @@ mod tests {
         assert!(with("COPY ../x /x").contains("leaves the containerfile's folder"));
         assert!(with("COPY a b /x").contains("ends in `/`"));
         assert!(with("LABEL a=$MISSING").contains("`$MISSING` has no value"));
+        let doubling = format!("ENV A=0123456789abcdef\n{}", "ENV A=$A$A\n".repeat(40));
+        assert!(with(&doubling).ends_with("line 15: with `$A` it is longer than 131072 bytes"), "{}", with(&doubling));
         assert!(with("FROM ${BASE}").contains("second `FROM`"));
         assert!(read("FROM debian:12\n").unwrap_err().contains("the base is the pipeline's"));
         assert!(read("RUN true\n").unwrap_err().contains("before `FROM`"));

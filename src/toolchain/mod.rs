@@ -17,6 +17,8 @@ mod containerfile;
 mod copy;
 mod debootstrap;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inputs;
 mod provides;
 mod record;

@@ -1,0 +1,57 @@
+//! The ways to readers of this module for `fuzz/`; there only with `--cfg fuzzing`.
+
+use std::path::PathBuf;
+
+use super::answer::{self, Answer};
+use super::find::SpecFile;
+use super::{SourcePackage, parsed};
+use crate::digest::Sha256;
+
+/// What `rpmspec` wrote about one spec.
+#[derive(Clone, Copy, Debug)]
+pub struct Texts<'a> {
+    /// The source package without checks.
+    pub source: &'a str,
+    /// Its binary packages.
+    pub binary: &'a str,
+    /// The source package with checks.
+    pub checked: Option<&'a str>,
+    /// The expanded spec.
+    pub parsed: &'a str,
+}
+
+/// Reads `texts` as the answer to one spec. What is read reads back from JSON, as the cache keeps it.
+pub fn answer(texts: Texts<'_>) {
+    let Texts { source, binary, checked, parsed } = texts;
+    let file = SpecFile { name: "a".into(), path: PathBuf::from("/s/a.spec"), folder: 0, relative: "a.spec".into() };
+    match answer::package(&file, Sha256::of_bytes(b""), "x86_64", Answer { source, binary, checked, parsed }) {
+        Ok(package) => {
+            let all = source.len() + checked.map_or(0, str::len);
+            assert!(package.build_requires.len() + package.check_requires.len() + package.sources.len() <= all / 3 + 1);
+            assert!(package.binaries.len() <= binary.len() / 10 && package.nevra.arch == "src");
+            assert!(package.check_requires.iter().all(|one| !package.build_requires.contains(one)));
+            let kept = serde_json::to_string(&package).unwrap_or_else(|error| panic!("{error}"));
+            let back: SourcePackage = serde_json::from_str(&kept).unwrap_or_else(|error| panic!("{error}: {kept}"));
+            assert_eq!(back, package);
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
+/// Splits `text` as the answers to several specs: nothing is added, and no part has another one's boundary.
+pub fn answers(text: &str) {
+    let parts = answer::split(text);
+    assert!(parts.iter().map(String::len).sum::<usize>() <= text.len());
+    assert!(parts.len() <= text.matches("drydock-boundary\u{1f}").count());
+}
+
+/// Reads `text` as an expanded spec.
+pub fn expanded(text: &str) {
+    let parsed = parsed::read(text);
+    assert!(parsed.sources.len() <= text.lines().count());
+    assert!(parsed.files.len() <= 256 * text.split_whitespace().count());
+    assert!(parsed.files.iter().all(|path| path.starts_with('/') && path.len() <= 4096), "{:?}", parsed.files);
+    for source in &parsed.sources {
+        assert!(source.ends_with(parsed::file_name(source)));
+    }
+}
