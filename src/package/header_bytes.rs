@@ -23,14 +23,14 @@ const MOST_DATA: u32 = 256 << 20;
 /// `InvalidData` when a header is not as described, with a text that names the header and the entry.
 pub(super) fn read(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    take(reader, LEAD, &mut bytes).map_err(|error| at("lead", error))?;
-    let data = header(reader, &mut bytes).map_err(|error| at("signature header", error))?;
-    take(reader, data.next_multiple_of(8) - data, &mut bytes).map_err(|error| at("signature header", error))?;
-    header(reader, &mut bytes).map_err(|error| at("header", error))?;
+    take(reader, LEAD, &mut bytes).map_err(|error| at("lead", &error))?;
+    let data = header(reader, &mut bytes).map_err(|error| at("signature header", &error))?;
+    take(reader, data.next_multiple_of(8) - data, &mut bytes).map_err(|error| at("signature header", &error))?;
+    header(reader, &mut bytes).map_err(|error| at("header", &error))?;
     Ok(bytes)
 }
 
-fn at(place: &str, error: io::Error) -> io::Error {
+fn at(place: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("the {place}: {error}"))
 }
 

@@ -63,3 +63,10 @@ fn parentheses_have_a_bound() {
     assert!(nested(65).unwrap_err().to_string().ends_with("more than 64 parentheses are open"));
     assert!("(".repeat(1 << 20).parse::<Requirement>().is_err());
 }
+
+#[test]
+fn a_wrong_requirement_is_refused() {
+    for text in ["", "(a or b", "a)", "(a or b and c)", "(a xor b)", "a >=", "a b", "a < 9(:)"] {
+        assert!(text.parse::<Requirement>().is_err(), "{text}");
+    }
+}
