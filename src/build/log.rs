@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn the_marker_tells_of_the_jobserver() {
         let folder = tempfile::tempdir().unwrap();
-        for (line, expected) in [("drydock: rpmbuild starts\n", false), ("drydock: rpmbuild starts with the jobserver\n", true)] {
+        for (line, expected) in
+            [("drydock: rpmbuild starts\n", false), ("drydock: rpmbuild starts with the jobserver\n", true)]
+        {
             let mut log = Log::create(folder.path().join("a.log"), CancellationToken::new()).unwrap();
             log.add(line.as_bytes());
             assert_eq!(log.has_jobserver(), expected);

@@ -47,7 +47,8 @@ mod tests {
         let meminfo = "MemTotal:       24684340 kB\nMemFree:         8143620 kB\nMemAvailable:   23142400 kB\n";
         assert_eq!(memory(meminfo), Some(Room { total: 24_684_340 << 10, free: 23_142_400 << 10 }));
         assert_eq!(memory("MemTotal: 1 kB\n"), None);
-        let pressure = "some avg10=5.10 avg60=0.00 avg300=0.00 total=4\nfull avg10=2.50 avg60=0.00 avg300=0.00 total=1\n";
+        let pressure =
+            "some avg10=5.10 avg60=0.00 avg300=0.00 total=4\nfull avg10=2.50 avg60=0.00 avg300=0.00 total=1\n";
         assert_eq!(stalled(pressure), Some(2.5));
         assert_eq!(stalled(""), None);
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::one::One;
-use super::resolve::Resolved;
 use super::record::Begun;
+use super::resolve::Resolved;
 use super::run::Run;
 use super::{BuildError, Failure, preview};
 use crate::cache::{BuildTimes, CacheError, CheckOutcome, FailedBuild, LastBuild, Lookup, StoredResult};

@@ -11,9 +11,7 @@ use crate::graph::{self, BuildGraph, Direction};
 
 /// Shows which package needs which
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples: drydock graph --shape svg > graph.svg\n          drydock graph --why kmod zlib"
-)]
+#[command(after_help = "Examples: drydock graph --shape svg > graph.svg\n          drydock graph --why kmod zlib")]
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
     names: Vec<String>,

@@ -132,7 +132,8 @@ fn reduced(needs: &Needs, columns: &BTreeMap<String, usize>) -> Needs {
     }
     let is_implied = |name: &String, need: &String| {
         let mut others = needs[name].iter().filter(|other| *other != need && columns[*other] > columns[need]);
-        columns[need] < columns[name] && others.any(|other| columns[other] < columns[name] && below[other].contains(need))
+        columns[need] < columns[name]
+            && others.any(|other| columns[other] < columns[name] && below[other].contains(need))
     };
     let kept = |name: &String| needs[name].iter().filter(|need| !is_implied(name, need)).cloned().collect();
     needs.keys().map(|name| (name.clone(), kept(name))).collect()
@@ -215,7 +216,7 @@ fn tooltip(name: &str, needs: &Needs, ring: Option<&[String]>) -> String {
     let wanted: Vec<&str> = needs[name].iter().map(String::as_str).collect();
     let by: Vec<&str> = needs.iter().filter(|(_, all)| all.contains(name)).map(|(other, _)| other.as_str()).collect();
     let by = if by.is_empty() { "nobody".to_owned() } else { by.join(", ") };
-    let ring = ring.map(|ring| format!("\nring: {}", ring.join(" -> "))).unwrap_or_default();
+    let ring = ring.map(|ring| format!("\nring: {} -> {}", ring.join(" -> "), ring[0])).unwrap_or_default();
     format!("{name}\nneeds {}\nneeded by {by}{ring}", list(&wanted))
 }
 

@@ -129,7 +129,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable("CHECK_BUILD_RETRIES", "0", Refused, ANY, "a check runs in its build: `PACKAGE_BUILD_RETRIES`"),
     variable("PACKAGE_BUILD_TIMEOUT", "8h", Seconds("--timeout"), BUILD, "of each attempt, and not of all together"),
     variable("CONCURRENT_PACKAGE_BUILDS", "0", Value("--jobs"), BUILD, "`0` is Drydock's own choice: half of the processors, but two where there are two"),
-    variable("MAX_CPU", "", Needless, ANY, "it changes no result; `CONCURRENT_PACKAGE_BUILDS` limits the load"),
+    variable("MAX_CPU", "", Needless, ANY, "it changes no result; `CONCURRENT_PACKAGE_BUILDS` limits the load, `drydock build --cpus` the processes"),
     variable("CLEANUP_PACKAGE_BUILDS", "y", Needless, ANY, SHELL),
     variable("NUM_OF_ANALYTICS_RESULTS", "10", Needless, ANY, "there is no target `analyze-built-graph`"),
     variable("USE_CCACHE", "n", Needless, ANY, "there is no ccache"),

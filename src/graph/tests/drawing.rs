@@ -62,7 +62,8 @@ fn hundreds_of_specs_do_not_lie_over_each_other() {
     let graph = BuildGraph { needs: needs.collect(), ..BuildGraph::default() };
     let svg = to_svg(&graph);
     assert_eq!(svg, to_svg(&graph));
-    let corner = |line: &str| line.split_once("<rect ").map(|(_, rest)| rest.split(" width").next().unwrap().to_owned());
+    let corner =
+        |line: &str| line.split_once("<rect ").map(|(_, rest)| rest.split(" width").next().unwrap().to_owned());
     let corners: BTreeSet<String> = svg.lines().filter_map(corner).collect();
     assert_eq!(corners.len(), 300);
     assert_eq!(to_svg(&BuildGraph::default()).matches("<g").count(), 0);
