@@ -63,6 +63,7 @@ mod tests {
 
     /// Runs itself again in namespaces of its own, where an ordinary user may mount.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the test calls itself")]
     fn a_nearly_full_file_system_is_seen() {
         const PLACE: &str = "DRYDOCK_TEST_TMPFS";
         if let Ok(place) = std::env::var(PLACE) {

@@ -127,6 +127,7 @@ fn timestamp(text: &str) -> Option<u64> {
 
 /// How packages are built.
 #[derive(clap::Args, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct BuildArgs {
     #[command(flatten)]
     pub(super) sources: SourceArgs,

@@ -92,7 +92,9 @@ fn all_needs(graph: &BuildGraph) -> Needs {
         needs.entry(from).or_default().insert(to);
     }
     let known: BTreeSet<String> = needs.keys().cloned().collect();
-    needs.values_mut().for_each(|wanted| wanted.retain(|need| known.contains(need)));
+    for wanted in needs.values_mut() {
+        wanted.retain(|need| known.contains(need));
+    }
     needs
 }
 

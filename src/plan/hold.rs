@@ -115,6 +115,7 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the fields of a reading want it")]
     fn room(total: u64, free: u64) -> Option<Room> {
         Some(Room { total, free })
     }
