@@ -159,7 +159,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Run(args) => Box::pin(run::run(&project, args)).await,
         Command::Toolchain(args) => toolchain::run(&project, args).await,
         Command::Sources(args) => sources::run(&project, args).await,
-        Command::Srpm(args) => srpm::run(&project, args).await,
+        Command::Srpm(args) => Box::pin(srpm::run(&project, args)).await,
         Command::Build(args) => Box::pin(build::run(&project, args)).await,
         Command::Image(args) => image::run(&project, args).await,
         Command::Specs(args) => specs::run(&project, &args).await,
