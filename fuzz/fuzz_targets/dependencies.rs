@@ -12,7 +12,10 @@ libfuzzer_sys::fuzz_target!(|text: &str| {
         assert!(requirement.dependencies().len() <= text.len() && !requirement.dependencies().is_empty());
     }
     let capability = Capability::parse(text);
-    assert_eq!(Capability::parse(&capability.to_string()), capability);
+    // A name that has white space may have a ` =` of its own.
+    if !capability.name.contains(char::is_whitespace) {
+        assert_eq!(Capability::parse(&capability.to_string()), capability);
+    }
 
     let versions: Vec<Evr> = text.lines().take(3).map(Evr::parse).collect();
     for a in &versions {

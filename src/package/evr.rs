@@ -18,14 +18,15 @@ pub struct Evr {
 }
 
 impl Evr {
-    /// Reads `[epoch:]version[-release]`; an epoch that is not a number counts as 0, as in RPM.
+    /// Reads `[epoch:]version[-release]`; an epoch that is not a number counts as 0, as in RPM. White space around the
+    /// version and the release is no part of them.
     pub fn parse(text: &str) -> Self {
         let (epoch, rest) = match text.split_once(':') {
             Some((epoch, rest)) => (Some(epoch.parse().unwrap_or(0)), rest),
             None => (None, text),
         };
         let (version, release) = rest.rsplit_once('-').unwrap_or((rest, ""));
-        Self { epoch, version: version.into(), release: release.into() }
+        Self { epoch, version: version.trim().into(), release: release.trim().into() }
     }
 
     /// Compares as a dependency does: the release counts only when both sides name one.
