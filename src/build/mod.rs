@@ -115,7 +115,7 @@ pub struct BuildContext<'a> {
 pub struct BuildOptions {
     /// Builds at a time; at least 1.
     pub jobs: usize,
-    /// Processes that all builds together may run at a time; at least 1.
+    /// Processes that all builds together run at a time, or few more where they do not share a jobserver; at least 1.
     pub cpus: usize,
     /// True when builds share them by one jobserver, where they can.
     pub jobserver: bool,

@@ -67,7 +67,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
     let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
     let build = async |spec: &str, together: usize| match packages.get(spec) {
-        Some(package) => build_one(&run, package, (options.cpus / together).max(1)).await,
+        Some(package) => build_one(&run, package, share(options.cpus, together)).await,
         None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
     };
     let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
@@ -94,6 +94,12 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     run.tell_checks(&packages, &summary);
     run.write_record(&packages, &summary)?;
     Ok(summary)
+}
+
+/// How many of `cpus` processes one of `together` builds gets: an equal part and one more, as builds are serial for long
+/// stretches and keep what they got when the others have ended.
+fn share(cpus: usize, together: usize) -> usize {
+    (cpus / together.max(1) + 1).min(cpus.max(1))
 }
 
 /// The size of the sources of each spec whose build was never measured, where it can be had.
@@ -282,4 +288,15 @@ pub(super) fn closure(graph: &BuildGraph) -> BTreeMap<String, BTreeSet<String>> 
         closure.insert(spec, all);
     }
     closure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_alone_has_all_and_many_have_little_more_than_there_is() {
+        assert_eq!([share(2, 1), share(2, 2), share(16, 1), share(16, 8), share(64, 32)], [2, 2, 16, 3, 3]);
+        assert_eq!([share(1, 4), share(4, 9), share(0, 0)], [1, 1, 1]);
+    }
 }
