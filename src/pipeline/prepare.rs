@@ -111,7 +111,7 @@ impl Runner<'_> {
         goals: &Goals,
     ) -> Result<Prepared, PipelineError> {
         let read = self.read(packages, made, goals).await?;
-        let graph = graph::resolve(read.inputs(), &self.options.checks.with_goals(&read.selected.goals));
+        let graph = graph::resolve(read.inputs(), &read.selected.goals);
         let graph = graph.map_err(|error| match error {
             error @ GraphError::Unresolved(_) if self.options.remote.locked => PipelineError::NotLocked(error),
             error => error.into(),
@@ -127,8 +127,7 @@ impl Runner<'_> {
         goals: &Goals,
     ) -> Result<(Preview, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
-        let goals = self.options.checks.with_goals(&read.selected.goals);
-        let mut partial = graph::resolve_partly(read.inputs(), &goals)?;
+        let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         let wanted = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources);
         let (sources, problems) = source::signed(&wanted.collect::<Vec<_>>(), self.layout).await?;
         partial.leave_out(of_sources(&problems));
@@ -144,8 +143,7 @@ impl Runner<'_> {
         goals: &Goals,
     ) -> Result<(Prepared, Sources), PipelineError> {
         let read = self.read(packages, made, goals).await?;
-        let goals = self.options.checks.with_goals(&read.selected.goals);
-        let mut partial = graph::resolve_partly(read.inputs(), &goals)?;
+        let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         let (sources, problems) =
             self.find_sources(in_graph(&read.specs, &partial.graph), self.options.signatures).await?;
         partial.leave_out(of_sources(&problems));
@@ -181,9 +179,9 @@ impl Runner<'_> {
         let remote = self.remote(packages, made, &toolchain.arch).await?;
         let mut read = Read { toolchain, specs, known: self.known()?, remote, checks, selected };
         read.add_layers(self.options.wishes.extra_layers)?;
+        read.selected.goals = self.options.checks.with_goals(&read.selected.goals);
         if !read.remote.packages().is_empty() {
-            let goals = self.options.checks.with_goals(&read.selected.goals);
-            let paths = graph::missing_paths(read.inputs(), &goals)?;
+            let paths = graph::missing_paths(read.inputs(), &read.selected.goals)?;
             if !paths.is_empty() {
                 read.remote.add_files(&paths, self.report).await?;
             }
