@@ -1,13 +1,16 @@
-//! Flags that say what private mirrors are asked with.
+//! Flags that name mirrors of sources, and what private ones are asked with.
 
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
 use crate::source::{Access, AccessRequest};
 
-/// What private mirrors are asked with.
+/// Mirrors of sources, and what private ones are asked with.
 #[derive(clap::Args, Clone, Default)]
-pub(super) struct AccessArgs {
+pub(super) struct MirrorArgs {
+    /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
+    #[arg(long = "source-url", value_name = "URL")]
+    pub(super) source_urls: Vec<String>,
     /// A file with a bearer token for the mirror, or for the mirror URL where there are several; instead, the variable
     /// `DRYDOCK_SOURCE_TOKEN` may hold a token
     #[arg(long = "source-token-file", value_name = "[URL=]FILE")]
@@ -23,11 +26,11 @@ pub(super) struct AccessArgs {
     trusted: Option<PathBuf>,
 }
 
-impl AccessArgs {
-    /// Reads the files, whose relative paths count from `folder`, for `mirrors`.
-    pub(super) fn read(&self, folder: &Path, mirrors: &[String]) -> Result<Access, Fault> {
+impl MirrorArgs {
+    /// Reads the files, whose relative paths count from `folder`, for the mirrors and for the URLs `more`.
+    pub(super) fn access(&self, folder: &Path, more: &[String]) -> Result<Access, Fault> {
         let request = AccessRequest {
-            mirrors: mirrors.to_vec(),
+            mirrors: self.source_urls.iter().chain(more).cloned().collect(),
             token_files: self.token_files.iter().map(|text| token_file(text, folder)).collect(),
             token: token_of_environment(),
             client: self

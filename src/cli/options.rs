@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 
-use super::access::AccessArgs;
+use super::access::MirrorArgs;
 use super::durations;
 use super::fault::Fault;
 use crate::build::{Check, OnFailure};
@@ -19,11 +19,8 @@ use crate::source::{Access, SignatureMode};
 /// How sources are found.
 #[derive(clap::Args, Clone, Default)]
 pub(super) struct SourceArgs {
-    /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
-    #[arg(long = "source-url", value_name = "URL")]
-    pub(super) source_urls: Vec<String>,
     #[command(flatten)]
-    pub(super) access: AccessArgs,
+    pub(super) mirrors: MirrorArgs,
     /// What is done with signatures: `skip` builds what is found, whatever its digest
     #[arg(long, value_enum, default_value = "enforce")]
     pub(super) signatures: SignaturesArg,
@@ -233,8 +230,8 @@ impl BuildArgs {
             reserve: Reserve { memory: bytes(self.reserve_memory), disk: bytes(self.reserve_disk) },
             checks: self.checks(),
             signatures: self.sources.mode(),
-            source_urls: self.sources.source_urls.clone(),
-            access: self.sources.access.read(folder, &self.sources.source_urls)?,
+            source_urls: self.sources.mirrors.source_urls.clone(),
+            access: self.sources.mirrors.access(folder, &[])?,
             timeout: Duration::from_secs(self.timeout),
             memory_bytes: bytes(self.memory),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::access::AccessArgs;
+use super::access::MirrorArgs;
 use super::bench::Bench;
 use super::fault::Fault;
 use super::srpm::SignatureArg;
@@ -18,11 +18,8 @@ use crate::spec::{self, Selection};
 pub(super) struct Args {
     /// Names of specs; all of the pipeline's specs when none is given
     names: Vec<String>,
-    /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
-    #[arg(long = "source-url", value_name = "URL")]
-    source_urls: Vec<String>,
     #[command(flatten)]
-    access: AccessArgs,
+    mirrors: MirrorArgs,
     /// What is done with signatures: `skip` takes what is found, `update` also writes its digests beside the specs
     #[arg(long, value_enum, default_value = "enforce")]
     signatures: SignatureArg,
@@ -40,8 +37,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     if mode == SignatureMode::Update && args.names.is_empty() {
         return Err(Fault::usage("`--signatures update` needs the names of specs"));
     }
-    let access = args.access.read(&project.folder, &args.source_urls)?;
-    let options = crate::pipeline::Options { source_urls: args.source_urls, access, ..options::looking() };
+    let access = args.mirrors.access(&project.folder, &[])?;
+    let options = crate::pipeline::Options { source_urls: args.mirrors.source_urls, access, ..options::looking() };
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline.stages).await?;
     let toolchain = runner.toolchain(packages, &made)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::access::AccessArgs;
+use super::access::MirrorArgs;
 use super::bench::Bench;
 use super::fault::Fault;
 use super::{Project, goals, options, project};
@@ -29,11 +29,8 @@ pub(super) struct Args {
     /// A folder of specs, instead of the pipeline's; may be given several times
     #[arg(long, value_name = "DIR")]
     specs_dir: Vec<PathBuf>,
-    /// A mirror of sources, as `URL/<file>` or `URL/<name>/<sha256>/<file>`; may be given several times
-    #[arg(long = "source-url", value_name = "URL")]
-    source_urls: Vec<String>,
     #[command(flatten)]
-    access: AccessArgs,
+    mirrors: MirrorArgs,
     /// What is done with signatures: `skip` packs what is found, `update` also writes its digests beside the specs
     #[arg(long, value_enum, default_value = "enforce")]
     signatures: SignatureArg,
@@ -72,8 +69,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         return Err(Fault::usage("nothing is asked for").with_hint(Some(hint)));
     }
     let urls = srpm_urls(&args, &project.folder)?;
-    let mirrors: Vec<String> = args.source_urls.iter().chain(&urls).cloned().collect();
-    let access = args.access.read(&project.folder, &mirrors)?;
+    let access = args.mirrors.access(&project.folder, &urls)?;
     let pipeline = project.pipeline()?;
     let mut packages = project::packages_of(&pipeline)?.clone();
     if !args.specs_dir.is_empty() {
@@ -83,7 +79,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     goals::known(&args.names, &all)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
-    let options = Options { source_urls: args.source_urls, access, ..options::looking() };
+    let options = Options { source_urls: args.mirrors.source_urls, access, ..options::looking() };
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline.stages).await?;
     let wish = SrpmWish { names: &args.names, signatures: args.signatures.into(), urls: &urls };
