@@ -28,6 +28,7 @@ mod srpm;
 mod terminal;
 mod toolchain;
 mod verdict;
+mod wanted;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

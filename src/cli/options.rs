@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 
 use super::access::MirrorArgs;
-use super::durations;
 use super::fault::Fault;
+use super::wanted::AmongArgs;
 use crate::build::{Check, OnFailure};
 use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RemoteOptions, Wishes};
 use crate::plan::Reserve;
@@ -155,22 +155,8 @@ pub(super) struct BuildArgs {
     /// Does not run the checks of these packages
     #[arg(long, value_name = "NAME", num_args = 1.., value_delimiter = ',')]
     check_ignore: Vec<String>,
-    /// Builds this package whether or not its result is at hand; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(super) rebuild: Vec<String>,
-    /// Takes the last result of this package, whatever has changed since; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub(super) ignore: Vec<String>,
-    /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
-    #[arg(long, value_name = "FILE")]
-    durations: Vec<PathBuf>,
-    /// Rebuilds what needs a rebuilt package only up to so many steps away: 0 for no dependant, 1 for those that have it in
-    /// their buildroot; the others keep their last result
-    #[arg(long, value_name = "N")]
-    cascade: Option<u32>,
-    /// Builds so many layers of packages besides that need what is asked for
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    extra_layers: u32,
+    #[command(flatten)]
+    pub(super) among: AmongArgs,
     /// How often a build that fails is tried again
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
@@ -223,7 +209,7 @@ impl BuildArgs {
         // Builds are serial for long stretches: on a small machine two of them fill it better than one.
         let two = NonZeroUsize::MIN.saturating_add(1);
         let half = NonZeroUsize::new(processors.get() / 2).unwrap_or(NonZeroUsize::MIN).max(two).min(processors);
-        Ok(Options {
+        let options = Options {
             jobs: self.jobs.unwrap_or(half),
             cpus: self.cpus.unwrap_or(processors).get(),
             jobserver: !self.no_jobserver,
@@ -236,18 +222,10 @@ impl BuildArgs {
             memory_bytes: bytes(self.memory),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
             obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
-            durations: durations::read(folder, &self.durations)?,
-            cascade: self.cascade,
             retries: self.retries,
-            wishes: Wishes {
-                rebuild: self.rebuild.clone(),
-                ignore: self.ignore.clone(),
-                images: Vec::new(),
-                extra_layers: self.extra_layers,
-            },
-            remote: RemoteOptions::default(),
-            now: SystemTime::now(),
-        })
+            ..looking()
+        };
+        self.among.options(folder, options)
     }
 
     fn checks(&self) -> CheckOptions {

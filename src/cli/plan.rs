@@ -1,34 +1,31 @@
 //! `drydock plan`: what would be built, and why.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::bench::{Bench, Look};
 use super::fault::Fault;
-use super::project::Wanted;
-use super::{Project, durations};
+use super::wanted::{AmongArgs, WantedArgs};
+use super::{Project, goals};
 use crate::build::Preview;
 use crate::graph::{GraphError, Partial};
+use crate::pipeline::CheckedPackages;
 use crate::plan::{Estimate, Plan, PlannedPackage, PlannedRemote, Reason, State};
 
 /// Says what would be built and why, without building, downloading or writing anything
 #[derive(clap::Args)]
-#[command(after_help = "Examples: drydock plan kmod\n          drydock plan --all\n\n\
+#[command(after_help = "Examples: drydock plan kmod\n          drydock plan --image imageconfigs/minimal-efi.json\n\n\
     What cannot be built is told with the reason, and the exit code is 2; the rest is planned all the same.")]
 pub(super) struct Args {
-    /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
-    names: Vec<String>,
-    /// Every spec of the pipeline's folders, whatever packages it lists
-    #[arg(long, conflicts_with = "names")]
-    all: bool,
+    #[command(flatten)]
+    wanted: WantedArgs,
+    #[command(flatten)]
+    among: AmongArgs,
     /// Also tells how long the builds last with so many at a time; several numbers are separated by commas
     #[arg(long, value_name = "N", value_delimiter = ',')]
     jobs: Vec<NonZeroUsize>,
-    /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
-    #[arg(long, value_name = "FILE")]
-    durations: Vec<PathBuf>,
 }
 
 /// The plan as data.
@@ -41,9 +38,19 @@ struct Document<'a> {
 
 #[expect(clippy::print_stdout, reason = "the plan is the command's data")]
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
-    let wanted = if args.all { Wanted::All } else { Wanted::Named(&args.names) };
-    let durations = durations::read(&project.folder, &args.durations)?;
-    let (preview, partial) = project.preview_partly(wanted, durations).await?;
+    let pipeline = project.pipeline()?;
+    let bench = Bench::new(project)?;
+    let mut look = Look::at(&bench, &pipeline)?;
+    let wanted = &args.wanted;
+    look.runner.options = args.among.options(&project.folder, look.runner.options)?;
+    look.runner.options.wishes.images = wanted.images(&project.folder);
+    if !wanted.specs_dir.is_empty() {
+        look.runner.options.checks.of = CheckedPackages::ListedIfThere;
+    }
+    let is_of_pipeline = wanted.is_empty() && args.among.rebuild.is_empty();
+    let goals = if is_of_pipeline { goals::of(&[], look.packages) } else { wanted.goals() };
+    let packages = wanted.packages(project, look.packages);
+    let (preview, partial) = look.runner.preview_partly(&packages, &look.made, &goals).await?;
     let estimates: Vec<Estimate> = args.jobs.iter().map(|jobs| preview.plan.estimate(jobs.get())).collect();
     if project.json {
         let document = Document { plan: &preview.plan, estimates: &estimates };

@@ -1,10 +1,8 @@
 //! The project that a command works on: its folders, its lock, its printer, and the user's wish to stop.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +12,6 @@ use super::{FormatArg, Global, goals};
 use crate::build::Preview;
 use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
 use crate::event::Event;
-use crate::graph::{Goals, Partial};
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::pipeline::{self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, RemoteOptions};
@@ -36,15 +33,6 @@ pub(super) struct Project {
     pipeline: PathBuf,
     choice: Choice,
     pub(super) remote: RemoteOptions,
-}
-
-/// What a command looks at.
-#[derive(Clone, Copy)]
-pub(super) enum Wanted<'a> {
-    /// Every spec.
-    All,
-    /// These names, or the pipeline's packages when there is none.
-    Named(&'a [String]),
 }
 
 /// Held while a command changes the project's files.
@@ -159,24 +147,6 @@ impl Project {
         let prepared = look.runner.prepare(look.packages, &look.made, &goals::of(names, look.packages)).await?;
         let preview = look.runner.preview(&prepared).await?;
         Ok((prepared, preview))
-    }
-
-    /// What a run would do with each package, and what stands in the way of those that cannot be built.
-    /// `durations` are those of builds that were never measured here, by spec.
-    pub(super) async fn preview_partly(
-        &self,
-        wanted: Wanted<'_>,
-        durations: BTreeMap<String, Duration>,
-    ) -> Result<(Preview, Partial), Fault> {
-        let pipeline = self.pipeline()?;
-        let bench = Bench::new(self)?;
-        let mut look = Look::at(&bench, &pipeline)?;
-        look.runner.options.durations = durations;
-        let goals = match wanted {
-            Wanted::All => Goals::All,
-            Wanted::Named(names) => goals::of(names, look.packages),
-        };
-        Ok(look.runner.preview_partly(look.packages, &look.made, &goals).await?)
     }
 
     /// The stages that are made; `needed` must be one of them.

@@ -1,0 +1,81 @@
+//! Flags that say which packages a command is about.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::{Project, durations};
+use crate::graph::Goals;
+use crate::pipeline::{Options, Packages, Wishes};
+
+/// Packages, by name or as what an image asks for.
+#[derive(clap::Args)]
+pub(super) struct WantedArgs {
+    /// Spec files without `.spec`, or packages that specs make
+    pub(super) names: Vec<String>,
+    /// Every spec that can be built, whatever packages the pipeline lists; tells why the others cannot
+    #[arg(long, conflicts_with = "names")]
+    pub(super) all: bool,
+    /// What this image configuration asks for, as far as a spec makes it; may be given several times
+    #[arg(long, value_name = "CONFIG", conflicts_with = "all")]
+    image: Vec<PathBuf>,
+    /// A folder of specs, instead of the pipeline's; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(super) specs_dir: Vec<PathBuf>,
+}
+
+/// Which of them are built although they need not be, or are not although they should be.
+#[derive(clap::Args, Clone)]
+pub(super) struct AmongArgs {
+    /// Builds this package whether or not its result is at hand; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) rebuild: Vec<String>,
+    /// Takes the last result of this package, whatever has changed since; may be given several times
+    #[arg(long, value_name = "NAME")]
+    ignore: Vec<String>,
+    /// Rebuilds what needs a rebuilt package only up to so many steps away: 0 for no dependant, 1 for those that have it in
+    /// their buildroot; the others keep their last result
+    #[arg(long, value_name = "N")]
+    cascade: Option<u32>,
+    /// Builds so many layers of packages besides that need what is asked for
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    extra_layers: u32,
+    /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
+    #[arg(long, value_name = "FILE")]
+    durations: Vec<PathBuf>,
+}
+
+impl WantedArgs {
+    /// True when nothing is named.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.all && self.names.is_empty() && self.image.is_empty()
+    }
+
+    /// The goals that are named.
+    pub(super) fn goals(&self) -> Goals {
+        if self.all { Goals::All } else { Goals::Named(self.names.clone()) }
+    }
+
+    /// The package stage with the folders of specs that are given, if any.
+    pub(super) fn packages(&self, project: &Project, packages: &Packages) -> Packages {
+        let given: Vec<PathBuf> = self.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
+        let specs = if given.is_empty() { packages.specs.clone() } else { given };
+        Packages { specs, ..packages.clone() }
+    }
+
+    /// The image configurations; paths count from `folder`.
+    pub(super) fn images(&self, folder: &Path) -> Vec<PathBuf> {
+        self.image.iter().map(|path| folder.join(path)).collect()
+    }
+}
+
+impl AmongArgs {
+    /// `options` with what is said here; paths count from `folder`.
+    pub(super) fn options(&self, folder: &Path, options: Options) -> Result<Options, Fault> {
+        let durations: BTreeMap<String, Duration> = durations::read(folder, &self.durations)?;
+        let (rebuild, ignore) = (self.rebuild.clone(), self.ignore.clone());
+        let wishes = Wishes { rebuild, ignore, images: Vec::new(), extra_layers: self.extra_layers };
+        Ok(Options { durations, cascade: self.cascade, wishes, ..options })
+    }
+}
