@@ -86,6 +86,15 @@ pub enum Event {
         /// How short, in words.
         why: String,
     },
+    /// A package turned out to need others that its plan did not have; it waits for them.
+    BuildPostponed {
+        /// Source package, as name-version-release.
+        package: String,
+        /// The specs that it waits for.
+        needs: Vec<String>,
+        /// How many packages join the run for it.
+        joined: usize,
+    },
     /// A package's build failed and is tried again.
     BuildRetried {
         /// Source package, as name-version-release.
@@ -165,6 +174,8 @@ pub enum BuildResult {
         /// File names.
         rpms: Vec<String>,
     },
+    /// Its `%check` has run by itself, after its RPMs were published.
+    Checked,
     /// `rpmbuild` failed.
     Failed {
         /// What failed: `%prep`, `%build`, `%install`, `%check`, `files`, …
@@ -202,8 +213,8 @@ pub enum SkippedCheck {
     Ignored,
     /// It passed when the package was built, and every input is the same.
     UpToDate,
-    /// It needs packages that need its own package first.
-    NeedsItself,
+    /// It needs its own package first, and runs when all is built.
+    NotYet,
     /// The build ended before it.
     NotReached,
 }
@@ -217,7 +228,7 @@ impl fmt::Display for CheckResult {
             Self::Skipped(SkippedCheck::NotAsked) => "not asked for",
             Self::Skipped(SkippedCheck::Ignored) => "skipped: ignored",
             Self::Skipped(SkippedCheck::UpToDate) => "skipped: up to date",
-            Self::Skipped(SkippedCheck::NeedsItself) => "skipped: needs its own package first",
+            Self::Skipped(SkippedCheck::NotYet) => "not yet: it needs its own package first",
             Self::Skipped(SkippedCheck::NotReached) => "skipped: the build ended before it",
         })
     }

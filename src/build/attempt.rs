@@ -9,7 +9,7 @@ use super::log::Log;
 use super::one::One;
 use super::resolve::{Resolved, macros_of};
 use super::{BuildError, Check, Failure, blocking, checks, collect, inputs, log, phase};
-use crate::cache::{BuildTimes, CacheError, CheckOutcome, NewResult, StoredResult, file};
+use crate::cache::{Asked, BuildTimes, CacheError, CheckOutcome, NewResult, StoredResult, file};
 use crate::engine::{Collect, Exit, ImageId, Session};
 
 /// How one run of rpmbuild ended.
@@ -171,6 +171,8 @@ impl One<'_> {
             return self.failed(Exit::Code(MORE_BUILD_REQUIRES), outputs);
         }
         history.set_generated(resolved.key, &wanted).map_err(fault)?;
+        let asked = Asked { spec_digest: self.package.spec_digest, requirements: wanted };
+        history.set_asked(&self.package.spec, &asked).map_err(fault)?;
         Ok(Attempt::WantsMore)
     }
 

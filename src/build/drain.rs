@@ -3,13 +3,15 @@
 //! The queue is a value, the build is an argument; nothing here knows what a build is. A failure blocks those that need
 //! the package and nobody else. When a build cannot be judged at all (`Err`), the others are cancelled and waited for.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
-use super::{OnFailure, Outcome, Summary};
+use super::{Failure, OnFailure, Outcome, Summary};
 use crate::plan::{Blocked, BuildQueue, Shortage};
 
 /// How long until the machine is looked at again while a build is held back and none has ended.
@@ -20,6 +22,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub struct Pace<'a> {
     /// Builds at a time; at least 1.
     pub jobs: usize,
+    /// How long builds last, by spec; for packages that join the run.
+    pub durations: &'a BTreeMap<String, Duration>,
     /// What happens to the other packages when one fails.
     pub on_failure: OnFailure,
     /// Ends the run. The builds end themselves by it; `drain` cancels it when one of them cannot go on.
@@ -109,21 +113,13 @@ pub async fn drain<E>(
         changed = true;
         let Some((spec, outcome)) = ended else { break };
         match outcome {
-            Ok(Outcome::Failed(failure)) => {
-                stopping |= pace.on_failure == OnFailure::Stop;
-                for blocked in queue.fail(&spec) {
+            Ok(outcome) => {
+                let is_failure = matches!(outcome, Outcome::Failed(_));
+                stopping |= outcome == Outcome::Cancelled || (is_failure && pace.on_failure == OnFailure::Stop);
+                for blocked in note_end(&mut queue, &mut summary, (spec, outcome), pace.durations) {
                     tell(Change::Blocked(&blocked));
                     summary.blocked.insert(blocked.package, blocked.by);
                 }
-                summary.failed.insert(spec, failure);
-            }
-            Ok(Outcome::Cancelled) => {
-                stopping = true;
-                summary.unfinished.insert(spec);
-            }
-            Ok(done) => {
-                queue.publish(&spec);
-                if done == Outcome::Built { &mut summary.built } else { &mut summary.up_to_date }.insert(spec);
             }
             Err(error) => {
                 stopping = true;
@@ -135,14 +131,47 @@ pub async fn drain<E>(
     fault.map_or(Ok(summary), Err)
 }
 
+/// Tells the queue and the summary how the build of a package ended; returns what is blocked by it.
+fn note_end(
+    queue: &mut BuildQueue,
+    summary: &mut Summary,
+    (spec, outcome): (String, Outcome),
+    durations: &BTreeMap<String, Duration>,
+) -> Vec<Blocked> {
+    let failure = match outcome {
+        Outcome::Failed(failure) => failure,
+        Outcome::Postponed(needs) => {
+            queue.extend(&needs, durations);
+            match queue.postpone(&spec, needs.get(&spec).unwrap_or(&BTreeSet::new())) {
+                Ok(blocked) => return blocked,
+                // Whoever postpones a package has looked for rings; one that is here all the same is its failure.
+                Err(error) => {
+                    let (phase, status) = ("BuildRequires".to_owned(), error.to_string());
+                    Failure { phase, status, excerpt: Vec::new(), log: PathBuf::new() }
+                }
+            }
+        }
+        Outcome::Cancelled => {
+            summary.unfinished.insert(spec);
+            return Vec::new();
+        }
+        Outcome::Built | Outcome::UpToDate => {
+            queue.publish(&spec);
+            let is_new = outcome == Outcome::Built;
+            if is_new { &mut summary.built } else { &mut summary.up_to_date }.insert(spec);
+            return Vec::new();
+        }
+    };
+    let blocked = queue.fail(&spec);
+    summary.failed.insert(spec, failure);
+    blocked
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::path::PathBuf;
     use std::sync::Mutex;
 
     use super::*;
-    use crate::build::Failure;
     use crate::graph::BuildGraph;
 
     fn queue(needs: &[(&str, &[&str])]) -> BuildQueue {
@@ -166,7 +195,7 @@ mod tests {
             order.lock().unwrap().push(spec.to_owned());
             build(spec, &cancel).await
         };
-        let pace = Pace { jobs: 2, on_failure, cancel: &cancel };
+        let pace = Pace { jobs: 2, durations: &BTreeMap::new(), on_failure, cancel: &cancel };
         let queue = queue(&[("a", &[]), ("b", &["a"]), ("c", &[]), ("d", &["b", "c"])]);
         let summary = drain(queue, pace, |_, _| Ok(Admission::Begin), build_one, |_| {}).await?;
         Ok((summary, order.into_inner().unwrap()))
@@ -238,7 +267,8 @@ mod tests {
             }
         };
         let cancel = CancellationToken::new();
-        let pace = Pace { jobs: 3, on_failure: OnFailure::KeepGoing, cancel: &cancel };
+        let durations = BTreeMap::new();
+        let pace = Pace { jobs: 3, durations: &durations, on_failure: OnFailure::KeepGoing, cancel: &cancel };
         let queue = queue(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["a", "b", "c"])]);
         let summary = drain(queue, pace, admit, build_one, tell).await;
         (summary, begun.into_inner().unwrap(), told.into_inner().unwrap())

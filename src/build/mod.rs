@@ -8,7 +8,8 @@
 //!    its build key (`resolve.rs`). A key that the store has is up to date; nothing runs;
 //! 2. the image with its `BuildRequires` is made unless the engine has it (`buildroot.rs`);
 //! 3. `rpmbuild` runs in a container without network, as user `builder` (`container.rs`, `build.sh`). With exit status 11
-//!    it asks for more `BuildRequires`: they are remembered and the way begins again at 1;
+//!    it asks for more `BuildRequires`: they are remembered and the way begins again at 1. Where these cannot be met with
+//!    what was planned, it is planned again, and waits for what joins the run for it (`late.rs`);
 //! 4. its RPMs are collected, checked, stored under the key and published.
 //!
 //! RPMs of remote repositories stand in a buildroot beside those of results; they are fetched before the image is made, and
@@ -22,10 +23,13 @@
 //! Where GNU make >= 4.4 runs them, one jobserver gives out all N (`jobserver.rs`). Another build is begun only when memory
 //! and disk have room (`machine.rs`); with no build running it begins all the same, unless the disk is short.
 //!
+//! A check whose requirements need the checked package runs when all is built (`apart.rs`).
+//!
 //! `drain.rs` is the loop: it takes ready packages from the queue, a pure value, and knows nothing of containers. A
 //! package that does not build is an [`Outcome`]; an `Err` means that the engine, the disk or the configuration is broken.
 //! Whatever a killed run leaves in `build/work/packages` is removed when the next one begins.
 
+mod apart;
 mod attempt;
 mod buildroot;
 mod cascade;
@@ -36,6 +40,7 @@ mod drain;
 mod error;
 mod inputs;
 mod jobserver;
+mod late;
 mod log;
 mod machine;
 mod one;
@@ -58,6 +63,7 @@ pub use checks::Checks;
 pub use container::Check;
 pub use drain::{Admission, Change, Pace, drain};
 pub use error::BuildError;
+pub use late::{Planner, Replanned};
 pub use outcome::{Failure, Outcome, Summary};
 pub use phase::{Phase, lines_of};
 pub use preview::{Preview, preview};
@@ -104,6 +110,8 @@ pub struct BuildContext<'a> {
     pub remote_index: &'a RemoteIndex<'a>,
     /// What the user wants.
     pub options: &'a BuildOptions,
+    /// Plans packages again whose `BuildRequires` turn out to be others; None where nothing is built.
+    pub planner: Option<&'a dyn Planner>,
     /// Takes events.
     pub report: Report<'a>,
     /// Ends the run: nothing new is begun, containers are killed.

@@ -28,8 +28,18 @@ pub(super) struct One<'a> {
     pub(super) since: Instant,
     /// How many processes it may run at a time.
     pub(super) cpus: usize,
+    purpose: Purpose,
     /// How often the build was begun; rounds of `%generate_buildrequires` count once.
     pub(super) attempts: AtomicU32,
+}
+
+/// What a package is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Its RPMs are published.
+    Build,
+    /// Only its `%check` counts, which runs apart: its RPMs are published already.
+    Check,
 }
 
 /// What became of publishing a result.
@@ -42,9 +52,14 @@ enum Publication {
 }
 
 /// Builds `package` with `cpus` processes at a time, or finds that it is up to date.
-pub(super) async fn build_one(run: &Run<'_>, package: &SourcePackage, cpus: usize) -> Result<Outcome, BuildError> {
+pub(super) async fn build_one(
+    run: &Run<'_>,
+    package: &SourcePackage,
+    cpus: usize,
+    purpose: Purpose,
+) -> Result<Outcome, BuildError> {
     let name = package_name(package);
-    let one = One { run, package, name, since: Instant::now(), cpus, attempts: AtomicU32::new(0) };
+    let one = One { run, package, name, since: Instant::now(), cpus, purpose, attempts: AtomicU32::new(0) };
     let mut key = None;
     let outcome = one.outcome(&mut key).await?;
     if let Outcome::Failed(failure) = &outcome {
@@ -56,18 +71,20 @@ pub(super) async fn build_one(run: &Run<'_>, package: &SourcePackage, cpus: usiz
 impl One<'_> {
     /// Sets `key` to the build key as soon as it is known.
     async fn outcome(&self, key: &mut Option<Sha256>) -> Result<Outcome, BuildError> {
-        if self.run.is_finished(&self.package.spec) {
+        let is_build = self.purpose == Purpose::Build;
+        if is_build && self.run.is_finished(&self.package.spec) {
             return Ok(Outcome::UpToDate);
         }
-        if self.run.context.options.ignored.contains(&self.package.spec) {
+        if is_build && self.run.context.options.ignored.contains(&self.package.spec) {
             return Ok(Outcome::Failed(self.unsolvable(NOTHING_TO_IGNORE)));
         }
+        let files = self.run.files(self.package)?;
         let mut failures = 0;
         loop {
             let needed = self.run.needed(&self.package.spec);
-            let resolved = match resolve(self.run.context, self.package, &needed)? {
+            let resolved = match resolve(self.run.context, self.package, &files, &needed)? {
                 Resolution::Resolved(resolved) => resolved,
-                Resolution::Unsolvable(reason) => return Ok(Outcome::Failed(self.unsolvable(&reason))),
+                Resolution::Unsolvable(reason) => return self.plan_again(&reason).await,
             };
             *key = Some(resolved.key);
             if let Some(outcome) = self.stored(&resolved).await? {
@@ -103,6 +120,10 @@ impl One<'_> {
         if let Some(failure) = failed_check(check, &result).map_err(|source| self.store_fault(source))? {
             return Ok(Some(Outcome::Failed(failure)));
         }
+        if self.purpose == Purpose::Check {
+            self.run.note_checked(&self.package.spec, result.check);
+            return Ok(Some(Outcome::UpToDate));
+        }
         match self.publish(&result).await? {
             Publication::Damaged => Ok(None),
             Publication::Refused(failure) => Ok(Some(Outcome::Failed(failure))),
@@ -114,8 +135,13 @@ impl One<'_> {
         }
     }
 
-    /// Publishes a new result.
+    /// Publishes a new result, if it is to be.
     async fn accept(&self, resolved: &Resolved, result: Arc<StoredResult>) -> Result<Outcome, BuildError> {
+        if self.purpose == Purpose::Check {
+            self.tell_checked(&result);
+            self.run.note_checked(&self.package.spec, result.check);
+            return Ok(Outcome::Built);
+        }
         match self.publish(&result).await? {
             Publication::Refused(failure) => return Ok(Outcome::Failed(failure)),
             Publication::Damaged => {
@@ -151,7 +177,7 @@ impl One<'_> {
         }
     }
 
-    fn unsolvable(&self, reason: &str) -> Failure {
+    pub(super) fn unsolvable(&self, reason: &str) -> Failure {
         Failure {
             phase: "BuildRequires".to_owned(),
             status: "they cannot be met".to_owned(),

@@ -14,6 +14,9 @@ pub enum Outcome {
     UpToDate,
     /// It gives no RPMs.
     Failed(Failure),
+    /// It turned out to need more, and goes back to the queue: what it needs besides, by its name, and what the packages
+    /// need that join the run for it, by theirs.
+    Postponed(BTreeMap<String, BTreeSet<String>>),
     /// The run was cancelled before it was done.
     Cancelled,
 }

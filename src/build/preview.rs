@@ -12,7 +12,7 @@ use super::cascade::out_of_reach;
 use super::resolve::{Resolution, Resolved, own_inputs, remote_rpms, resolve};
 use super::run::closure;
 use super::tell::tell_damage;
-use super::{BuildContext, BuildError, package_name};
+use super::{BuildContext, BuildError, inputs, package_name};
 use crate::cache::{CacheError, LastBuild, Lookup, StoredResult};
 use crate::digest::Sha256;
 use crate::graph::BuildGraph;
@@ -152,7 +152,7 @@ fn look(
     needed: &[Arc<StoredResult>],
 ) -> Result<State, BuildError> {
     let fault = |source| BuildError::Store { package: package_name(package), source };
-    let resolved = match resolve(context, package, needed)? {
+    let resolved = match resolve(context, package, &inputs::files(package, context.sources)?, needed)? {
         Resolution::Resolved(resolved) => resolved,
         Resolution::Unsolvable(reason) => return Ok(State::Unsolvable(reason)),
     };

@@ -31,6 +31,8 @@ pub(super) struct Resolved {
     pub(super) buildroot: Vec<BuildrootRpm>,
     /// The spec and its sources.
     pub(super) files: Vec<InputFile>,
+    /// True when `%generate_buildrequires` of an earlier build asked for something of it.
+    pub(super) has_asked: bool,
 }
 
 /// What became of a package's `BuildRequires`.
@@ -41,29 +43,31 @@ pub(super) enum Resolution {
     Unsolvable(String),
 }
 
-/// The buildroot and key of `package`, given the results of all that it needs, sorted by spec.
+/// The buildroot and key of `package` with its `files`, given the results of all that it needs, sorted by spec.
 pub(super) fn resolve(
     context: &BuildContext<'_>,
     package: &SourcePackage,
+    files: &[InputFile],
     needed: &[Arc<StoredResult>],
 ) -> Result<Resolution, BuildError> {
-    let files = inputs::files(package, context.sources)?;
     let mut wanted = package.build_requires.clone();
     if context.options.runs_check(package) {
         wanted.extend(package.check_requires.iter().cloned());
     }
-    for _ in 0..MOST_ROUNDS {
+    for round in 0..MOST_ROUNDS {
         let buildroot = match solve(context, &wanted, needed) {
             Ok(buildroot) => buildroot,
             Err(unsolvable) => return Ok(Resolution::Unsolvable(unsolvable.reason)),
         };
-        let inputs = inputs_of(context, package, &files, &buildroot);
+        let inputs = inputs_of(context, package, files, &buildroot);
         let key = inputs.key().0;
         let generated = context.history.generated(key).map_err(BuildError::Records)?.unwrap_or_default();
         let more: Vec<Requirement> = generated.into_iter().filter(|one| !wanted.contains(one)).collect();
         if more.is_empty() {
             remote_rpms(&buildroot).for_each(|sha256| context.remote.note_used(sha256));
-            return Ok(Resolution::Resolved(Box::new(Resolved { key, inputs, buildroot, files })));
+            let files = files.to_vec();
+            let has_asked = round > 0;
+            return Ok(Resolution::Resolved(Box::new(Resolved { key, inputs, buildroot, files, has_asked })));
         }
         wanted.extend(more);
     }

@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::buildroot::Buildroots;
 use super::drain::{Admission, Change, Pace, drain};
+use super::inputs::{self, InputFile};
 use super::jobserver::Jobserver;
 use super::machine;
-use super::one::build_one;
+use super::one::{Purpose, build_one};
 use super::preview::{State, Step, walk};
 use super::record::Begun;
-use super::{BuildContext, BuildError, BuildOptions, Summary, blocking, package_name, record};
-use crate::cache::{CacheError, StoredResult, file};
+use super::{BuildContext, BuildError, BuildOptions, Summary, apart, blocking, package_name, record};
+use crate::cache::{CacheError, CheckOutcome, StoredResult, file};
 use crate::event::{CheckResult, Event};
 use crate::graph::BuildGraph;
 use crate::plan::{BuildQueue, Shortage, shortage, with_guesses};
@@ -28,12 +29,16 @@ pub(super) struct Run<'a> {
     pub(super) buildroots: Buildroots<'a>,
     /// Cancelled when the user cancels the run, and when it cannot go on.
     pub(super) cancel: CancellationToken,
-    /// For each spec all that it needs, directly or not.
-    needs: BTreeMap<String, BTreeSet<String>>,
+    /// For each spec of the run all that it needs, directly or not.
+    pub(super) needs: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// The sources of specs that joined the run.
+    pub(super) late_sources: Mutex<Sources>,
     /// Results that are published, by spec.
     results: Mutex<BTreeMap<String, Arc<StoredResult>>>,
     /// Packages that were taken up and have ended, by spec.
     begun: Mutex<BTreeMap<String, Begun>>,
+    /// How checks that stand apart have ended, by spec.
+    checked: Mutex<BTreeMap<String, CheckOutcome>>,
     pub(super) jobserver: Jobserver,
 }
 
@@ -45,7 +50,9 @@ pub(super) struct Run<'a> {
 /// # Errors
 /// The engine, the disk or the configuration is broken; containers that ran were killed. Finished packages are kept.
 pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result<Summary, BuildError> {
-    let options = without_checks_apart(context, graph);
+    let apart = apart::asked_for(context, graph);
+    let checks = context.options.checks.clone().without(apart.keys());
+    let options = BuildOptions { checks, ..context.options.clone() };
     let context = &BuildContext { options: &options, ..*context };
     remove_leftovers(context).await?;
     record::remove(context.layout)?;
@@ -65,9 +72,9 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
 
     let durations = context.durations()?;
     let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
-    let pace = Pace { jobs: options.jobs, on_failure: options.on_failure, cancel: &run.cancel };
+    let pace = Pace { jobs: options.jobs, durations: &durations, on_failure: options.on_failure, cancel: &run.cancel };
     let build = async |spec: &str, together: usize| match packages.get(spec) {
-        Some(package) => build_one(&run, package, share(options.cpus, together)).await,
+        Some(package) => build_one(&run, package, share(options.cpus, together), Purpose::Build).await,
         None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
     };
     let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
@@ -87,10 +94,13 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
         summary = drain(queue, pace, |spec, running| run.admit(spec, running), build, tell) => summary?,
         never = run.jobserver.serve() => match never {},
     };
-    let unfinished: Vec<String> = graph.needs.keys().filter(|spec| !summary.knows(spec)).cloned().collect();
-    summary.unfinished.extend(unfinished);
+    let unfinished = run.specs().into_iter().filter(|spec| !summary.knows(spec));
+    summary.unfinished.extend(unfinished.collect::<Vec<_>>());
     summary.left_out.clone_from(&options.left_out);
     summary.checks = run.checks(&packages, &summary);
+    if !run.cancel.is_cancelled() {
+        apart::run_checks(&run, &apart, &packages, &mut summary).await?;
+    }
     run.tell_checks(&packages, &summary);
     run.write_record(&packages, &summary)?;
     Ok(summary)
@@ -98,7 +108,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
 
 /// How many of `cpus` processes one of `together` builds gets: an equal part and one more, as builds are serial for long
 /// stretches and keep what they got when the others have ended.
-fn share(cpus: usize, together: usize) -> usize {
+pub(super) fn share(cpus: usize, together: usize) -> usize {
     (cpus / together.max(1) + 1).min(cpus.max(1))
 }
 
@@ -131,17 +141,61 @@ impl<'a> Run<'a> {
             context,
             buildroots: Buildroots::new(context),
             cancel: context.cancel.child_token(),
-            needs: closure(graph),
+            needs: Mutex::new(closure(graph)),
+            late_sources: Mutex::default(),
             results: Mutex::default(),
             begun: Mutex::default(),
+            checked: Mutex::default(),
+            jobserver: Jobserver::new(context.options.cpus),
+        }
+    }
+
+    /// A run with the results of this one, in which each spec of `more` needs those besides, and all that they need.
+    pub(super) fn with_needs<'b>(
+        &self,
+        context: &'b BuildContext<'b>,
+        more: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Run<'b> {
+        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = needs.clone();
+        for (spec, direct) in more {
+            let through = direct.iter().filter_map(|need| known.get(need)).flatten();
+            needs.entry(spec.clone()).or_default().extend(direct.iter().chain(through).cloned());
+        }
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Run {
+            context,
+            buildroots: Buildroots::new(context),
+            cancel: self.cancel.clone(),
+            needs: Mutex::new(needs),
+            late_sources: Mutex::new(self.late_sources.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            results: Mutex::new(results),
+            begun: Mutex::default(),
+            checked: Mutex::default(),
             jobserver: Jobserver::new(context.options.cpus),
         }
     }
 
     /// The results of all that `spec` needs, sorted by spec.
     pub(super) fn needed(&self, spec: &str) -> Vec<Arc<StoredResult>> {
+        let needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        self.needs.get(spec).into_iter().flatten().filter_map(|need| results.get(need).cloned()).collect()
+        needs.get(spec).into_iter().flatten().filter_map(|need| results.get(need).cloned()).collect()
+    }
+
+    /// The specs of the run, those that joined it included, sorted.
+    fn specs(&self) -> Vec<String> {
+        self.needs.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// The spec and its sources.
+    pub(super) fn files(&self, package: &SourcePackage) -> Result<Vec<InputFile>, BuildError> {
+        match inputs::files(package, self.context.sources) {
+            Err(BuildError::NoSource { .. }) => {
+                inputs::files(package, &self.late_sources.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+            found => found,
+        }
     }
 
     /// Tells the builds after `spec` what it gave.
@@ -166,7 +220,33 @@ impl<'a> Run<'a> {
                 None => checks.of_unbuilt(package, summary.failed.get(spec)),
             })
         };
-        self.needs.keys().filter_map(|spec| Some((spec.clone(), of(spec)?))).collect()
+        self.specs().into_iter().filter_map(|spec| Some((spec.clone(), of(&spec)?))).collect()
+    }
+
+    /// How the checks of `specs` went, which ran apart.
+    pub(super) fn checks_apart(
+        &self,
+        specs: &BTreeSet<String>,
+        packages: &BTreeMap<&str, &SourcePackage>,
+        done: &Summary,
+    ) -> BTreeMap<String, CheckResult> {
+        let checks = &self.context.options.checks;
+        let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |spec: &String| {
+            let package = packages.get(spec.as_str())?;
+            let result = match checked.get(spec) {
+                Some(outcome) if done.built.contains(spec) => checks.of_built(package, *outcome),
+                Some(outcome) => checks.of_up_to_date(package, *outcome),
+                None => checks.of_unbuilt(package, done.failed.get(spec)),
+            };
+            Some((spec.clone(), result))
+        };
+        specs.iter().filter_map(of).collect()
+    }
+
+    /// Notes how the check of `spec`, which runs apart, has ended.
+    pub(super) fn note_checked(&self, spec: &str, outcome: CheckOutcome) {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned(), outcome);
     }
 
     /// Notes how the build of `spec` went on.
@@ -176,9 +256,11 @@ impl<'a> Run<'a> {
 
     /// Whether the machine has room for the build of `spec` beside `running` others.
     fn admit(&self, spec: &str, running: usize) -> Result<Admission, BuildError> {
-        if self.is_finished(spec) {
-            return Ok(Admission::Begin);
-        }
+        if self.is_finished(spec) { Ok(Admission::Begin) } else { self.room(running) }
+    }
+
+    /// Whether the machine has room for a build beside `running` others.
+    pub(super) fn room(&self, running: usize) -> Result<Admission, BuildError> {
         let path = self.context.layout.work();
         match shortage(&machine::read(&path), &self.context.options.reserve) {
             Some(shortage @ Shortage::Disk { .. }) if running == 0 => Err(BuildError::DiskFull { path, shortage }),
@@ -247,16 +329,6 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-}
-
-/// The options without the checks that need their own package first: their builds run without `%check`.
-fn without_checks_apart(context: &BuildContext<'_>, graph: &BuildGraph) -> BuildOptions {
-    for spec in graph.checks.keys().filter(|spec| context.options.checks.asked.contains(*spec)) {
-        let text = format!("`%check` of `{spec}.spec` needs packages that need it, and does not run");
-        (context.report)(Event::Warning { text });
-    }
-    let checks = context.options.checks.clone().without(graph.checks.keys());
-    BuildOptions { checks, ..context.options.clone() }
 }
 
 async fn remove_leftovers(context: &BuildContext<'_>) -> Result<(), BuildError> {

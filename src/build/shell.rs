@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::buildroot::{Buildroots, NoBuildroot};
 use super::container::{INPUTS, PackageBuild, in_buildroot, macros};
-use super::inputs::{add_script, prepare};
+use super::inputs::{self, add_script, prepare};
 use super::log::{self, Log};
 use super::preview::{State, walk};
 use super::resolve::{Resolution, Resolved, macros_of, resolve};
@@ -62,7 +62,8 @@ pub async fn shell(
     let no_spec = || BuildError::NoSpec { spec: shell.spec.to_owned() };
     let package = context.specs.iter().find(|package| package.spec == shell.spec).ok_or_else(no_spec)?;
     let needed = needed(context, graph, package)?;
-    let resolved = match resolve(context, package, &needed)? {
+    let files = inputs::files(package, context.sources)?;
+    let resolved = match resolve(context, package, &files, &needed)? {
         Resolution::Resolved(resolved) => resolved,
         Resolution::Unsolvable(reason) => {
             return Ok(ShellEnd::NoBuildroot(reason.lines().map(str::to_owned).collect()));

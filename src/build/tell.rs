@@ -60,14 +60,23 @@ impl One<'_> {
 
     /// Tells that new RPMs are published.
     pub(super) fn tell_built(&self, result: &StoredResult) {
-        let report = self.run.context.report;
         let rpms = result.rpms.iter().map(|rpm| rpm.file.clone()).collect();
+        self.tell_made(result, BuildResult::Built { rpms });
+    }
+
+    /// Tells that a check has run apart.
+    pub(super) fn tell_checked(&self, result: &StoredResult) {
+        self.tell_made(result, BuildResult::Checked);
+    }
+
+    fn tell_made(&self, stored: &StoredResult, result: BuildResult) {
+        let report = self.run.context.report;
         let (package, begun) = (self.name.clone(), self.begun());
         self.run.note_begun(&self.package.spec, begun);
-        let check = self.run.context.options.checks.of_built(self.package, result.check);
+        let check = self.run.context.options.checks.of_built(self.package, stored.check);
         let Begun { elapsed, attempts } = begun;
-        report(Event::BuildFinished { package, result: BuildResult::Built { rpms }, check, elapsed, attempts });
-        if let CheckOutcome::Failed { status } = result.check {
+        report(Event::BuildFinished { package, result, check, elapsed, attempts });
+        if let CheckOutcome::Failed { status } = stored.check {
             let log = self.log_path();
             let text = format!("`{}`: `%check` failed with exit status {status}; see `{}`", self.name, log.display());
             report(Event::Warning { text });
@@ -85,6 +94,10 @@ impl One<'_> {
         result: &StoredResult,
         times: BuildTimes,
     ) -> Result<(), BuildError> {
+        if !resolved.has_asked {
+            let forgotten = self.run.context.history.clear_asked(&self.package.spec);
+            forgotten.map_err(|source| self.store_fault(source))?;
+        }
         let last = LastBuild { key: resolved.key, inputs: resolved.inputs.clone(), check: result.check, times };
         self.run.remember(&self.package.spec, &last).map_err(|source| self.store_fault(source))
     }

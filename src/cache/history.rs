@@ -50,6 +50,16 @@ pub struct FailedBuild {
     pub log: PathBuf,
 }
 
+/// What the newest build of a spec asked for while it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Asked {
+    /// Digest of the spec file of that build.
+    pub spec_digest: Sha256,
+    /// All its build requirements by then, sorted.
+    pub requirements: Vec<Requirement>,
+}
+
 /// The folder of what is remembered.
 #[derive(Clone, Debug)]
 pub struct History {
@@ -98,23 +108,53 @@ impl History {
         file::write_json(&self.path("generated", &key.to_string()), &wanted)
     }
 
+    /// What the newest build of each spec asked for by `%generate_buildrequires`; only those that did.
+    pub fn asked(&self) -> Result<BTreeMap<String, Asked>, CacheError> {
+        let mut asked = BTreeMap::new();
+        for spec in self.names("asked")? {
+            if let Some(one) = file::read_json(&self.path("asked", &spec))? {
+                asked.insert(spec, one);
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Remembers what the newest build of `spec` asked for, so that the next run plans with it.
+    pub fn set_asked(&self, spec: &str, asked: &Asked) -> Result<(), CacheError> {
+        file::write_json(&self.path("asked", spec), asked)
+    }
+
+    /// Remembers that the newest build of `spec` asked for nothing.
+    pub fn clear_asked(&self, spec: &str) -> Result<(), CacheError> {
+        file::remove(&self.path("asked", spec))
+    }
+
     /// How long the newest build of each spec took, without making its buildroot and waiting for that.
     pub fn durations(&self) -> Result<BTreeMap<String, Duration>, CacheError> {
-        let folder = self.state.join("last");
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            entries => entries.map_err(reading(&folder))?,
-        };
         let mut durations = BTreeMap::new();
-        for entry in entries {
-            let name = entry.map_err(reading(&folder))?.file_name().to_string_lossy().into_owned();
-            let Some(spec) = name.strip_suffix(".json").filter(|spec| !spec.starts_with(".new-")) else { continue };
-            if let Some(last) = self.last(spec)? {
+        for spec in self.names("last")? {
+            if let Some(last) = self.last(&spec)? {
                 let seconds = last.times.ended - last.times.asked;
-                durations.insert(spec.to_owned(), Duration::try_from_secs_f64(seconds).unwrap_or_default());
+                durations.insert(spec, Duration::try_from_secs_f64(seconds).unwrap_or_default());
             }
         }
         Ok(durations)
+    }
+
+    /// The names of what is remembered of one kind.
+    fn names(&self, kind: &str) -> Result<Vec<String>, CacheError> {
+        let folder = self.state.join(kind);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(reading(&folder))?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(reading(&folder))?.file_name().to_string_lossy().into_owned();
+            let name = name.strip_suffix(".json").filter(|name| !name.starts_with(".new-"));
+            names.extend(name.map(str::to_owned));
+        }
+        Ok(names)
     }
 
     fn path(&self, kind: &str, name: &str) -> PathBuf {

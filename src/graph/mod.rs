@@ -11,6 +11,7 @@
 //! - What the toolchain image provides is satisfied: nothing is built for it.
 //! - What no spec makes and the image does not have may come from a remote repository ([`remote`]): such a package is
 //!   in a buildroot, and nothing is built for it.
+//! - What `%generate_buildrequires` asked for in an earlier build joins the build's needs, as far as anything satisfies it.
 //! - What `%check` requires joins the build's needs where no ring comes of it. Where one would, that check stands apart
 //!   in [`BuildGraph::checks`], and the build goes on without it.
 //! - Who provides a generated capability (`pkgconfig(x)`, a soname, a path) is known from earlier builds; before the
@@ -41,9 +42,9 @@ mod universe;
 mod unresolved;
 mod why;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::package::{Nevra, Provides, RpmHeader};
+use crate::package::{Nevra, Provides, Requirement, RpmHeader};
 use crate::remote::RemotePackage;
 use crate::spec::SourcePackage;
 
@@ -89,6 +90,9 @@ pub struct Inputs<'a> {
     pub remote: &'a [RemotePackage],
     /// Specs whose `%check` runs, by name; their check requirements count as build requirements.
     pub checked: &'a BTreeSet<String>,
+    /// What `%generate_buildrequires` asked for in earlier builds of specs, by name. What of it can be satisfied counts as
+    /// a build requirement; the rest is for the build to tell, which may ask for something else by now.
+    pub generated: &'a BTreeMap<String, Vec<Requirement>>,
 }
 
 #[cfg(test)]

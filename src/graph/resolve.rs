@@ -168,6 +168,12 @@ impl<'a> Run<'a> {
         for requirement in &source.build_requires {
             seeds.push((self.universe.demand(requirement), Relation::BuildRequires));
         }
+        for requirement in self.inputs.generated.get(&name).into_iter().flatten() {
+            let seed = (self.universe.demand(requirement), Relation::BuildRequires);
+            if closure(&mut self.universe, std::slice::from_ref(&seed), asked).missing.is_empty() {
+                seeds.push(seed);
+            }
+        }
         let set = closure(&mut self.universe, &seeds, asked);
         self.record(&set, Some(spec));
         let mut needed = self.specs_of(&set);

@@ -12,6 +12,7 @@ mod manifest;
 mod packages;
 mod prepare;
 mod remote;
+mod replan;
 mod runner;
 mod selection;
 mod shell;

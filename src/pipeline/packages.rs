@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::config::Packages;
 use super::error::PipelineError;
 use super::prepare::{Prepared, is_named};
+use super::replan::Replanner;
 use super::runner::{MadeStages, Obstacles, Runner};
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
 use crate::cache;
@@ -82,7 +83,9 @@ impl Runner<'_> {
     async fn build(&self, prepared: &Prepared, sources: &Sources) -> Result<Summary, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let (options, index) = (self.build_options(prepared), prepared.remote_index());
+        let planner = Replanner { runner: self, prepared };
         let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));
+        let context = BuildContext { planner: Some(&planner), ..context };
         Ok(build::build_all(&context, &prepared.graph).await?)
     }
 
@@ -104,6 +107,7 @@ impl Runner<'_> {
             remote: &prepared.remote,
             remote_index,
             options,
+            planner: None,
             report: self.report,
             cancel: self.cancel,
         }

@@ -7,12 +7,14 @@ use super::config::Packages;
 use super::error::PipelineError;
 use super::runner::{MadeStages, Obstacles, Runner};
 use super::selection::Selected;
-use crate::build::{Checks, Preview};
+use crate::build::{BuildError, Checks, Preview};
+use crate::cache::History;
 use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, GraphError, Obstacle, Partial};
 use crate::image::{self, ImageError};
-use crate::package::{Capability, RpmHeader};
+use crate::package::{Capability, Requirement, RpmHeader};
 use crate::remote::Remote;
+use crate::repo::Repo;
 use crate::source::{self, SourceError, SourceProblem, Sources};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
@@ -31,6 +33,8 @@ pub struct Prepared {
     pub(super) ignored: BTreeSet<String>,
     /// The specs of the run and their order.
     pub graph: BuildGraph,
+    /// What the run is to reach.
+    pub(super) goals: Goals,
     /// The remote repositories.
     pub(super) remote: Remote,
     /// Specs that were asked for or are needed and are not in the graph, since they cannot be built, with the reason.
@@ -52,11 +56,19 @@ fn of_sources(problems: &[SourceProblem]) -> impl Iterator<Item = (String, Obsta
     problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())))
 }
 
+/// What earlier builds told.
+pub(super) struct Learned {
+    /// Headers of the RPMs in the repository.
+    known: Vec<RpmHeader>,
+    /// What `%generate_buildrequires` asked for, by spec; only for specs that have not changed since.
+    generated: BTreeMap<String, Vec<Requirement>>,
+}
+
 /// What a graph is made of.
 struct Read {
     toolchain: Toolchain,
     specs: LoadedSpecs,
-    known: Vec<RpmHeader>,
+    learned: Learned,
     remote: Remote,
     checks: Checks,
     selected: Selected,
@@ -68,9 +80,10 @@ impl Read {
             specs: &self.specs.packages,
             given: &self.toolchain.provides,
             installed: &self.toolchain.packages,
-            known: &self.known,
+            known: &self.learned.known,
             remote: self.remote.packages(),
             checked: &self.checks.asked,
+            generated: &self.learned.generated,
         }
     }
 
@@ -88,14 +101,28 @@ impl Read {
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { mut toolchain, specs, remote, checks, selected: Selected { rebuild, ignored, .. }, .. } = self;
+        let Self { mut toolchain, specs, remote, checks, selected, .. } = self;
+        let Selected { goals, rebuild, ignored } = selected;
         toolchain.provides.extend(graph.assumed.iter().map(|name| Capability::new(name.clone(), None)));
         graph.take_as_built(&ignored);
-        Prepared { toolchain, specs, checks, rebuild, ignored, graph, remote, left_out: BTreeMap::new() }
+        Prepared { toolchain, specs, checks, rebuild, ignored, graph, goals, remote, left_out: BTreeMap::new() }
     }
 }
 
 impl Prepared {
+    /// What graphs are made of, with what is `learned` of builds.
+    pub(super) fn inputs<'a>(&'a self, learned: &'a Learned) -> graph::Inputs<'a> {
+        graph::Inputs {
+            specs: &self.specs.packages,
+            given: &self.toolchain.provides,
+            installed: &self.toolchain.packages,
+            known: &learned.known,
+            remote: self.remote.packages(),
+            checked: &self.checks.asked,
+            generated: &learned.generated,
+        }
+    }
+
     /// The specs of the run, sorted by name.
     pub(super) fn packages(&self) -> impl Iterator<Item = &SourcePackage> {
         in_graph(&self.specs, &self.graph)
@@ -177,7 +204,8 @@ impl Runner<'_> {
         let selected = self.select(goals, &specs.packages, &toolchain.arch)?;
         let checks = self.options.checks.select(packages, &specs)?;
         let remote = self.remote(packages, made, &toolchain.arch).await?;
-        let mut read = Read { toolchain, specs, known: self.known()?, remote, checks, selected };
+        let learned = self.learned(&specs.packages)?;
+        let mut read = Read { toolchain, specs, learned, remote, checks, selected };
         read.add_layers(self.options.wishes.extra_layers)?;
         read.selected.goals = self.options.checks.with_goals(&read.selected.goals);
         if !read.remote.packages().is_empty() {
@@ -214,15 +242,8 @@ impl Runner<'_> {
         configs: &[PathBuf],
         prepared: &Prepared,
     ) -> Result<BTreeMap<String, BTreeSet<String>>, PipelineError> {
-        let known = self.known()?;
-        let inputs = graph::Inputs {
-            specs: &prepared.specs.packages,
-            given: &prepared.toolchain.provides,
-            installed: &prepared.toolchain.packages,
-            known: &known,
-            remote: prepared.remote.packages(),
-            checked: &BTreeSet::new(),
-        };
+        let learned = self.learned(&prepared.specs.packages)?;
+        let inputs = prepared.inputs(&learned);
         let mut held = BTreeMap::new();
         for path in configs {
             let config = image::config::read(path).map_err(ImageError::from)?;
@@ -232,9 +253,15 @@ impl Runner<'_> {
         Ok(held)
     }
 
-    /// Headers of the RPMs in the repository.
-    fn known(&self) -> Result<Vec<RpmHeader>, PipelineError> {
-        Ok(self.repo()?.packages().into_iter().map(|rpm| rpm.rpm.header).collect())
+    /// What builds have told of `packages` up to now.
+    pub(super) fn learned(&self, packages: &[SourcePackage]) -> Result<Learned, BuildError> {
+        let repo = Repo::open(self.layout).map_err(BuildError::Repository)?;
+        let known = repo.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
+        let mut asked = History::new(self.layout).asked().map_err(BuildError::Records)?;
+        let asked = packages.iter().filter_map(|package| Some((package, asked.remove(&package.spec)?)));
+        let unchanged = asked.filter(|(package, asked)| asked.spec_digest == package.spec_digest);
+        let generated = unchanged.map(|(package, asked)| (package.spec.clone(), asked.requirements)).collect();
+        Ok(Learned { known, generated })
     }
 
     /// What RPM makes of the specs of `packages`.

@@ -93,15 +93,15 @@ impl BuildQueue {
     /// taken to last as long as their median.
     pub fn new(graph: &BuildGraph, durations: &BTreeMap<String, Duration>) -> Self {
         let mut queue = Self::default();
-        queue.extend(graph, durations);
+        queue.extend(&graph.needs, durations);
         queue
     }
 
-    /// Adds the packages of a later graph that are not there yet, and leaves the others as they are.
-    pub fn extend(&mut self, graph: &BuildGraph, durations: &BTreeMap<String, Duration>) {
+    /// Adds the packages that are not there yet, each with those that it needs, and leaves the others as they are.
+    pub fn extend(&mut self, needs_of: &BTreeMap<String, BTreeSet<String>>, durations: &BTreeMap<String, Duration>) {
         let typical = typical(durations);
         let first_new = self.packages.len();
-        for name in graph.needs.keys().filter(|name| !self.names.contains_key(*name)).cloned().collect::<Vec<_>>() {
+        for name in needs_of.keys().filter(|name| !self.names.contains_key(*name)).cloned().collect::<Vec<_>>() {
             let duration = durations.get(&name).copied().unwrap_or(typical);
             let (needs, dependants) = (BTreeSet::new(), BTreeSet::new());
             self.names.insert(name.clone(), self.packages.len());
@@ -109,7 +109,7 @@ impl BuildQueue {
             self.packages.push(Package { name, needs, dependants, duration, remaining: duration, state });
         }
         for package in first_new..self.packages.len() {
-            let needs = graph.needs.get(&self.packages[package].name).into_iter().flatten();
+            let needs = needs_of.get(&self.packages[package].name).into_iter().flatten();
             for need in needs.filter_map(|need| self.names.get(need).copied()).collect::<Vec<_>>() {
                 self.add_need(package, need);
             }

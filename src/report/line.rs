@@ -32,6 +32,11 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
         Event::BuildHeld { package, why, .. } => {
             vec![format!("{} held back {package}: {why}", counter.place())]
         }
+        Event::BuildPostponed { package, needs, joined } => {
+            counter.total += joined;
+            let needs = needs.iter().map(|spec| format!("`{spec}`")).collect::<Vec<_>>().join(", ");
+            vec![format!("{} postponed {package}: it turned out to need {needs}", counter.place())]
+        }
         Event::BuildRetried { package, attempt, most, phase, status } => {
             let before = attempt - 1;
             let begins = format!("{} building {package} again, attempt {attempt} of {most}", counter.place());
@@ -75,6 +80,7 @@ fn finished(
             let check = if check.was_asked() { format!(", %check: {check}") } else { String::new() };
             vec![format!("{place} built {package} ({elapsed}, {} RPMs{check}{attempts})", rpms.len())]
         }
+        BuildResult::Checked => vec![format!("{place} %check of {package}: {check} ({elapsed}{attempts})")],
         BuildResult::Failed { phase, status, excerpt, log } => {
             let mut lines = vec![format!("{place} FAILED {package} in {phase}: {status} ({elapsed}{attempts})")];
             lines.extend(excerpt.iter().map(|line| format!("  | {line}")));

@@ -59,7 +59,7 @@ impl Live {
             Event::BuildStarted { package, .. } => {
                 self.running.insert(package.clone(), Instant::now());
             }
-            Event::BuildFinished { package, .. } => {
+            Event::BuildFinished { package, .. } | Event::BuildPostponed { package, .. } => {
                 self.running.remove(package);
             }
             Event::Queue { running, ready, waiting, blocked, done, remaining } => {

@@ -16,6 +16,7 @@ mod bench;
 mod daemon;
 mod engine_contract;
 mod killed;
+mod learned;
 mod mini;
 mod rootfs;
 mod scenarios;

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use super::learned;
+
 /// A copy of `tests/fixtures/mini` in a temporary folder.
-struct Mini {
+pub(super) struct Mini {
     folder: tempfile::TempDir,
 }
 
@@ -23,16 +25,16 @@ impl Mini {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Digests of all published RPMs by path.
-    fn rpms(&self) -> Vec<(String, String)> {
+    pub(super) fn rpms(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for arch in ["x86_64", "noarch", "src"] {
             for entry in std::fs::read_dir(self.path("out/RPMS").join(arch)).into_iter().flatten() {
@@ -59,11 +61,11 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn stderr(output: &Output) -> String {
+pub(super) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn stdout(output: &Output) -> String {
+pub(super) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
@@ -83,9 +85,11 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     a_changed_comment_is_explained(&mini);
     the_same_inputs_give_the_same_bytes(&mini);
     checks_are_chosen_and_told_apart(&mini);
+    learned::a_check_that_needs_its_own_package_runs_at_the_end(&mini);
     a_rebuild_reaches_as_far_as_it_may(&mini);
     source_packages_are_packed_by_content(&mini);
     what_cannot_be_built_stops_no_other(&mini);
+    learned::what_a_build_asks_for_while_it_runs_joins_the_run(&mini);
 }
 
 fn the_first_run_builds_what_it_can(mini: &Mini) {

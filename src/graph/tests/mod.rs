@@ -110,6 +110,7 @@ pub(super) struct Distribution {
     pub(super) known: Vec<RpmHeader>,
     pub(super) remote: Vec<RemotePackage>,
     pub(super) checked: BTreeSet<String>,
+    pub(super) generated: BTreeMap<String, Vec<Requirement>>,
 }
 
 pub(super) fn specs(texts: &[&str]) -> Distribution {
@@ -141,23 +142,31 @@ impl Distribution {
         self
     }
 
+    /// `%generate_buildrequires` of these specs asked for more, each as `name: requirements`.
+    pub(super) fn generated(mut self, texts: &[&str]) -> Self {
+        let split = texts.iter().filter_map(|text| text.split_once(':'));
+        self.generated = split.map(|(spec, asked)| (spec.to_owned(), requirements(asked))).collect();
+        self
+    }
+
     pub(super) fn resolve(&self, goals: &Goals) -> Result<BuildGraph, GraphError> {
-        let inputs = Inputs {
+        resolve(self.inputs(), goals)
+    }
+
+    pub(super) fn partly(&self) -> Partial {
+        resolve_partly(self.inputs(), &Goals::All).unwrap()
+    }
+
+    pub(super) fn inputs(&self) -> Inputs<'_> {
+        Inputs {
             specs: &self.specs,
             given: &self.given,
             installed: &self.installed,
             known: &self.known,
             remote: &self.remote,
             checked: &self.checked,
-        };
-        resolve(inputs, goals)
-    }
-
-    pub(super) fn partly(&self) -> Partial {
-        let (given, installed, known) = (&self.given, &self.installed, &self.known);
-        let inputs =
-            Inputs { specs: &self.specs, given, installed, known, remote: &self.remote, checked: &self.checked };
-        resolve_partly(inputs, &Goals::All).unwrap()
+            generated: &self.generated,
+        }
     }
 
     pub(super) fn all(&self) -> BuildGraph {

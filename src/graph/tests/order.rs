@@ -18,6 +18,13 @@ fn a_build_needs_the_requires_of_what_it_installs() {
 }
 
 #[test]
+fn what_builds_asked_for_while_they_ran_is_needed_as_far_as_anything_gives_it() {
+    let texts = ["app: a", "a:", "late: later", "later:", "broken: ; broken > nothing"];
+    let graph = specs(&texts).generated(&["app: late, unknown, broken", "gone: late"]).named(&["app"]);
+    assert_eq!(needs(&graph), "a:; app: a late; late: later; later:");
+}
+
+#[test]
 fn why_tells_the_shortest_path() {
     let texts =
         ["kmod: pkgconfig(zlib)", "zlib: cmake; zlib; zlib-devel + pkgconfig(zlib) = 1.3; zlib-devel > zlib", "cmake:"];

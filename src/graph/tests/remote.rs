@@ -94,15 +94,7 @@ fn a_repository_is_surer_than_a_bold_guess_and_not_than_a_likely_one() {
 #[test]
 fn paths_that_the_metadata_do_not_have_are_told() {
     let all = specs(&["app: /usr/bin/tool, /opt/x"]).remote(&["0 tool 1: /usr/bin/tool"]);
-    let inputs = super::Inputs {
-        specs: &all.specs,
-        given: &Provides::default(),
-        installed: &[],
-        known: &[],
-        remote: &all.remote,
-        checked: &all.checked,
-    };
-    let missing = missing_paths(inputs, &super::Goals::All).unwrap();
+    let missing = missing_paths(all.inputs(), &super::Goals::All).unwrap();
     assert_eq!(missing.into_iter().collect::<Vec<_>>(), ["/opt/x"]);
 }
 

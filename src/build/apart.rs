@@ -1,0 +1,65 @@
+//! Checks that stand apart: what they require needs the checked package itself, so they run when all is built.
+//!
+//! The package is built once more, with `%check`, in a buildroot that has what the check requires. That result has a key of
+//! its own, which tells the next run how the check went; it is not published.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::drain::{Pace, drain};
+use super::one::{Purpose, build_one};
+use super::run::{Run, share};
+use super::{BuildContext, BuildError, BuildOptions, Checks, Summary};
+use crate::graph::BuildGraph;
+use crate::plan::BuildQueue;
+use crate::spec::SourcePackage;
+
+/// Specs whose checks stand apart, each with what the check needs besides the build.
+pub(super) type Apart = BTreeMap<String, BTreeSet<String>>;
+
+/// The checks of `graph` that were asked for and stand apart.
+pub(super) fn asked_for(context: &BuildContext<'_>, graph: &BuildGraph) -> Apart {
+    let runs = |spec: &str| {
+        let package = context.specs.iter().find(|package| package.spec == spec);
+        package.is_some_and(|package| package.has_check && context.options.runs_check(package))
+    };
+    graph.checks.iter().filter(|(spec, _)| runs(spec)).map(|(spec, needs)| (spec.clone(), needs.clone())).collect()
+}
+
+/// Runs the checks of `apart` whose packages and needs have RPMs by now, and puts into `summary` how they went. Where a
+/// failing one counts, its package counts as failed.
+pub(super) async fn run_checks(
+    builds: &Run<'_>,
+    apart: &Apart,
+    packages: &BTreeMap<&str, &SourcePackage>,
+    summary: &mut Summary,
+) -> Result<(), BuildError> {
+    let can_run = |spec: &&String| apart[*spec].iter().chain([*spec]).all(|need| builds.is_finished(need));
+    let reached: BTreeSet<String> = apart.keys().filter(can_run).cloned().collect();
+    if reached.is_empty() {
+        return Ok(());
+    }
+    let checks = Checks { asked: reached.clone(), left_out: BTreeMap::new(), ..builds.context.options.checks.clone() };
+    let options = BuildOptions { checks, ..builds.context.options.clone() };
+    let context = BuildContext { options: &options, planner: None, ..*builds.context };
+    let run = builds.with_needs(&context, apart);
+
+    let durations = context.durations()?;
+    let needs = reached.iter().map(|spec| (spec.clone(), BTreeSet::new())).collect();
+    let queue = BuildQueue::new(&BuildGraph { needs, ..BuildGraph::default() }, &durations);
+    let pace = Pace { jobs: options.jobs, durations: &durations, on_failure: options.on_failure, cancel: &run.cancel };
+    let check = async |spec: &str, together: usize| match packages.get(spec) {
+        Some(package) => build_one(&run, package, share(options.cpus, together), Purpose::Check).await,
+        None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
+    };
+    let done = tokio::select! {
+        done = drain(queue, pace, |_, running| run.room(running), check, |_| {}) => done?,
+        never = run.jobserver.serve() => match never {},
+    };
+    summary.checks.extend(run.checks_apart(&reached, packages, &done));
+    for (spec, failure) in done.failed {
+        summary.built.remove(&spec);
+        summary.up_to_date.remove(&spec);
+        summary.failed.insert(spec, failure);
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Plans a package again in the middle of a run, with what its build asked for and what the builds before it made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::LocalBoxFuture;
+
+use super::prepare::Prepared;
+use super::runner::Runner;
+use crate::build::{BuildError, Planner, Replanned};
+use crate::graph::{self, GraphError, Ring};
+use crate::source::SourceError;
+use crate::spec::SourcePackage;
+
+/// Plans packages of a run again.
+pub(super) struct Replanner<'a> {
+    pub(super) runner: &'a Runner<'a>,
+    pub(super) prepared: &'a Prepared,
+}
+
+impl Planner for Replanner<'_> {
+    fn plan<'a>(&'a self, spec: &'a str) -> LocalBoxFuture<'a, Result<Replanned, BuildError>> {
+        Box::pin(async move {
+            match self.needs(spec)? {
+                Ok(needs) => Ok(self.with_sources(needs).await),
+                Err(why) => Ok(Replanned::Refused(why)),
+            }
+        })
+    }
+}
+
+impl Replanner<'_> {
+    /// What `spec` and all that it needs need, or why it cannot be built.
+    fn needs(&self, spec: &str) -> Result<Result<BTreeMap<String, BTreeSet<String>>, String>, BuildError> {
+        let learned = self.runner.learned(&self.prepared.specs.packages)?;
+        let mut partial = match graph::resolve_partly(self.prepared.inputs(&learned), &self.prepared.goals) {
+            Ok(partial) => partial,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        if let Some(obstacle) = partial.left_out.get(spec) {
+            let is_of = |ring: &&Ring| ring.members.iter().any(|member| member == spec);
+            let rings: Vec<Ring> = partial.rings.iter().filter(is_of).cloned().collect();
+            let why = if rings.is_empty() { obstacle.to_string() } else { GraphError::Cycle { rings }.to_string() };
+            return Ok(Err(why));
+        }
+        partial.graph.take_as_built(&self.prepared.ignored);
+        let mut needs = BTreeMap::new();
+        let mut open = vec![spec.to_owned()];
+        while let Some(next) = open.pop() {
+            let direct = partial.graph.needs.remove(&next);
+            open.extend(direct.iter().flatten().cloned());
+            needs.extend(direct.map(|direct| (next, direct)));
+        }
+        Ok(Ok(needs))
+    }
+
+    /// Finds the sources of those specs that no plan had before.
+    async fn with_sources(&self, needs: BTreeMap<String, BTreeSet<String>>) -> Replanned {
+        let is_new = |package: &&SourcePackage| {
+            needs.contains_key(&package.spec) && !self.prepared.graph.needs.contains_key(&package.spec)
+        };
+        let new: Vec<&SourcePackage> = self.prepared.specs.packages.iter().filter(is_new).collect();
+        match self.runner.find_sources(new.into_iter(), self.runner.options.signatures).await {
+            Ok((sources, problems)) if problems.is_empty() => Replanned::Needs { needs, sources },
+            Ok((_, problems)) => Replanned::Refused(SourceError::Unavailable(problems).to_string()),
+            Err(error) => Replanned::Refused(error.to_string()),
+        }
+    }
+}

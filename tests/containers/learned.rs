@@ -1,0 +1,78 @@
+//! What turns out only when packages are built: a check that needs its own package, and requirements that a build asks for.
+
+use super::mini::{Mini, stderr, stdout};
+
+/// Writes a spec; `lines` are its preamble's, `rest` follows its description.
+fn write_spec(mini: &Mini, name: &str, lines: &str, rest: &str) {
+    let text = format!(
+        "Name: {name}\nVersion: 1\nRelease: 1\nSummary: Small\nLicense: MIT\nBuildArch: noarch\n{lines}\n\
+         %description\nSmall.\n{rest}\n"
+    );
+    let folder = mini.path("SPECS").join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}.spec")), text).unwrap();
+}
+
+/// The check of `six` requires `pytest`, whose build requires `six`.
+pub(super) fn a_check_that_needs_its_own_package_runs_at_the_end(mini: &Mini) {
+    let spec = |name: &str, requires: &str, check: &str| {
+        let install =
+            format!("%install\nmkdir -p %{{buildroot}}/usr/share\necho {name} > %{{buildroot}}/usr/share/{name}");
+        write_spec(mini, name, requires, &format!("{install}\n{check}\n%files\n/usr/share/{name}"));
+    };
+    spec("six", "%if 0%{?with_check}\nBuildRequires: pytest\n%endif", "%check\ncat /usr/share/pytest /usr/share/six");
+    spec("pytest", "BuildRequires: six\nRequires: six", "");
+    let run = |check: &str| {
+        let ran = mini.run(&["build", "six", "--check", check, "--check-only", "six"]);
+        (ran.status.code(), stderr(&ran))
+    };
+    let (code, told) = run("fail");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("%check of six-1-1: passed") && told.contains("checks: 1 passed"), "{told}");
+    assert!(told.contains("packages: 2 built, 0 up to date"), "{told}");
+    let before = mini.rpms();
+    let (code, told) = run("fail");
+    assert!(code == Some(0) && told.contains("packages: 0 built, 2 up to date"), "{told}");
+    assert!(told.contains("checks: 1 skipped: up to date") && mini.rpms() == before, "{told}");
+
+    spec("six", "%if 0%{?with_check}\nBuildRequires: pytest\n%endif", "%check\ncat /usr/share/nothing");
+    let (code, told) = run("fail");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("FAILED six-1-1 in %check") && told.contains("checks: 1 FAILED (six-1-1)"), "{told}");
+    assert!(told.contains("packages: 0 built, 1 up to date, 1 failed"), "its RPMs are there: {told}");
+    let (code, told) = run("warn");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("%check of six-1-1: failed") && told.contains("checks: 1 FAILED (six-1-1)"), "{told}");
+    for name in ["six", "pytest"] {
+        std::fs::remove_dir_all(mini.path("SPECS").join(name)).unwrap();
+    }
+}
+
+/// `asker` asks for `late-tool`, which another spec makes, which asks for a third one; `ring` asks for what needs it.
+pub(super) fn what_a_build_asks_for_while_it_runs_joins_the_run(mini: &Mini) {
+    let spec = |name: &str, requires: &str, asks: &str| {
+        let tool = "%package tool\nSummary: Tool\n%description tool\nTool.\n%files tool";
+        let lines = format!("BuildRequires: {requires}");
+        write_spec(mini, name, &lines, &format!("%generate_buildrequires\necho {asks}\n{tool}"));
+    };
+    spec("asker", "make", "late-tool");
+    spec("late", "make", "later-tool");
+    spec("later", "make", "make");
+    spec("ring", "make", "needs-ring-tool");
+    spec("needs-ring", "ring-tool", "make");
+    spec("lonely", "make", "nobody-has-this");
+    let run = mini.run(&["build", "asker", "ring", "lonely"]);
+    let told = stderr(&run);
+    assert_eq!(run.status.code(), Some(1), "{told}");
+    assert!(told.contains("postponed asker-1-1: it turned out to need `late`"), "{told}");
+    assert!(told.contains("postponed late-1-1: it turned out to need `later`"), "{told}");
+    assert!(told.contains("packages: 3 built, 0 up to date, 2 failed"), "{told}");
+    assert!(told.contains("needs-ring -> ring -> needs-ring"), "{told}");
+    assert!(told.contains("nobody-has-this"), "{told}");
+    let graph = stdout(&mini.run(&["graph", "asker"]));
+    assert!(graph.contains("asker: late") && graph.contains("late: later"), "the next plan knows: {graph}");
+    let again = stderr(&mini.run(&["build", "asker"]));
+    assert!(again.contains("packages: 0 built, 3 up to date"), "{again}");
+    let fresh = stderr(&mini.run(&["build", "asker", "--rebuild", "asker"]));
+    assert!(!fresh.contains("postponed") && fresh.contains("packages: 1 built, 2 up to date"), "{fresh}");
+}
