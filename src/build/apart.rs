@@ -1,4 +1,5 @@
-//! Checks that stand apart: what they require needs the checked package itself, so they run when all is built.
+//! Checks that stand apart and run when all is built: what they require needs the checked package itself, or they may see
+//! the network, which no RPM that is published has seen.
 //!
 //! The package is built once more, with `%check`, in a buildroot that has what the check requires. That result has a key of
 //! its own, which tells the next run how the check went; it is not published.
@@ -10,19 +11,24 @@ use super::one::{Purpose, build_one};
 use super::run::{Run, share};
 use super::{BuildContext, BuildError, BuildOptions, Checks, Summary};
 use crate::graph::BuildGraph;
-use crate::plan::BuildQueue;
+use crate::plan::{BuildQueue, Exception};
 use crate::spec::SourcePackage;
 
 /// Specs whose checks stand apart, each with what the check needs besides the build.
 pub(super) type Apart = BTreeMap<String, BTreeSet<String>>;
 
-/// The checks of `graph` that were asked for and stand apart.
+/// The checks that were asked for and stand apart: in `graph`, or since they alone may see the network.
 pub(super) fn asked_for(context: &BuildContext<'_>, graph: &BuildGraph) -> Apart {
     let runs = |spec: &str| {
         let package = context.specs.iter().find(|package| package.spec == spec);
         package.is_some_and(|package| package.has_check && context.options.runs_check(package))
     };
-    graph.checks.iter().filter(|(spec, _)| runs(spec)).map(|(spec, needs)| (spec.clone(), needs.clone())).collect()
+    let sees_network = |spec: &&String| {
+        context.options.exceptions.get(*spec).is_some_and(|of| of.contains(&Exception::NetworkInCheck))
+    };
+    let with_network = graph.needs.keys().filter(sees_network).map(|spec| (spec.clone(), BTreeSet::new()));
+    let in_graph = graph.checks.iter().map(|(spec, needs)| (spec.clone(), needs.clone()));
+    with_network.chain(in_graph).filter(|(spec, _)| runs(spec)).collect()
 }
 
 /// Runs the checks of `apart` whose packages and needs have RPMs by now, and puts into `summary` how they went. Where a

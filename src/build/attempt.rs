@@ -100,6 +100,7 @@ async fn run(
         macros: &macros_of(context.toolchain, one.package),
         macro_files: &context.toolchain.macro_files,
         check: context.options.checks.of(one.package),
+        exceptions: &context.options.exceptions(one.package),
         cpus: one.cpus,
         jobserver: pipe.as_deref(),
         limits: context.options.limits(),

@@ -5,12 +5,13 @@
 //! the RPMs, read-only, one by one. No host path, limit or count of processors enters what rpmbuild makes. Where the run has a
 //! jobserver, a build sees its named pipe, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::engine::{
     Capabilities, ContainerSpec, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath, User,
 };
+use crate::plan::Exception;
 use crate::spec::SourcePackage;
 use crate::toolchain::MacroFile;
 
@@ -55,6 +56,8 @@ pub(super) struct PackageBuild<'a> {
     /// Files of macros, which lie in `macros/` of `inputs`.
     pub(super) macro_files: &'a [MacroFile],
     pub(super) check: Check,
+    /// What it may do that others may not.
+    pub(super) exceptions: &'a BTreeSet<Exception>,
     /// How many processes the build may start at a time, where it has no jobserver.
     pub(super) cpus: usize,
     /// The named pipe of the run's jobserver.
@@ -92,6 +95,7 @@ fn rpmbuild(build: &PackageBuild<'_>, what: &[&str]) -> Result<ContainerSpec, Re
 
 /// The container that runs `argv` where a package is built.
 pub(super) fn in_buildroot(build: &PackageBuild<'_>, argv: Vec<String>) -> Result<ContainerSpec, RelativePath> {
+    let allows = |exception| build.exceptions.contains(&exception);
     let time = source_date_epoch(build.package.changelog_time).to_string();
     let cpus = build.cpus.to_string();
     let read_only = |host: &Path, guest| {
@@ -105,10 +109,10 @@ pub(super) fn in_buildroot(build: &PackageBuild<'_>, argv: Vec<String>) -> Resul
         image: build.image,
         argv,
         env: environment([("SOURCE_DATE_EPOCH", time.as_str()), ("RPM_BUILD_NCPUS", cpus.as_str())]),
-        user: User::Named("builder".to_owned()),
+        user: if allows(Exception::Root) { User::Root } else { User::Named("builder".to_owned()) },
         workdir: GuestPath::new("/")?,
         mounts,
-        network: Network::None,
+        network: if allows(Exception::NetworkInCheck) { Network::Host } else { Network::None },
         capabilities: Capabilities::Default,
         limits: build.limits,
     })
@@ -237,6 +241,7 @@ pub(super) mod tests {
             macro_files: &[],
             check,
             cpus: 2,
+            exceptions: &BTreeSet::new(),
             jobserver: None,
             limits: Limits::default(),
             inputs: Path::new("/project/zlib"),
@@ -310,6 +315,7 @@ pub(super) mod tests {
             macro_files: &[],
             check: Check::Off,
             cpus: 2,
+            exceptions: &BTreeSet::new(),
             jobserver: Some(Path::new("/project/zlib/jobserver")),
             limits: Limits::default(),
             inputs: Path::new("/project/zlib/inputs"),
@@ -338,6 +344,7 @@ pub(super) mod tests {
             macro_files,
             check: Check::Off,
             cpus: 2,
+            exceptions: &BTreeSet::new(),
             jobserver: None,
             limits,
             inputs,

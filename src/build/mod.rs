@@ -75,7 +75,7 @@ use crate::engine::{Engine, Limits};
 use crate::event::Report;
 use crate::graph::RemoteIndex;
 use crate::layout::Layout;
-use crate::plan::Reserve;
+use crate::plan::{Exception, Reserve};
 use crate::remote::Remote;
 use crate::repo::Repo;
 use crate::source::Sources;
@@ -145,6 +145,8 @@ pub struct BuildOptions {
     pub timeout: Option<Duration>,
     /// Memory of one container.
     pub memory_bytes: Option<u64>,
+    /// What packages may do that others may not, by spec.
+    pub exceptions: BTreeMap<String, BTreeSet<Exception>>,
     /// What happens to the other packages when one fails.
     pub on_failure: OnFailure,
     /// Specs that are not in the graph, since they cannot be built, with the reason; they are only told.
@@ -171,6 +173,15 @@ impl BuildContext<'_> {
 impl BuildOptions {
     fn limits(&self) -> Limits {
         Limits { memory_bytes: self.memory_bytes, pids: None, timeout: self.timeout }
+    }
+
+    /// What the build of `package` may do that others may not.
+    fn exceptions(&self, package: &SourcePackage) -> BTreeSet<Exception> {
+        let mut exceptions = self.exceptions.get(&package.spec).cloned().unwrap_or_default();
+        if !self.runs_check(package) {
+            exceptions.remove(&Exception::NetworkInCheck);
+        }
+        exceptions
     }
 
     fn runs_check(&self, package: &SourcePackage) -> bool {

@@ -5,7 +5,7 @@
 //! what these lack; never whatever happens to be finished, so that the list does not depend on the order in which builds end. What `%generate_buildrequires` asked
 //! for in an earlier build with the same inputs is added before anything runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::buildroot::BuildrootRpm;
@@ -129,6 +129,7 @@ fn inputs_of(
     BuildInputs {
         buildroot: buildroot.iter().map(|rpm| (rpm.nevra.clone(), rpm.content)).collect(),
         check: context.options.runs_check(package),
+        exceptions: context.options.exceptions(package),
         ..inputs_without_buildroot(context.toolchain, package, files)
     }
 }
@@ -151,5 +152,6 @@ pub(super) fn inputs_without_buildroot(
         arch: toolchain.arch.clone(),
         buildroot: BTreeMap::new(),
         check: false,
+        exceptions: BTreeSet::new(),
     }
 }

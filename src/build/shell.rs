@@ -4,7 +4,7 @@
 //! `BuildRequires`, the spec, the sources, the macros, user `builder`, no network. Its sources are unpacked by
 //! `rpmbuild -bp` first (`shell.sh`). Everything is thrown away at the end; nothing is stored or published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::cache::{FailedBuild, StoredResult, file};
 use crate::engine::{Exit, ImageId, Limits, Session, Stream, Terminal};
 use crate::event::Event;
 use crate::graph::BuildGraph;
+use crate::plan::Exception;
 use crate::spec::SourcePackage;
 
 const SCRIPT: (&str, &str) = ("shell.sh", include_str!("shell.sh"));
@@ -143,7 +144,8 @@ async fn in_folder(
         }
     };
     let run_macros = macros_of(context.toolchain, package);
-    let build = in_image(context, (package, &run_macros), (image, &inputs));
+    let exceptions = context.options.exceptions(package);
+    let build = in_image(context, (package, &run_macros), &exceptions, (image, &inputs));
     add_script(&inputs, SCRIPT.0, SCRIPT.1)?;
     add_script(&inputs, "rpmmacros", &rpmmacros(&build))?;
     let argv = ["/bin/sh".to_owned(), format!("{INPUTS}/{}", SCRIPT.0), format!("{}.spec", package.spec)];
@@ -165,6 +167,7 @@ async fn in_folder(
 fn in_image<'a>(
     context: &'a BuildContext<'_>,
     (package, macros): (&'a SourcePackage, &'a BTreeMap<String, String>),
+    exceptions: &'a BTreeSet<Exception>,
     (image, inputs): (ImageId, &'a std::path::Path),
 ) -> PackageBuild<'a> {
     let options = context.options;
@@ -174,6 +177,7 @@ fn in_image<'a>(
         macros,
         macro_files: &context.toolchain.macro_files,
         check: options.checks.of(package),
+        exceptions,
         cpus: options.cpus,
         jobserver: None,
         // People take their time.
@@ -212,6 +216,7 @@ mod tests {
             macro_files: &[],
             check: Check::Off,
             cpus: 2,
+            exceptions: &BTreeSet::new(),
             jobserver: None,
             limits: Limits::default(),
             inputs: Path::new("/project/zlib"),

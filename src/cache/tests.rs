@@ -1,6 +1,6 @@
 //! Results survive what happens to folders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -50,6 +50,7 @@ fn inputs() -> BuildInputs {
         arch: "x86_64".into(),
         buildroot: BTreeMap::new(),
         check: false,
+        exceptions: BTreeSet::new(),
     }
 }
 

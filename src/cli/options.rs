@@ -85,41 +85,9 @@ fn seconds(text: &str) -> Result<u64, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(seconds);
     }
-    timestamp(text)
-        .ok_or_else(|| "a time such as `2026-03-01T00:00:00Z`, or seconds since 1970, is expected".to_owned())
-}
-
-/// `YYYY-MM-DDTHH:MM:SS[.fraction](Z|±HH:MM)` as seconds since 1970.
-fn timestamp(text: &str) -> Option<u64> {
-    let (date, rest) = text.split_once(['T', 't', ' '])?;
-    let numbers = |text: &str, separator: char, widths: &[usize]| -> Option<Vec<i64>> {
-        let parts: Vec<&str> = text.split(separator).collect();
-        let fits = |(part, width): (&&str, &usize)| part.len() == *width && part.bytes().all(|b| b.is_ascii_digit());
-        (parts.len() == widths.len() && parts.iter().zip(widths).all(fits))
-            .then(|| parts.iter().filter_map(|part| part.parse().ok()).collect())
-    };
-    let day = numbers(date, '-', &[4, 2, 2])?;
-    let (clock, offset) = if let Some(clock) = rest.strip_suffix(['Z', 'z']) {
-        (clock, 0)
-    } else {
-        let at = rest.rfind(['+', '-'])?;
-        let zone = numbers(&rest[at + 1..], ':', &[2, 2])?;
-        let minutes = zone[0] * 60 + zone[1];
-        (&rest[..at], if rest[at..].starts_with('-') { -minutes } else { minutes })
-    };
-    let clock = numbers(clock.split('.').next()?, ':', &[2, 2, 2])?;
-    let (year, month, date) = (day[0], day[1], day[2]);
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let lengths = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let length = *lengths.get(usize::try_from(month - 1).ok()?)?;
-    if !(1..=length).contains(&date) || clock[0] > 23 || clock[1] > 59 || clock[2] > 60 {
-        return None;
-    }
-    let before = year - 1;
-    let days = before * 365 + before / 4 - before / 100 + before / 400 - 719_162;
-    let in_year: i64 = lengths.iter().take(usize::try_from(month - 1).ok()?).sum();
-    let seconds = (days + in_year + date - 1) * 86_400 + clock[0] * 3600 + clock[1] * 60 + clock[2] - offset * 60;
-    u64::try_from(seconds).ok()
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok();
+    let seconds = time.and_then(|time| u64::try_from(time.timestamp()).ok());
+    seconds.ok_or_else(|| "a time such as `2026-03-01T00:00:00Z`, or seconds since 1970, is expected".to_owned())
 }
 
 /// How packages are built.

@@ -100,7 +100,7 @@ pub enum User {
 pub enum Network {
     /// Only its own loopback interface.
     None,
-    /// The host's network, for containerfiles' `RUN` alone.
+    /// The host's network, for containerfiles' `RUN` and for checks that the pipeline file allows it.
     Host,
 }
 

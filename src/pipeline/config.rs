@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::exceptions::{self, Allowance};
 use super::manifest;
+use super::raw::{RawBase, RawImages, RawPackages, RawPipeline, RawRepository, RawStage};
 use crate::package::{Capability, Nevra};
 use crate::remote::{Place, WantedRepository};
 use crate::source::WebAccess;
@@ -49,6 +49,8 @@ pub struct Packages {
     pub repositories: Vec<WantedRepository>,
     /// What `$releasever` stands for.
     pub release_version: Option<String>,
+    /// What single packages may do that others may not.
+    pub exceptions: Vec<Allowance>,
 }
 
 /// Which disk images are made, and in which image.
@@ -76,86 +78,6 @@ pub enum PipelineFileError {
         /// Every fault found.
         faults: Vec<String>,
     },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawPipeline {
-    name: String,
-    toolchain: Vec<RawStage>,
-    packages: Option<RawPackages>,
-    images: Option<RawImages>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawStage {
-    stage: String,
-    #[serde(default)]
-    base: Vec<RawBase>,
-    from: Option<String>,
-    containerfile: Option<PathBuf>,
-    #[serde(default)]
-    provides: Vec<String>,
-    provides_manifest: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RawBase {
-    Image(String),
-    Archive(PathBuf),
-    Debootstrap(RawDebootstrap),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawDebootstrap {
-    suite: String,
-    mirror: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawPackages {
-    toolchain: String,
-    specs: Vec<PathBuf>,
-    #[serde(default)]
-    build: Vec<String>,
-    #[serde(default)]
-    check: BTreeSet<String>,
-    #[serde(default)]
-    macros: BTreeMap<String, String>,
-    #[serde(default)]
-    macro_files: Vec<PathBuf>,
-    version_macros: Option<String>,
-    #[serde(default)]
-    repositories: Vec<RawRepository>,
-    release_version: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawRepository {
-    url: Option<String>,
-    file: Option<PathBuf>,
-    #[serde(default)]
-    gpg_keys: Vec<PathBuf>,
-    gpg_key: Option<PathBuf>,
-    gpg_check: Option<bool>,
-    repo_gpg_check: Option<bool>,
-    priority: Option<i32>,
-    client_certificate: Option<PathBuf>,
-    client_key: Option<PathBuf>,
-    ca: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawImages {
-    toolchain: String,
-    configs: Vec<PathBuf>,
-    version: String,
 }
 
 /// The pipeline in the file `path`; relative paths in it count from `project`.
@@ -276,7 +198,9 @@ impl Check<'_> {
         }
         let numbered = raw.repositories.into_iter().enumerate();
         let repositories = numbered.filter_map(|(place, raw)| self.repository(place + 1, raw)).collect();
+        self.faults.extend(exceptions::faults(&raw.exceptions));
         Packages {
+            exceptions: raw.exceptions,
             repositories,
             release_version: raw.release_version,
             toolchain: raw.toolchain,

@@ -5,12 +5,14 @@
 mod checks;
 mod config;
 mod error;
+mod exceptions;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod images;
 mod manifest;
 mod packages;
 mod prepare;
+mod raw;
 mod remote;
 mod replan;
 mod runner;
@@ -21,6 +23,7 @@ mod srpms;
 pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
 pub use error::{Blame, PipelineError};
+pub use exceptions::Allowance;
 pub use prepare::Prepared;
 pub use remote::RemoteOptions;
 pub use runner::{Made, MadeStages, Obstacles, Options, Runner, finished_stages, host_archives, toolchain_of};

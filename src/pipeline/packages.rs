@@ -153,6 +153,7 @@ impl Runner<'_> {
             retries: options.retries,
             timeout: Some(options.timeout),
             memory_bytes: options.memory_bytes,
+            exceptions: prepared.exceptions.clone(),
             on_failure: options.on_failure,
             left_out: prepared.left_out.clone(),
         }

@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, GraphError, Obstacle, Partial};
 use crate::image::{self, ImageError};
 use crate::package::{Capability, Requirement, RpmHeader};
+use crate::plan::Exception;
 use crate::remote::Remote;
 use crate::repo::Repo;
 use crate::source::{self, SourceError, SourceProblem, Sources};
@@ -33,6 +34,8 @@ pub struct Prepared {
     pub(super) ignored: BTreeSet<String>,
     /// The specs of the run and their order.
     pub graph: BuildGraph,
+    /// What specs may do that others may not.
+    pub(super) exceptions: BTreeMap<String, BTreeSet<Exception>>,
     /// What the run is to reach.
     pub(super) goals: Goals,
     /// The remote repositories.
@@ -71,6 +74,7 @@ struct Read {
     learned: Learned,
     remote: Remote,
     checks: Checks,
+    exceptions: BTreeMap<String, BTreeSet<Exception>>,
     selected: Selected,
 }
 
@@ -101,11 +105,12 @@ impl Read {
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { mut toolchain, specs, remote, checks, selected, .. } = self;
+        let Self { mut toolchain, specs, remote, checks, exceptions, selected, .. } = self;
         let Selected { goals, rebuild, ignored } = selected;
         toolchain.provides.extend(graph.assumed.iter().map(|name| Capability::new(name.clone(), None)));
         graph.take_as_built(&ignored);
-        Prepared { toolchain, specs, checks, rebuild, ignored, graph, goals, remote, left_out: BTreeMap::new() }
+        let left_out = BTreeMap::new();
+        Prepared { toolchain, specs, checks, rebuild, ignored, graph, exceptions, goals, remote, left_out }
     }
 }
 
@@ -205,7 +210,8 @@ impl Runner<'_> {
         let checks = self.options.checks.select(packages, &specs)?;
         let remote = self.remote(packages, made, &toolchain.arch).await?;
         let learned = self.learned(&specs.packages)?;
-        let mut read = Read { toolchain, specs, learned, remote, checks, selected };
+        let exceptions = self.exceptions(&packages.exceptions, &specs.packages);
+        let mut read = Read { toolchain, specs, learned, remote, checks, exceptions, selected };
         read.add_layers(self.options.wishes.extra_layers)?;
         read.selected.goals = self.options.checks.with_goals(&read.selected.goals);
         if !read.remote.packages().is_empty() {

@@ -16,7 +16,8 @@ pub struct BuildKey(pub Sha256);
 impl BuildInputs {
     /// The digest of all inputs. Every field enters it; a new field needs a line here and a higher key version.
     pub fn key(&self) -> BuildKey {
-        let Self { key_version, spec, spec_digest, sources, macros, macro_files, image, arch, buildroot, check } = self;
+        let Self { key_version, spec, spec_digest, sources, macros, macro_files, .. } = self;
+        let Self { image, arch, buildroot, check, exceptions, .. } = self;
         let mut key = KeyBuilder::new("build")
             .field("key-version", key_version.to_le_bytes())
             .field("spec", spec)
@@ -35,6 +36,9 @@ impl BuildInputs {
         }
         for (nevra, digest) in buildroot {
             key = key.field("rpm", nevra).field("rpm-digest", digest.as_bytes());
+        }
+        for exception in exceptions {
+            key = key.field("exception", exception.to_string());
         }
         BuildKey(key.finish())
     }

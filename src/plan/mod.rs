@@ -2,7 +2,7 @@
 //!
 //! - [`BuildInputs`] is everything that decides what a build gives; its digest is the [`BuildKey`]. Content by digest,
 //!   macros, the toolchain image, the arch, the RPMs of the buildroot with the digest of what each provides to a build,
-//!   and whether `%check` runs enter it. Host paths, limits, the number of jobs and time do not. A package is up to
+//!   whether `%check` runs and what the package may do that others may not enter it. Host paths, limits, the number of jobs and time do not. A package is up to
 //!   date when a result of its key is there, and never because a file of some name exists.
 //! - A dependency that was built again with an equal result has an equal digest, so nothing after it is built again.
 //! - [`reasons`] compares the inputs of the last build with those of the next and says in words what differs.
@@ -14,6 +14,7 @@
 
 mod durations;
 mod estimate;
+mod exception;
 mod hold;
 mod key;
 mod planned;
@@ -23,7 +24,7 @@ mod reason;
 mod tests;
 mod tokens;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,7 @@ use crate::digest::Sha256;
 
 pub use durations::with_guesses;
 pub use estimate::Estimate;
+pub use exception::Exception;
 pub use hold::{Reading, Reserve, Room, Shortage, shortage};
 pub use key::BuildKey;
 pub use planned::{Plan, PlannedPackage, PlannedRemote, State};
@@ -64,4 +66,7 @@ pub struct BuildInputs {
     pub buildroot: BTreeMap<String, Sha256>,
     /// True when `%check` runs.
     pub check: bool,
+    /// What it may do that others may not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub exceptions: BTreeSet<Exception>,
 }

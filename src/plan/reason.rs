@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 
-use super::BuildInputs;
+use super::{BuildInputs, Exception};
 
 /// One difference. Lists of reasons are in the order of these variants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub enum Reason {
     ArchChanged { old: String, new: String },
     /// `%check` runs and did not, or the other way round.
     CheckTurned { runs: bool },
+    /// It may do something now that others may not, or may not any more.
+    ExceptionTurned { exception: Exception, allowed: bool },
     /// An RPM of the buildroot, named by NEVRA, provides something else to a build.
     DependencyChanged { nevra: String, old: Sha256, new: Sha256 },
     /// Another version of an RPM is in the buildroot; both are NEVRAs.
@@ -73,6 +75,9 @@ pub fn reasons(old: Option<&BuildInputs>, new: &BuildInputs) -> Vec<Reason> {
     }
     if old.check != new.check {
         found.push(Reason::CheckTurned { runs: new.check });
+    }
+    for &exception in old.exceptions.symmetric_difference(&new.exceptions) {
+        found.push(Reason::ExceptionTurned { exception, allowed: new.exceptions.contains(&exception) });
     }
     found.extend(buildroot_reasons(&old.buildroot, &new.buildroot));
     found.sort();
@@ -152,6 +157,10 @@ impl fmt::Display for Reason {
             Self::ArchChanged { old, new } => write!(f, "it is built for another architecture ({old} → {new})"),
             Self::CheckTurned { runs: true } => f.write_str("its %check runs now"),
             Self::CheckTurned { runs: false } => f.write_str("its %check does not run any more"),
+            Self::ExceptionTurned { exception, allowed: true } => write!(f, "the pipeline allows it `{exception}` now"),
+            Self::ExceptionTurned { exception, .. } => {
+                write!(f, "the pipeline does not allow it `{exception}` any more")
+            }
             Self::DependencyChanged { nevra, old, new } => {
                 write!(f, "`{nevra}` in its buildroot has other content {}", short(old, new))
             }

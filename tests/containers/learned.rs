@@ -76,3 +76,34 @@ pub(super) fn what_a_build_asks_for_while_it_runs_joins_the_run(mini: &Mini) {
     let fresh = stderr(&mini.run(&["build", "asker", "--rebuild", "asker"]));
     assert!(!fresh.contains("postponed") && fresh.contains("packages: 1 built, 2 up to date"), "{fresh}");
 }
+
+/// What the pipeline file allows: root of the container, and the network in `%check` alone.
+pub(super) fn exceptions_hold_for_their_packages_until_their_last_day(mini: &Mini) {
+    let path = mini.path("pipeline.yaml");
+    let pipeline = std::fs::read_to_string(&path).unwrap();
+    let with = |until: &str| {
+        let list = format!(
+            "  exceptions:\n    - {{spec: rooted, allow: root, reason: makes a folder, until: {until}}}\n    \
+             - {{spec: rooted, allow: network-in-check, reason: looks at devices, until: {until}}}\n"
+        );
+        std::fs::write(&path, pipeline.clone() + &list).unwrap();
+        let ran = mini.run(&["build", "rooted", "--check-only", "rooted"]);
+        (ran.status.code(), stderr(&ran))
+    };
+    let devices = std::fs::read_dir("/sys/class/net").unwrap().count();
+    let count = "test $(ls /sys/class/net | wc -l)";
+    let rest = format!(
+        "%install\nmkdir /usr/share/rooted\n%if !0%{{?with_check}}\n{count} = 1\n%endif\n\
+         %check\n{count} = {devices}\n%files\n"
+    );
+    write_spec(mini, "rooted", "", &rest);
+    let (code, told) = with("9999-12-31");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("%check of rooted-1-1: passed") && told.contains("packages: 1 built"), "{told}");
+    let (code, told) = with("2000-01-01");
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("`rooted` is not allowed `root` any more, which it was until 2000-01-01"), "{told}");
+    assert!(told.contains("mkdir: cannot create directory"), "{told}");
+    std::fs::write(&path, pipeline).unwrap();
+    std::fs::remove_dir_all(mini.path("SPECS/rooted")).unwrap();
+}

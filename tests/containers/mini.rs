@@ -89,6 +89,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     a_rebuild_reaches_as_far_as_it_may(&mini);
     source_packages_are_packed_by_content(&mini);
     what_cannot_be_built_stops_no_other(&mini);
+    learned::exceptions_hold_for_their_packages_until_their_last_day(&mini);
     learned::what_a_build_asks_for_while_it_runs_joins_the_run(&mini);
 }
 

@@ -1,5 +1,6 @@
 //! One run of `rpmbuild -bs` in a throwaway container.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -70,6 +71,7 @@ async fn in_folder(
         macros: &macros_of(context.toolchain, package),
         macro_files: &context.toolchain.macro_files,
         check: Check::Off,
+        exceptions: &BTreeSet::new(),
         cpus: 1,
         jobserver: None,
         limits: Limits { timeout: Some(TIME_LIMIT), ..Limits::default() },

@@ -1,0 +1,90 @@
+//! A pipeline file as it is written; `config.rs` checks it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::exceptions::Allowance;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawPipeline {
+    pub(super) name: String,
+    pub(super) toolchain: Vec<RawStage>,
+    pub(super) packages: Option<RawPackages>,
+    pub(super) images: Option<RawImages>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawStage {
+    pub(super) stage: String,
+    #[serde(default)]
+    pub(super) base: Vec<RawBase>,
+    pub(super) from: Option<String>,
+    pub(super) containerfile: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) provides: Vec<String>,
+    pub(super) provides_manifest: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RawBase {
+    Image(String),
+    Archive(PathBuf),
+    Debootstrap(RawDebootstrap),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawDebootstrap {
+    pub(super) suite: String,
+    pub(super) mirror: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawPackages {
+    pub(super) toolchain: String,
+    pub(super) specs: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) build: Vec<String>,
+    #[serde(default)]
+    pub(super) check: BTreeSet<String>,
+    #[serde(default)]
+    pub(super) macros: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) macro_files: Vec<PathBuf>,
+    pub(super) version_macros: Option<String>,
+    #[serde(default)]
+    pub(super) repositories: Vec<RawRepository>,
+    pub(super) release_version: Option<String>,
+    #[serde(default)]
+    pub(super) exceptions: Vec<Allowance>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawRepository {
+    pub(super) url: Option<String>,
+    pub(super) file: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) gpg_keys: Vec<PathBuf>,
+    pub(super) gpg_key: Option<PathBuf>,
+    pub(super) gpg_check: Option<bool>,
+    pub(super) repo_gpg_check: Option<bool>,
+    pub(super) priority: Option<i32>,
+    pub(super) client_certificate: Option<PathBuf>,
+    pub(super) client_key: Option<PathBuf>,
+    pub(super) ca: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawImages {
+    pub(super) toolchain: String,
+    pub(super) configs: Vec<PathBuf>,
+    pub(super) version: String,
+}
