@@ -129,6 +129,11 @@ pub enum Event {
         /// The failed packages that it waits for.
         by: Vec<String>,
     },
+    /// All is built; checks that run apart come now.
+    ChecksStarted {
+        /// How many there are, those included that have passed before.
+        checks: usize,
+    },
     /// The packages of the run are done: how the tests went that were asked for.
     ChecksFinished {
         /// By source package, as name-version-release; only packages whose `%check` was asked for.

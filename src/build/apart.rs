@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::drain::{Pace, drain};
 use super::one::{Purpose, build_one};
 use super::run::{Run, share};
-use super::{BuildContext, BuildError, BuildOptions, Checks, Summary};
+use super::{BuildContext, BuildError, BuildOptions, Checks, OnFailure, Summary};
+use crate::event::Event;
 use crate::graph::BuildGraph;
 use crate::plan::{BuildQueue, Exception};
 use crate::spec::SourcePackage;
@@ -41,9 +42,11 @@ pub(super) async fn run_checks(
 ) -> Result<(), BuildError> {
     let can_run = |spec: &&String| apart[*spec].iter().chain([*spec]).all(|need| builds.is_finished(need));
     let reached: BTreeSet<String> = apart.keys().filter(can_run).cloned().collect();
-    if reached.is_empty() {
+    let is_stopped = builds.context.options.on_failure == OnFailure::Stop && !summary.failed.is_empty();
+    if reached.is_empty() || is_stopped || builds.cancel.is_cancelled() {
         return Ok(());
     }
+    (builds.context.report)(Event::ChecksStarted { checks: reached.len() });
     let checks = Checks { asked: reached.clone(), left_out: BTreeMap::new(), ..builds.context.options.checks.clone() };
     let options = BuildOptions { checks, ..builds.context.options.clone() };
     let context = BuildContext { options: &options, planner: None, ..*builds.context };

@@ -108,7 +108,12 @@ fn learn(
     let mut joined: BTreeMap<_, _> =
         late.keys().map(|name| (name.clone(), direct.get(name).cloned().unwrap_or_default())).collect();
     all.extend(late);
-    all.entry(spec.to_owned()).or_default().extend(new.iter().cloned().chain(through));
+    let more: BTreeSet<String> = new.iter().cloned().chain(through).collect();
+    for (name, needs) in all.iter_mut() {
+        if name == spec || needs.contains(spec) {
+            needs.extend(more.iter().cloned());
+        }
+    }
     joined.insert(spec.to_owned(), new);
     Learned::Needs(joined)
 }
@@ -144,10 +149,13 @@ mod tests {
 
     #[test]
     fn packages_join_with_all_that_they_need() {
-        let mut all = map("app: lib; lib:; tool: lib");
+        let mut all = map("app: lib; lib:; tool: lib; user: app lib");
         let learned = learn(&mut all, "app", &map("app: lib late tool; late: later lib; later:; lib: unknown; tool:"));
         assert_eq!(learned, Learned::Needs(map("app: late tool; late: later lib; later:")));
-        assert_eq!(all, map("app: late later lib tool; late: later lib; later:; lib:; tool: lib"));
+        assert_eq!(
+            all,
+            map("app: late later lib tool; late: later lib; later:; lib:; tool: lib; user: app late later lib tool")
+        );
     }
 
     #[test]
@@ -164,5 +172,8 @@ mod tests {
         assert_eq!(learn(&mut all, "app", &map("app: late; late: user")), Learned::Ring("late".into()));
         assert_eq!(learn(&mut all, "app", &map("app: app")), Learned::Ring("app".into()));
         assert_eq!(all, before);
+        let mut all = map("a:; b:; c: a");
+        assert_eq!(learn(&mut all, "a", &map("a: b; b:")), Learned::Needs(map("a: b")));
+        assert_eq!(learn(&mut all, "b", &map("b: c; c: a; a: b")), Learned::Ring("c".into()));
     }
 }

@@ -98,9 +98,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
     summary.unfinished.extend(unfinished.collect::<Vec<_>>());
     summary.left_out.clone_from(&options.left_out);
     summary.checks = run.checks(&packages, &summary);
-    if !run.cancel.is_cancelled() {
-        apart::run_checks(&run, &apart, &packages, &mut summary).await?;
-    }
+    apart::run_checks(&run, &apart, &packages, &mut summary).await?;
     run.tell_checks(&packages, &summary);
     run.write_record(&packages, &summary)?;
     Ok(summary)

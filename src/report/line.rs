@@ -46,6 +46,10 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
             counter.done += 1;
             finished((&counter.place(), package), result, *check, (*elapsed, *attempts))
         }
+        Event::ChecksStarted { checks } => {
+            counter.total += checks;
+            vec![format!("checks that run apart: {checks} to look at")]
+        }
         Event::ChecksFinished { packages } => vec![checks(packages)],
         Event::BuildBlocked { package, by } => {
             counter.done += 1;
