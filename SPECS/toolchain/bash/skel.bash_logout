@@ -1,0 +1,1 @@
+# What bash does at logout.

@@ -1,0 +1,5 @@
+# What bash does at login.
+
+if [ -f ~/.bashrc ]; then
+    . ~/.bashrc
+fi
