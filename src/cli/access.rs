@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
-use crate::source::{Access, AccessRequest};
+use crate::source::{AccessRequest, MirrorAccess};
 
 /// Mirrors of sources, and what private ones are asked with.
 #[derive(clap::Args, Clone, Default)]
@@ -28,7 +28,7 @@ pub(super) struct MirrorArgs {
 
 impl MirrorArgs {
     /// Reads the files, whose relative paths count from `folder`, for the mirrors and for the URLs `more`.
-    pub(super) fn access(&self, folder: &Path, more: &[String]) -> Result<Access, Fault> {
+    pub(super) fn access(&self, folder: &Path, more: &[String]) -> Result<MirrorAccess, Fault> {
         let request = AccessRequest {
             mirrors: self.source_urls.iter().chain(more).cloned().collect(),
             token_files: self.token_files.iter().map(|text| token_file(text, folder)).collect(),
@@ -40,7 +40,7 @@ impl MirrorArgs {
                 .map(|(cert, key)| (folder.join(cert), folder.join(key))),
             trusted: self.trusted.as_ref().map(|path| folder.join(path)),
         };
-        Access::read(&request).map_err(|error| Fault::usage_error(&error).with_hint(error.hint()))
+        MirrorAccess::read(&request).map_err(|error| Fault::usage_error(&error).with_hint(error.hint()))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::build::{Check, OnFailure};
 use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RemoteOptions, Wishes};
 use crate::plan::Reserve;
 use crate::remote::WantedRepository;
-use crate::source::{Access, SignatureMode};
+use crate::source::{MirrorAccess, SignatureMode};
 
 /// How sources are found.
 #[derive(clap::Args, Clone, Default)]
@@ -221,7 +221,7 @@ pub(super) fn looking() -> Options {
         checks: CheckOptions::of_pipeline(),
         signatures: SignatureMode::Enforce,
         source_urls: Vec::new(),
-        access: Access::default(),
+        access: MirrorAccess::default(),
         timeout: Duration::from_secs(0),
         memory_bytes: None,
         on_failure: OnFailure::KeepGoing,

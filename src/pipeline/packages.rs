@@ -161,14 +161,20 @@ impl Runner<'_> {
 }
 
 fn describe(summary: &Summary) -> String {
-    let mut parts = vec![format!("{} built", summary.built.len()), format!("{} up to date", summary.up_to_date.len())];
-    let more = [
+    let always = [("built", summary.built.len()), ("up to date", summary.up_to_date.len())];
+    let others = [
         ("failed", summary.failed.len()),
         ("blocked", summary.blocked.len()),
         ("not begun", summary.unfinished.len()),
         ("left out", summary.left_out.len()),
         ("not readable", summary.unreadable.len()),
     ];
-    parts.extend(more.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")));
+    counts(always, others)
+}
+
+/// `2 built, 0 up to date, 1 failed`: of `others` those that are not 0.
+pub(super) fn counts<const N: usize>(always: [(&str, usize); 2], others: [(&str, usize); N]) -> String {
+    let others = others.into_iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> = always.into_iter().chain(others).map(|(what, count)| format!("{count} {what}")).collect();
     parts.join(", ")
 }

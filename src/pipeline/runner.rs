@@ -25,7 +25,7 @@ use crate::layout::Layout;
 use crate::oci::Store;
 use crate::package::{Capability, Nevra};
 use crate::plan::Reserve;
-use crate::source::{Access, Archive, SignatureMode};
+use crate::source::{Archive, MirrorAccess, SignatureMode};
 use crate::toolchain::{self, Finished, MacroFile, Origin, Stage, StageContext, Toolchain, ToolchainError};
 
 /// What every stage of a run shares.
@@ -68,7 +68,7 @@ pub struct Options {
     /// URLs of source mirrors, in the order in which they are tried.
     pub source_urls: Vec<String>,
     /// What the mirrors are asked with.
-    pub access: Access,
+    pub access: MirrorAccess,
     /// Wall time of one package's build.
     pub timeout: Duration,
     /// Memory of one package's build; None for no limit.

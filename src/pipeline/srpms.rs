@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::config::Packages;
 use super::error::PipelineError;
+use super::packages::counts;
 use super::runner::{MadeStages, Runner};
 use crate::build::srpm::verify::{self, Expected, Verified};
 use crate::build::srpm::{self, Downloaded, SrpmContext, SrpmFolder, SrpmOutcome};
@@ -201,7 +202,7 @@ enum Way {
 impl Work<'_> {
     /// Notes a spec that does not parse; one that was read for its version only is told.
     fn unreadable(&mut self, failure: SpecFailure, names: &[String]) {
-        let spec = failure.spec_path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let spec = failure.spec();
         if names.is_empty() || names.contains(&spec) {
             self.summary.missing.insert(spec, NoSrpm::Unreadable(failure));
         } else {
@@ -244,14 +245,12 @@ impl SrpmSummary {
 }
 
 fn describe(summary: &SrpmSummary) -> String {
-    let mut parts =
-        vec![format!("{} packed", summary.packed.len()), format!("{} up to date", summary.up_to_date.len())];
-    let more = [
+    let always = [("packed", summary.packed.len()), ("up to date", summary.up_to_date.len())];
+    let others = [
         ("downloaded", summary.downloaded.len()),
         ("not for this arch", summary.excluded.len()),
         ("missing", summary.missing.len()),
         ("not finished", summary.unfinished.len()),
     ];
-    parts.extend(more.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")));
-    parts.join(", ")
+    counts(always, others)
 }

@@ -16,7 +16,7 @@ const MOST_REDIRECTS: usize = 10;
 
 /// What private mirrors are asked with; nothing by default.
 #[derive(Clone, Default)]
-pub struct Access {
+pub struct MirrorAccess {
     mirrors: Vec<Mirror>,
     identity: Option<Identity>,
     roots: Vec<Certificate>,
@@ -29,7 +29,7 @@ struct Mirror {
     authorization: Option<HeaderValue>,
 }
 
-/// Where the parts of an [`Access`] are.
+/// Where the parts of an [`MirrorAccess`] are.
 #[derive(Clone, Default)]
 pub struct AccessRequest {
     /// URLs of the mirrors.
@@ -116,7 +116,7 @@ impl AccessError {
     }
 }
 
-impl Access {
+impl MirrorAccess {
     /// Reads the files of `request`.
     pub fn read(request: &AccessRequest) -> Result<Self, AccessError> {
         let nothing = request.token_files.is_empty() && request.token.is_none();
@@ -168,16 +168,16 @@ impl Access {
     }
 }
 
-impl fmt::Debug for Access {
+impl fmt::Debug for MirrorAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mirrors: Vec<String> = self.mirrors.iter().map(|mirror| shown(&mirror.url)).collect();
-        f.debug_struct("Access").field("mirrors", &mirrors).finish_non_exhaustive()
+        f.debug_struct("MirrorAccess").field("mirrors", &mirrors).finish_non_exhaustive()
     }
 }
 
 /// Asks private mirrors.
 pub(super) struct Private {
-    access: Access,
+    access: MirrorAccess,
     /// Shows the client certificate and follows redirects within a host.
     inside: reqwest::Client,
     /// Follows redirects to other hosts, and has nothing to show there.
@@ -186,7 +186,10 @@ pub(super) struct Private {
 
 impl Private {
     /// None when `access` asks for nothing.
-    pub(super) fn new(access: &Access, builder: impl Fn() -> ClientBuilder) -> Result<Option<Self>, reqwest::Error> {
+    pub(super) fn new(
+        access: &MirrorAccess,
+        builder: impl Fn() -> ClientBuilder,
+    ) -> Result<Option<Self>, reqwest::Error> {
         if access.is_plain() {
             return Ok(None);
         }

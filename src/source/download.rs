@@ -16,7 +16,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Response, StatusCode, Url, header};
 use tokio::io::AsyncWriteExt;
 
-use super::access::{Access, Private};
+use super::access::{MirrorAccess, Private};
 use super::lock::lock;
 use super::part::{self, Part};
 use crate::digest::{KeyBuilder, Sha256};
@@ -106,7 +106,7 @@ pub(super) struct Downloader<'a> {
 impl<'a> Downloader<'a> {
     /// A downloader whose files get into `folder`, named by their digest.
     pub(super) fn new(folder: PathBuf, patience: Patience, report: Report<'a>) -> Result<Self, reqwest::Error> {
-        Self::with_access(folder, patience, report, &Access::default())
+        Self::with_access(folder, patience, report, &MirrorAccess::default())
     }
 
     /// The same, which asks private mirrors with `access`.
@@ -114,7 +114,7 @@ impl<'a> Downloader<'a> {
         folder: PathBuf,
         patience: Patience,
         report: Report<'a>,
-        access: &Access,
+        access: &MirrorAccess,
     ) -> Result<Self, reqwest::Error> {
         // A machine without any certificates can still use mirrors that need none.
         let client = builder(patience).build().or_else(|_| builder(patience).tls_certs_only([]).build())?;

@@ -49,7 +49,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-pub use access::{Access, AccessError, AccessRequest};
+pub use access::{AccessError, AccessRequest, MirrorAccess};
 pub use apt::Archive;
 pub use download::Patience;
 pub use error::{SourceError, SourceProblem, Tried, Wrong};
@@ -109,7 +109,7 @@ pub struct FetchOptions {
     /// URLs of mirrors, in the order in which they are tried.
     pub mirrors: Vec<String>,
     /// What the mirrors are asked with.
-    pub access: Access,
+    pub access: MirrorAccess,
     /// Package archives, in the order in which they are tried.
     pub archives: Vec<Archive>,
     /// How long servers may take.

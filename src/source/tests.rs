@@ -83,7 +83,7 @@ fn options(mode: SignatureMode) -> FetchOptions {
     FetchOptions {
         mode,
         mirrors: Vec::new(),
-        access: Access::default(),
+        access: MirrorAccess::default(),
         archives: Vec::new(),
         patience,
         now: SystemTime::now(),

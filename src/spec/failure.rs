@@ -20,7 +20,12 @@ pub struct SpecFailure {
 impl SpecFailure {
     /// True when the spec's name, that of its file without `.spec`, is `name`.
     pub fn is_of(&self, name: &str) -> bool {
-        self.spec_path.file_stem().is_some_and(|stem| stem == name)
+        self.spec() == name
+    }
+
+    /// The spec's name.
+    pub fn spec(&self) -> String {
+        self.spec_path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The line of the spec that rpm names, counted from 1; None where it names none.

@@ -24,6 +24,7 @@ use self::pack::Attempt;
 pub use self::publish::SrpmFolder;
 use super::inputs::{self, InputFile};
 use super::resolve::inputs_without_buildroot;
+use super::tell::tell_damage;
 use super::{BuildError, Failure, blocking, package_name};
 use crate::cache::{BuildTimes, CacheError, CheckOutcome, Lookup, NewResult, Store, StoredResult, describe, file};
 use crate::digest::{KeyBuilder, Sha256};
@@ -169,18 +170,11 @@ async fn stored(
 ) -> Result<Option<StoredResult>, BuildError> {
     let store = context.store.clone();
     let wrong = |source| BuildError::Store { package: package_name(package), source };
-    match blocking(move || store.get(key)).await.map_err(wrong)? {
+    let lookup = blocking(move || store.get(key)).await.map_err(wrong)?;
+    tell_damage(context.report, &package_name(package), &lookup);
+    match lookup {
         Lookup::Found(result) => Ok(Some(*result)),
-        Lookup::Absent => Ok(None),
-        Lookup::Damaged { reason, moved_to } => {
-            let text = format!(
-                "the SRPM of `{}` is damaged: {reason}; it is in `{}` and made again",
-                package.spec,
-                moved_to.display()
-            );
-            (context.report)(Event::Warning { text });
-            Ok(None)
-        }
+        Lookup::Absent | Lookup::Damaged { .. } => Ok(None),
     }
 }
 

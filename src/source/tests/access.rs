@@ -20,7 +20,7 @@ fn request(mirrors: &[&str]) -> AccessRequest {
 fn with_token(mirrors: &[&str]) -> FetchOptions {
     let request = AccessRequest { token: Some(TOKEN.into()), ..request(mirrors) };
     FetchOptions {
-        access: Access::read(&request).unwrap(),
+        access: MirrorAccess::read(&request).unwrap(),
         mirrors: request.mirrors,
         ..options(SignatureMode::Enforce)
     }
@@ -97,7 +97,7 @@ fn what_cannot_be_right_is_told_without_the_token() {
     };
     let (token, two_lines) = (file("token", TOKEN), file("two", "a\nb"));
     let fault = |request: AccessRequest| {
-        let error = Access::read(&request).unwrap_err();
+        let error = MirrorAccess::read(&request).unwrap_err();
         let told = format!("{error}\nhint: {}", error.hint().unwrap_or_default());
         assert!(!told.contains(TOKEN), "{told}");
         told.replace(&folder.path().display().to_string(), "[DIR]")
@@ -129,9 +129,9 @@ fn what_cannot_be_right_is_told_without_the_token() {
     let told = fault(AccessRequest { trusted, ..request(&["https://a.test"]) });
     assert!(told.starts_with("`[DIR]/token` holds no certificate in PEM format"), "{told}");
     let of_one = AccessRequest { token: Some(TOKEN.into()), ..request(&["https://a.test/x", "https://a.test/y"]) };
-    assert!(!format!("{:?}", Access::read(&of_one).unwrap()).contains(TOKEN));
+    assert!(!format!("{:?}", MirrorAccess::read(&of_one).unwrap()).contains(TOKEN));
     let unused = AccessRequest { token: Some(TOKEN.into()), ..request(&[]) };
-    assert!(Access::read(&unused).is_ok(), "the variable may be there for other runs");
+    assert!(MirrorAccess::read(&unused).is_ok(), "the variable may be there for other runs");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +194,7 @@ async fn a_mirror_of_a_private_authority_is_shown_the_client_certificate() {
             trusted: trusted.then(|| pem("ca.pem")),
             ..request(&[&url])
         };
-        let access = Access::read(&request).unwrap();
+        let access = MirrorAccess::read(&request).unwrap();
         let options = FetchOptions { access, mirrors: request.mirrors, ..options(SignatureMode::Enforce) };
         let project = project();
         project.fetch(&[project.wanted(None)], &options).await.map(|found| found.files.len()).map_err(|e| e.to_string())
