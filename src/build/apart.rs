@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::drain::{Pace, drain};
-use super::one::{Purpose, build_one};
-use super::run::{Run, share};
+use super::one::Purpose;
+use super::run::Run;
 use super::{BuildContext, BuildError, BuildOptions, Checks, OnFailure, Summary};
 use crate::event::Event;
 use crate::graph::BuildGraph;
@@ -55,15 +54,7 @@ pub(super) async fn run_checks(
     let durations = context.durations()?;
     let needs = reached.iter().map(|spec| (spec.clone(), BTreeSet::new())).collect();
     let queue = BuildQueue::new(&BuildGraph { needs, ..BuildGraph::default() }, &durations);
-    let pace = Pace { jobs: options.jobs, durations: &durations, on_failure: options.on_failure, cancel: &run.cancel };
-    let check = async |spec: &str, together: usize| match packages.get(spec) {
-        Some(package) => build_one(&run, package, share(options.cpus, together), Purpose::Check).await,
-        None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
-    };
-    let done = tokio::select! {
-        done = drain(queue, pace, |_, running| run.room(running), check, |_| {}) => done?,
-        never = run.jobserver.serve() => match never {},
-    };
+    let done = run.drain((queue, &durations), packages, Purpose::Check, |_| {}).await?;
     summary.checks.extend(run.checks_apart(&reached, packages, &done));
     for (spec, failure) in done.failed {
         summary.built.remove(&spec);

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Failure;
 use super::container::Check;
+use super::{Failure, Summary};
 use crate::cache::CheckOutcome;
 use crate::event::{CheckResult, SkippedCheck};
 use crate::spec::SourcePackage;
@@ -47,6 +47,20 @@ impl Checks {
         self
     }
 
+    /// How the check of a package went in the run of `summary`; `outcome` is that of its result, if it has one.
+    pub(super) fn of_run(
+        &self,
+        package: &SourcePackage,
+        outcome: Option<CheckOutcome>,
+        summary: &Summary,
+    ) -> CheckResult {
+        match outcome {
+            Some(outcome) if summary.built.contains(&package.spec) => self.of_built(package, outcome),
+            Some(outcome) => self.of_up_to_date(package, outcome),
+            None => self.of_unbuilt(package, summary.failed.get(&package.spec)),
+        }
+    }
+
     /// How the check of a package went that was built in this run.
     pub(super) fn of_built(&self, package: &SourcePackage, outcome: CheckOutcome) -> CheckResult {
         self.unless_run(package).unwrap_or(match outcome {
@@ -58,7 +72,7 @@ impl Checks {
     }
 
     /// How the check of a package went whose result was at hand.
-    pub(super) fn of_up_to_date(&self, package: &SourcePackage, outcome: CheckOutcome) -> CheckResult {
+    fn of_up_to_date(&self, package: &SourcePackage, outcome: CheckOutcome) -> CheckResult {
         match self.of_built(package, outcome) {
             CheckResult::Passed => CheckResult::Skipped(SkippedCheck::UpToDate),
             told => told,

@@ -64,7 +64,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
         _ => None,
     });
     context.remote.fetch(&remote.flatten().copied().collect::<Vec<_>>(), context.report).await?;
-    let run = Run::new(context, graph);
+    let run = Run::new(context, closure(graph));
     run.publish_up_to_date(&steps).await?;
     let up_to_date = run.finished_count();
     (context.report)(Event::Planned { to_build: steps.len() - up_to_date, up_to_date });
@@ -72,11 +72,6 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
 
     let durations = context.durations()?;
     let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
-    let pace = Pace { jobs: options.jobs, durations: &durations, on_failure: options.on_failure, cancel: &run.cancel };
-    let build = async |spec: &str, together: usize| match packages.get(spec) {
-        Some(package) => build_one(&run, package, share(options.cpus, together), Purpose::Build).await,
-        None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
-    };
     let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
     let jobs = options.jobs;
     let tell = |change: Change<'_>| {
@@ -90,10 +85,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
             Change::Queue(queue) => queue_event(queue, jobs, &durations),
         });
     };
-    let mut summary = tokio::select! {
-        summary = drain(queue, pace, |spec, running| run.admit(spec, running), build, tell) => summary?,
-        never = run.jobserver.serve() => match never {},
-    };
+    let mut summary = run.drain((queue, &durations), &packages, Purpose::Build, tell).await?;
     let unfinished = run.specs().into_iter().filter(|spec| !summary.knows(spec));
     summary.unfinished.extend(unfinished.collect::<Vec<_>>());
     summary.left_out.clone_from(&options.left_out);
@@ -106,7 +98,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result
 
 /// How many of `cpus` processes one of `together` builds gets: an equal part and one more, as builds are serial for long
 /// stretches and keep what they got when the others have ended.
-pub(super) fn share(cpus: usize, together: usize) -> usize {
+fn share(cpus: usize, together: usize) -> usize {
     (cpus / together.max(1) + 1).min(cpus.max(1))
 }
 
@@ -134,17 +126,38 @@ fn queue_event(queue: &BuildQueue, jobs: usize, durations: &BTreeMap<String, Dur
 }
 
 impl<'a> Run<'a> {
-    fn new(context: &'a BuildContext<'a>, graph: &BuildGraph) -> Self {
+    /// A run in which each spec of `needs` needs those, directly or not.
+    fn new(context: &'a BuildContext<'a>, needs: BTreeMap<String, BTreeSet<String>>) -> Self {
         Self {
             context,
             buildroots: Buildroots::new(context),
             cancel: context.cancel.child_token(),
-            needs: Mutex::new(closure(graph)),
+            needs: Mutex::new(needs),
             late_sources: Mutex::default(),
             results: Mutex::default(),
             begun: Mutex::default(),
             checked: Mutex::default(),
             jobserver: Jobserver::new(context.options.cpus),
+        }
+    }
+
+    /// Builds the packages of `queue`, for `purpose`, while tokens of the jobserver are moved.
+    pub(super) async fn drain(
+        &self,
+        (queue, durations): (BuildQueue, &BTreeMap<String, Duration>),
+        packages: &BTreeMap<&str, &SourcePackage>,
+        purpose: Purpose,
+        tell: impl Fn(Change<'_>),
+    ) -> Result<Summary, BuildError> {
+        let options = self.context.options;
+        let pace = Pace { jobs: options.jobs, durations, on_failure: options.on_failure, cancel: &self.cancel };
+        let build = async |spec: &str, together: usize| match packages.get(spec) {
+            Some(package) => build_one(self, package, share(options.cpus, together), purpose).await,
+            None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
+        };
+        tokio::select! {
+            summary = drain(queue, pace, |spec, running| self.admit(spec, purpose, running), build, tell) => summary,
+            never = self.jobserver.serve() => match never {},
         }
     }
 
@@ -161,17 +174,8 @@ impl<'a> Run<'a> {
             needs.entry(spec.clone()).or_default().extend(direct.iter().chain(through).cloned());
         }
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Run {
-            context,
-            buildroots: Buildroots::new(context),
-            cancel: self.cancel.clone(),
-            needs: Mutex::new(needs),
-            late_sources: Mutex::new(self.late_sources.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-            results: Mutex::new(results),
-            begun: Mutex::default(),
-            checked: Mutex::default(),
-            jobserver: Jobserver::new(context.options.cpus),
-        }
+        let late_sources = self.late_sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Run { results: Mutex::new(results), late_sources: Mutex::new(late_sources), ..Run::new(context, needs) }
     }
 
     /// The results of all that `spec` needs, sorted by spec.
@@ -211,12 +215,8 @@ impl<'a> Run<'a> {
         let checks = &self.context.options.checks;
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |spec: &str| {
-            let package = packages.get(spec)?;
-            Some(match results.get(spec) {
-                Some(result) if summary.built.contains(spec) => checks.of_built(package, result.check),
-                Some(result) => checks.of_up_to_date(package, result.check),
-                None => checks.of_unbuilt(package, summary.failed.get(spec)),
-            })
+            let outcome = results.get(spec).map(|result| result.check);
+            Some(checks.of_run(packages.get(spec)?, outcome, summary))
         };
         self.specs().into_iter().filter_map(|spec| Some((spec.clone(), of(&spec)?))).collect()
     }
@@ -232,12 +232,7 @@ impl<'a> Run<'a> {
         let checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |spec: &String| {
             let package = packages.get(spec.as_str())?;
-            let result = match checked.get(spec) {
-                Some(outcome) if done.built.contains(spec) => checks.of_built(package, *outcome),
-                Some(outcome) => checks.of_up_to_date(package, *outcome),
-                None => checks.of_unbuilt(package, done.failed.get(spec)),
-            };
-            Some((spec.clone(), result))
+            Some((spec.clone(), checks.of_run(package, checked.get(spec).copied(), done)))
         };
         specs.iter().filter_map(of).collect()
     }
@@ -252,13 +247,11 @@ impl<'a> Run<'a> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned(), begun);
     }
 
-    /// Whether the machine has room for the build of `spec` beside `running` others.
-    fn admit(&self, spec: &str, running: usize) -> Result<Admission, BuildError> {
-        if self.is_finished(spec) { Ok(Admission::Begin) } else { self.room(running) }
-    }
-
-    /// Whether the machine has room for a build beside `running` others.
-    pub(super) fn room(&self, running: usize) -> Result<Admission, BuildError> {
+    /// Whether the machine has room for the build of `spec` beside `running` others; what is published needs none.
+    fn admit(&self, spec: &str, purpose: Purpose, running: usize) -> Result<Admission, BuildError> {
+        if purpose == Purpose::Build && self.is_finished(spec) {
+            return Ok(Admission::Begin);
+        }
         let path = self.context.layout.work();
         match shortage(&machine::read(&path), &self.context.options.reserve) {
             Some(shortage @ Shortage::Disk { .. }) if running == 0 => Err(BuildError::DiskFull { path, shortage }),

@@ -78,17 +78,28 @@ struct Read {
     selected: Selected,
 }
 
+/// What graphs are made of.
+fn inputs<'a>(
+    toolchain: &'a Toolchain,
+    specs: &'a LoadedSpecs,
+    remote: &'a Remote,
+    checks: &'a Checks,
+    learned: &'a Learned,
+) -> graph::Inputs<'a> {
+    graph::Inputs {
+        specs: &specs.packages,
+        given: &toolchain.provides,
+        installed: &toolchain.packages,
+        known: &learned.known,
+        remote: remote.packages(),
+        checked: &checks.asked,
+        generated: &learned.generated,
+    }
+}
+
 impl Read {
     fn inputs(&self) -> graph::Inputs<'_> {
-        graph::Inputs {
-            specs: &self.specs.packages,
-            given: &self.toolchain.provides,
-            installed: &self.toolchain.packages,
-            known: &self.learned.known,
-            remote: self.remote.packages(),
-            checked: &self.checks.asked,
-            generated: &self.learned.generated,
-        }
+        inputs(&self.toolchain, &self.specs, &self.remote, &self.checks, &self.learned)
     }
 
     /// Makes goals of so many layers of specs that need the goals: those whose buildroots have packages of them, and so on.
@@ -117,15 +128,7 @@ impl Read {
 impl Prepared {
     /// What graphs are made of, with what is `learned` of builds.
     pub(super) fn inputs<'a>(&'a self, learned: &'a Learned) -> graph::Inputs<'a> {
-        graph::Inputs {
-            specs: &self.specs.packages,
-            given: &self.toolchain.provides,
-            installed: &self.toolchain.packages,
-            known: &learned.known,
-            remote: self.remote.packages(),
-            checked: &self.checks.asked,
-            generated: &learned.generated,
-        }
+        inputs(&self.toolchain, &self.specs, &self.remote, &self.checks, learned)
     }
 
     /// The specs of the run, sorted by name.
