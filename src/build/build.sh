@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs one rpmbuild in a throwaway container: build.sh SPEC-FILE -ba|-bs [--nocheck|--nodeps] RPMBUILD-ARGUMENT...
+# Runs rpmbuild in a throwaway container: build.sh SPEC-FILE -ba|-bs [--nocheck|--nodeps] RPMBUILD-ARGUMENT...
 # In: what setup.sh takes; RPM_BUILD_NCPUS; where the run has a jobserver, its pipe /drydock-jobserver.
 # Out: RPMs in /var/tmp/drydock/out. Exit status: rpmbuild's; 125 when the container's own folders cannot be made.
 exec 2>&1
@@ -40,8 +40,15 @@ if [ -p "$pipe" ] && make_knows_pipes && only_make "$@"; then
     starts="$starts with the jobserver"
 fi
 echo "$starts"
+what=$1
+shift
+if [ "$what" = -ba ]; then
+    # Before the build: specs may change their sources, or move them away.
+    rpmbuild -bs --nodeps "$@" "$top/SOURCES/$spec" || exit
+    what=-bb
+fi
 # The container goes as it is: %clean would fail over folders that a tarball made read-only.
-rpmbuild --noclean "$@" "$top/SOURCES/$spec"
+rpmbuild --noclean "$what" "$@" "$top/SOURCES/$spec"
 status=$?
 
 case $status in

@@ -83,7 +83,7 @@ use crate::spec::SourcePackage;
 use crate::toolchain::Toolchain;
 
 /// Counts up when packages are built in another way, so that every key changes.
-pub const KEY_VERSION: u32 = 2;
+pub const KEY_VERSION: u32 = 3;
 
 /// What packages are built with.
 #[derive(Clone, Copy)]

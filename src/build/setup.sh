@@ -15,4 +15,6 @@ cp -R /drydock/sources/. "$top/SOURCES/" || give_up "cannot copy the sources"
 find "$top/SOURCES" -type f -exec chmod u+rw,go+r,go-w {} + || give_up "cannot set the sources' permissions"
 find "$top/SOURCES" -type f -exec touch -d "@$SOURCE_DATE_EPOCH" {} + || give_up "cannot set the sources' times"
 export HOME="$top/home" TMPDIR="$top/tmp"
+# Specs that need root may also count on its home folder.
+[ "$(id -u)" -ne 0 ] || HOME=/root
 cd "$top" || give_up "cannot enter $top"
