@@ -11,12 +11,36 @@ pub struct Layout {
     build: PathBuf,
     out: PathBuf,
     cache: PathBuf,
+    /// The build folder of the whole project: images, which are named by their content, are kept there once.
+    shared: PathBuf,
+    /// The folder of finished results.
+    store: PathBuf,
 }
 
 impl Layout {
     /// A layout with intermediate files in `build`, results in `out` and the user's cache in `cache`; all absolute.
     pub fn new(build: PathBuf, out: PathBuf, cache: PathBuf) -> Self {
-        Self { build, out, cache }
+        Self { shared: build.clone(), store: build.join("store"), build, out, cache }
+    }
+
+    /// The folders of all toolchain stages that are made of packages.
+    pub fn stages(&self) -> PathBuf {
+        self.shared.join("stages")
+    }
+
+    /// The folders of the packages of the toolchain stage `stage`: RPMs, records and logs of its own, since the same spec
+    /// may be built in several stages.
+    #[must_use]
+    pub fn of_stage(&self, stage: &str) -> Self {
+        let build = self.stages().join(stage);
+        Self { out: build.clone(), build, ..self.clone() }
+    }
+
+    /// The folders of packages that are built again to be compared with those of this layout: a store of its own, too.
+    #[must_use]
+    pub fn for_verification(&self) -> Self {
+        let build = self.build.join("verify");
+        Self { out: build.clone(), store: build.join("store"), build, ..self.clone() }
     }
 
     /// The folder of all intermediate files.
@@ -41,17 +65,17 @@ impl Layout {
 
     /// Finished results by build key.
     pub fn store(&self) -> PathBuf {
-        self.build.join("store")
+        self.store.clone()
     }
 
     /// The OCI image layout that holds every toolchain image.
     pub fn oci(&self) -> PathBuf {
-        self.build.join("oci")
+        self.shared.join("oci")
     }
 
     /// Unpacked layers and containers of the embedded engine.
     pub fn embedded(&self) -> PathBuf {
-        self.build.join("embedded")
+        self.shared.join("embedded")
     }
 
     /// Folders of work in progress; whatever a killed run left here is removed at the next start.
@@ -59,9 +83,19 @@ impl Layout {
         self.build.join("work")
     }
 
-    /// Caches of parsed specs, provides, durations, and the lock file.
+    /// Caches of parsed specs, provides, durations.
     pub fn state(&self) -> PathBuf {
         self.build.join("state")
+    }
+
+    /// What is known of finished toolchain stages, of whatever packages this layout is.
+    pub fn toolchain_state(&self) -> PathBuf {
+        self.shared.join("state")
+    }
+
+    /// The file that the one process has locked that works on the project.
+    pub fn lock(&self) -> PathBuf {
+        self.shared.join("state/lock")
     }
 
     /// How each package of the last run of builds ended.
@@ -111,7 +145,7 @@ impl Layout {
 
     /// The log of the toolchain stage `stage`.
     pub fn stage_log(&self, stage: &str) -> PathBuf {
-        self.build.join("logs/toolchain").join(format!("{stage}.log"))
+        self.shared.join("logs/toolchain").join(format!("{stage}.log"))
     }
 
     /// Downloaded sources, named by their SHA-256; shared by all projects of the user.

@@ -70,6 +70,23 @@ impl Summary {
         self.lacking() == 0
     }
 
+    /// Which packages have no RPMs, and why; a line each.
+    pub fn account(&self) -> String {
+        let lacking = self.lacking();
+        let all = lacking + self.built.len() + self.up_to_date.len();
+        let mut lines = vec![format!("{lacking} of {all} packages have no RPMs")];
+        lines.extend(self.failed.iter().map(|(spec, failure)| {
+            format!("  {spec}: {}: {}, log: {}", failure.phase, failure.status, failure.log.display())
+        }));
+        lines.extend(self.blocked.iter().map(|(spec, by)| format!("  {spec}: blocked by {by}")));
+        lines.extend(self.unfinished.iter().map(|spec| format!("  {spec}: not finished")));
+        if !self.left_out.is_empty() {
+            lines.push(format!("  {} were left out before the first build, see above", self.left_out.len()));
+        }
+        lines.extend(self.unreadable.iter().map(|path| format!("  `{}` does not parse, see above", path.display())));
+        lines.join("\n")
+    }
+
     /// How many packages have no RPMs.
     pub fn lacking(&self) -> usize {
         let unbuilt = self.failed.len() + self.blocked.len() + self.unfinished.len();

@@ -122,6 +122,26 @@ impl Store {
         Ok(from_file(new.key, folder, stored))
     }
 
+    /// Takes the result of `key` from another store, if it has one, by other names of the same files where the file
+    /// systems allow them.
+    pub fn take(&self, other: &Self, key: Sha256) -> Result<(), CacheError> {
+        let (from, unfinished) = (other.folder(key), self.root.join(format!(".new-{key}")));
+        if !from.exists() {
+            return Ok(());
+        }
+        file::remove_folder(&unfinished)?;
+        for (from, to) in [(from.clone(), unfinished.clone()), (rpms_folder(&from), rpms_folder(&unfinished))] {
+            fs::create_dir_all(&to).map_err(writing(&to))?;
+            for entry in fs::read_dir(&from).map_err(reading(&from))? {
+                let entry = entry.map_err(reading(&from))?;
+                if entry.path().is_file() {
+                    file::link_or_copy(&entry.path(), &to.join(entry.file_name()))?;
+                }
+            }
+        }
+        self.replace(&unfinished, &self.folder(key))
+    }
+
     /// The inputs of the stored result of `key`.
     pub fn inputs(&self, key: Sha256) -> Result<Option<BuildInputs>, CacheError> {
         file::read_json(&self.folder(key).join("inputs.json"))

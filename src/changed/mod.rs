@@ -21,8 +21,7 @@ pub use parts::Part;
 use self::parts::Parts;
 use crate::graph::BuildGraph;
 use crate::image::config::ConfigError;
-use crate::pipeline::Pipeline;
-use crate::toolchain::{Origin, Stage};
+use crate::pipeline::{Pipeline, Stage};
 use crate::yaml;
 
 /// The version of [`Changed`] as JSON; counts up when something in it changes its meaning or goes away.
@@ -176,10 +175,7 @@ fn of_stage(stage: &str, pipeline: &Pipeline, (everything, images): Reasons<'_>)
 fn stands_on(last: &str, stage: &str, stages: &[Stage]) -> bool {
     let mut at = Some(last);
     while let Some(name) = at.filter(|name| *name != stage) {
-        at = stages.iter().find(|stage| stage.name == name).and_then(|found| match &found.origin {
-            Origin::Stage(below) => Some(below.as_str()),
-            Origin::Bases(_) => None,
-        });
+        at = stages.iter().find(|stage| stage.name() == name).and_then(Stage::below);
     }
     at.is_some()
 }

@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::git::FileChange;
 use crate::image::config::{self, ConfigError};
 use crate::pipeline::Pipeline;
-use crate::toolchain;
 
 /// What a file is part of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -54,8 +53,8 @@ impl Parts {
         let macro_files = pipeline.packages.iter().flat_map(|packages| &packages.macro_files).cloned();
         parts.others.extend(macro_files.chain([path.to_owned()]).map(|file| (file, Part::Pipeline)));
         for stage in &pipeline.stages {
-            let inputs = toolchain::inputs(stage).into_iter();
-            parts.others.extend(inputs.map(|input| (input, Part::Toolchain(stage.name.clone()))));
+            let inputs = stage.inputs().into_iter();
+            parts.others.extend(inputs.map(|input| (input, Part::Toolchain(stage.name().to_owned()))));
         }
         for path in pipeline.images.iter().flat_map(|images| &images.configs) {
             let image = config::read(path)?;

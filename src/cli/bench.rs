@@ -36,7 +36,7 @@ impl<'a> Bench<'a> {
             archives: pipeline::host_archives(),
             report: &*self.report,
             cancel: &self.project.cancel,
-            options: Options { remote: self.project.remote.clone(), ..options },
+            options: Options { remote: self.project.remote(), ..options },
             lock_file: self.project.folder.join(LOCK_FILE),
             refreshed: AtomicBool::new(false),
         }

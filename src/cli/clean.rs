@@ -28,11 +28,16 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
     // Folders of the embedded engine may belong to users of a user namespace, which only the engine can remove.
     let engine = project.engine(&store);
     let layout = &project.layout;
-    let mut gone =
-        vec![layout.work(), layout.build().join("logs"), layout.build_state_json(), layout.build_state_csv()];
+    let mut gone = vec![
+        layout.work(),
+        layout.build().join("logs"),
+        layout.build_state_json(),
+        layout.build_state_csv(),
+        layout.for_verification().build().to_owned(),
+    ];
     if args.results {
         engine.wipe().await.map_err(|error| Fault::host_error(&error).with_hint(error.hint()))?;
-        gone.extend([layout.store(), layout.oci(), layout.embedded(), layout.state()]);
+        gone.extend([layout.store(), layout.oci(), layout.embedded(), layout.state(), layout.stages()]);
     }
     if args.output {
         gone.extend([layout.rpms(), layout.srpms(), layout.images()]);

@@ -28,6 +28,7 @@ mod srpm;
 mod terminal;
 mod toolchain;
 mod verdict;
+mod verify;
 mod wanted;
 
 use std::path::PathBuf;
@@ -63,6 +64,9 @@ struct Global {
     /// The pipeline that says what toolchain, specs and images there are
     #[arg(long, global = true, default_value = "pipelines/quickstart.yaml", value_name = "FILE")]
     pipeline: PathBuf,
+    /// Works on the packages that this toolchain stage is made of, instead of the pipeline's
+    #[arg(long, global = true, value_name = "NAME", value_parser = stage_name)]
+    stage: Option<String>,
     /// The container engine
     #[arg(long, global = true, value_enum, default_value = "auto", env = "DRYDOCK_ENGINE")]
     engine: EngineArg,
@@ -126,6 +130,8 @@ enum Command {
     Logs(logs::Args),
     /// Opens a shell where a package is built
     Shell(shell::Args),
+    /// Builds packages again and compares the RPMs with those at hand
+    Verify(verify::Args),
     /// Boots a disk image in QEMU, logs in and looks around
     BootTest(boot_test::Args),
     /// Takes the Azure Linux toolkit's make targets and variables
@@ -134,6 +140,16 @@ enum Command {
     Doctor(doctor::Args),
     /// Removes intermediate files
     Clean(clean::Args),
+}
+
+/// A name that cannot lead out of the folder of stages.
+fn stage_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !text.is_empty() && text.chars().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name of a stage has letters, digits, `-` and `_` only".to_owned())
+    }
 }
 
 /// Reads the command line, does what it says, and tells how it went.
@@ -159,7 +175,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Make(args) => make::run(&cli.global, args).await,
         Command::Run(args) => Box::pin(run::run(&project, args)).await,
         Command::Toolchain(args) => toolchain::run(&project, args).await,
-        Command::Sources(args) => sources::run(&project, args).await,
+        Command::Sources(args) => Box::pin(sources::run(&project, args)).await,
         Command::Srpm(args) => Box::pin(srpm::run(&project, args)).await,
         Command::Build(args) => Box::pin(build::run(&project, args)).await,
         Command::Image(args) => image::run(&project, args).await,
@@ -170,6 +186,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Changed(args) => changed::run(&project, args).await,
         Command::Logs(args) => logs::run(&project, &args).await,
         Command::Shell(args) => Box::pin(shell::run(&project, args)).await,
+        Command::Verify(args) => Box::pin(verify::run(&project, args)).await,
         Command::BootTest(args) => boot_test::run(&project, args).await,
         Command::Doctor(args) => doctor::run(&project, &args).await,
         Command::Clean(args) => clean::run(&project, &args).await,

@@ -90,6 +90,9 @@ fn seconds(text: &str) -> Result<u64, String> {
     seconds.ok_or_else(|| "a time such as `2026-03-01T00:00:00Z`, or seconds since 1970, is expected".to_owned())
 }
 
+/// The time limit of one package's build, unless the user gives another one.
+const BUILD_SECONDS: u64 = 4 * 3600;
+
 /// How packages are built.
 #[derive(clap::Args, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
@@ -129,7 +132,7 @@ pub(super) struct BuildArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
     /// Time limit of one package's build, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 4 * 3600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS)]
     timeout: u64,
     /// Memory limit of one package's build, in MiB
     #[arg(long, value_name = "MIB")]
@@ -211,18 +214,18 @@ impl BuildArgs {
     }
 }
 
-/// The options of commands that only look.
+/// The options of commands that only look, apart from stages of packages that they need and that are not made.
 pub(super) fn looking() -> Options {
     Options {
         jobs: processors(),
-        cpus: 1,
-        jobserver: false,
+        cpus: processors().get(),
+        jobserver: true,
         reserve: Reserve::default(),
         checks: CheckOptions::of_pipeline(),
         signatures: SignatureMode::Enforce,
         source_urls: Vec::new(),
         access: MirrorAccess::default(),
-        timeout: Duration::from_secs(0),
+        timeout: Duration::from_secs(BUILD_SECONDS),
         memory_bytes: None,
         on_failure: OnFailure::KeepGoing,
         obstacles: Obstacles::Refuse,

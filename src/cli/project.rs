@@ -31,8 +31,10 @@ pub(super) struct Project {
     /// True when the user asked for JSON.
     pub(super) json: bool,
     pipeline: PathBuf,
+    /// The toolchain stage whose packages count as the pipeline's.
+    stage: Option<String>,
     choice: Choice,
-    pub(super) remote: RemoteOptions,
+    remote: RemoteOptions,
 }
 
 /// Held while a command changes the project's files.
@@ -51,6 +53,7 @@ impl Project {
         let folder = folder.canonicalize().map_err(|error| Fault::host_error(&error))?;
         let cache = cache_folder()?;
         let layout = Layout::new(folder.join(&global.build_dir), folder.join(&global.out_dir), cache);
+        let layout = global.stage.as_ref().map_or_else(|| layout.clone(), |stage| layout.of_stage(stage));
         let cancel = CancellationToken::new();
         tokio::spawn(watch_signals(cancel.clone()));
         Ok(Self {
@@ -59,10 +62,16 @@ impl Project {
             cancel,
             json: global.format == FormatArg::Json,
             pipeline: folder.join(&global.pipeline),
+            stage: global.stage.clone(),
             choice: global.engine.into(),
             remote: global.remote.options(&folder),
             folder,
         })
+    }
+
+    /// What the user asks of remote repositories; packages of stages use none.
+    pub(super) fn remote(&self) -> RemoteOptions {
+        RemoteOptions { off: self.remote.off || self.stage.is_some(), ..self.remote.clone() }
     }
 
     /// The pipeline of the command line.
@@ -70,9 +79,15 @@ impl Project {
         self.pipeline_at(&self.pipeline)
     }
 
-    /// The pipeline in `path`, which counts from the project's folder.
+    /// The pipeline in `path`, which counts from the project's folder; with `--stage` the stages below that one, and its
+    /// packages.
     pub(super) fn pipeline_at(&self, path: &Path) -> Result<Pipeline, Fault> {
-        pipeline::read(&self.folder.join(path), &self.folder).map_err(|error| Fault::usage_error(&error))
+        let pipeline = pipeline::read(&self.folder.join(path), &self.folder);
+        let pipeline = pipeline.map_err(|error| Fault::usage_error(&error))?;
+        match &self.stage {
+            None => Ok(pipeline),
+            Some(stage) => Ok(pipeline.of_stage(stage)?),
+        }
     }
 
     /// The pipeline file of the command line, absolute.
@@ -151,7 +166,7 @@ impl Project {
 
     /// The stages that are made; `needed` must be one of them.
     pub(super) fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
-        let finished = pipeline::finished_stages(&pipeline.stages, &self.layout, store).map_err(PipelineError::from)?;
+        let finished = pipeline::finished_stages(&pipeline.stages, &self.layout, store)?;
         let made: MadeStages = finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect();
         if made.contains_key(needed) {
             return Ok(made);
@@ -162,9 +177,9 @@ impl Project {
 
     /// Makes this the only command that changes the project's files.
     pub(super) fn lock(&self) -> Result<Lock, Fault> {
-        let path = self.layout.state().join("lock");
+        let path = self.layout.lock();
         let open = || {
-            std::fs::create_dir_all(self.layout.state())?;
+            std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
             File::options().read(true).write(true).create(true).truncate(false).open(&path)
         };
         let fault = |error| Fault::host(format!("cannot open the lock file `{}`: {error}", path.display()));

@@ -57,14 +57,15 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
 async fn build(project: &Project, wanted: &[String]) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
     for name in wanted {
-        if !pipeline.stages.iter().any(|stage| &stage.name == name) {
+        if !pipeline.stages.iter().any(|stage| stage.name() == name) {
             return Err(no_stage(name, &pipeline));
         }
     }
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options::looking());
-    let last = pipeline.stages.iter().rposition(|stage| wanted.is_empty() || wanted.contains(&stage.name));
+    let last =
+        pipeline.stages.iter().rposition(|stage| wanted.is_empty() || wanted.iter().any(|name| name == stage.name()));
     let upto = last.map_or(0, |last| last + 1);
     runner.stages(&pipeline.stages[..upto]).await?;
     Ok(ExitCode::SUCCESS)
@@ -107,11 +108,10 @@ fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> 
 fn finished(project: &Project) -> Result<Vec<(String, Option<Sha256>)>, Fault> {
     let store = project.store()?;
     let finished = pipeline::finished_stages(&project.pipeline()?.stages, &project.layout, &store);
-    let finished = finished.map_err(pipeline::PipelineError::from)?;
-    Ok(finished.into_iter().map(|(name, made)| (name, made.map(|made| made.image))).collect())
+    Ok(finished?.into_iter().map(|(name, made)| (name, made.map(|made| made.image))).collect())
 }
 
 fn no_stage(name: &str, pipeline: &pipeline::Pipeline) -> Fault {
-    let names: Vec<&str> = pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
+    let names: Vec<&str> = pipeline.stages.iter().map(pipeline::Stage::name).collect();
     Fault::usage(format!("pipeline `{}` has no stage `{name}`; it has `{}`", pipeline.name, names.join("`, `")))
 }

@@ -7,12 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::exceptions::{self, Allowance};
-use super::manifest;
-use super::raw::{RawBase, RawImages, RawPackages, RawPipeline, RawRepository, RawStage};
-use crate::package::{Capability, Nevra};
+use super::raw::{RawImages, RawPackages, RawPipeline, RawRepository};
+use super::stage::Stage;
 use crate::remote::{Place, WantedRepository};
 use crate::source::WebAccess;
-use crate::toolchain::{Base, Debootstrap, Origin, Stage};
 use crate::yaml;
 
 /// What to build, from toolchain to disk images.
@@ -20,7 +18,7 @@ use crate::yaml;
 pub struct Pipeline {
     /// Its name.
     pub name: String,
-    /// Toolchain stages; each starts from a base or from one above it. Never empty.
+    /// Toolchain stages; each starts from a base or from one above it, or is built in one above it. Never empty.
     pub stages: Vec<Stage>,
     /// The package stage.
     pub packages: Option<Packages>,
@@ -101,90 +99,21 @@ fn checked(path: &Path, project: &Path, raw: RawPipeline) -> Result<Pipeline, Pi
     }
 }
 
-struct Check<'a> {
-    project: &'a Path,
-    faults: Vec<String>,
+/// A pipeline file on its way to being checked.
+pub(super) struct Check<'a> {
+    pub(super) project: &'a Path,
+    pub(super) faults: Vec<String>,
 }
 
 impl Check<'_> {
     fn pipeline(&mut self, raw: RawPipeline) -> Pipeline {
-        let mut names: Vec<String> = Vec::new();
-        let mut stages = Vec::new();
-        if raw.toolchain.is_empty() {
-            self.faults.push("`toolchain` lists no stage".to_owned());
-        }
-        for stage in raw.toolchain {
-            if names.contains(&stage.stage) {
-                self.faults.push(format!("two stages are named `{}`", stage.stage));
-            }
-            stages.push(self.stage(&stage, &names));
-            names.push(stage.stage);
-        }
-        let packages = raw.packages.map(|packages| self.packages(packages, &names));
-        let images = raw.images.map(|images| self.images(images, &names));
+        let stages = self.stages(raw.toolchain);
+        let packages = raw.packages.map(|packages| self.packages(packages, &stages));
+        let images = raw.images.map(|images| self.images(images, &stages));
         Pipeline { name: raw.name, stages, packages, images }
     }
 
-    fn stage(&mut self, raw: &RawStage, above: &[String]) -> Stage {
-        let name = &raw.stage;
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(plain) {
-            self.faults.push(format!("stage `{name}`: a name has letters, digits, `-` and `_` only"));
-        }
-        let origin = match (&raw.from, raw.base.is_empty()) {
-            (Some(from), true) => {
-                self.known(from, above, &format!("stage `{name}`: `from`"));
-                Origin::Stage(from.clone())
-            }
-            (None, false) => Origin::Bases(raw.base.iter().map(|base| self.base(name, base)).collect()),
-            _ => {
-                self.faults.push(format!("stage `{name}` needs either `from` or `base`"));
-                Origin::Bases(Vec::new())
-            }
-        };
-        let containerfile =
-            raw.containerfile.as_ref().map(|path| self.file(path, &format!("stage `{name}`: containerfile")));
-        let mut provides: Vec<Capability> = raw.provides.iter().map(|text| Capability::parse(text)).collect();
-        let manifest = raw.provides_manifest.as_ref().map(|path| self.manifest(path, name)).unwrap_or_default();
-        provides
-            .extend(manifest.iter().map(|package| Capability::new(package.name.clone(), Some(package.evr.clone()))));
-        Stage { name: name.clone(), origin, containerfile, provides, packages: manifest }
-    }
-
-    /// The packages of a toolchain manifest: one `name-version-release.arch.rpm` a line.
-    fn manifest(&mut self, path: &Path, stage: &str) -> Vec<Nevra> {
-        let place = format!("stage `{stage}`: provides-manifest");
-        let path = self.file(path, &place);
-        if !path.is_file() {
-            return Vec::new();
-        }
-        match manifest::read(&path) {
-            Ok(packages) => packages,
-            Err(faults) => {
-                self.faults.extend(faults.into_iter().map(|fault| format!("{place}: {fault}")));
-                Vec::new()
-            }
-        }
-    }
-
-    fn base(&mut self, stage: &str, raw: &RawBase) -> Base {
-        match raw {
-            RawBase::Image(reference) => {
-                if !reference.contains("@sha256:") {
-                    let fault =
-                        format!("stage `{stage}`: image `{reference}` needs a digest, `NAME@sha256:…`: a tag can move");
-                    self.faults.push(fault);
-                }
-                Base::Image(reference.clone())
-            }
-            RawBase::Archive(path) => Base::Archive(self.project.join(path)),
-            RawBase::Debootstrap(raw) => {
-                Base::Debootstrap(Debootstrap { suite: raw.suite.clone(), mirror: raw.mirror.clone() })
-            }
-        }
-    }
-
-    fn packages(&mut self, raw: RawPackages, stages: &[String]) -> Packages {
+    pub(super) fn packages(&mut self, raw: RawPackages, stages: &[Stage]) -> Packages {
         self.known(&raw.toolchain, stages, "packages: `toolchain`");
         if raw.specs.is_empty() {
             self.faults.push("packages: `specs` lists no folder".to_owned());
@@ -237,20 +166,21 @@ impl Check<'_> {
         Some(WantedRepository { said_in, place, keys, gpg_check, repo_gpg_check, priority, access })
     }
 
-    fn images(&mut self, raw: RawImages, stages: &[String]) -> Images {
+    fn images(&mut self, raw: RawImages, stages: &[Stage]) -> Images {
         self.known(&raw.toolchain, stages, "images: `toolchain`");
         let configs = raw.configs.iter().map(|path| self.file(path, "images: configs")).collect();
         Images { toolchain: raw.toolchain, configs, version: raw.version }
     }
 
-    fn known(&mut self, name: &str, stages: &[String], place: &str) {
-        if !stages.iter().any(|stage| stage == name) {
-            let there = if stages.is_empty() { "none".to_owned() } else { format!("`{}`", stages.join("`, `")) };
+    pub(super) fn known(&mut self, name: &str, stages: &[Stage], place: &str) {
+        let names: Vec<&str> = stages.iter().map(Stage::name).collect();
+        if !names.contains(&name) {
+            let there = if names.is_empty() { "none".to_owned() } else { format!("`{}`", names.join("`, `")) };
             self.faults.push(format!("{place} names the stage `{name}`; stages above it: {there}"));
         }
     }
 
-    fn file(&mut self, path: &Path, place: &str) -> PathBuf {
+    pub(super) fn file(&mut self, path: &Path, place: &str) -> PathBuf {
         let path = self.project.join(path);
         if !path.is_file() {
             self.faults.push(format!("{place}: there is no file `{}`", path.display()));

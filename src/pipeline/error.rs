@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::build::BuildError;
+use crate::build::{BuildError, Summary};
 use crate::engine::EngineError;
 use crate::graph::GraphError;
 use crate::image::ImageError;
@@ -58,6 +58,46 @@ pub enum PipelineError {
         /// Names of the specs, sorted.
         specs: Vec<String>,
     },
+    /// The packages of a stage are asked for, and it has none.
+    #[error("stage `{stage}` has no packages to work on: {problem}")]
+    NotOfPackages {
+        /// The stage.
+        stage: String,
+        /// Why not.
+        problem: String,
+    },
+    /// Packages of a stage have no RPMs.
+    #[error("stage `{stage}` cannot be made: {}", summary.account())]
+    StagePackages {
+        /// The stage.
+        stage: String,
+        /// How their builds ended.
+        summary: Box<Summary>,
+    },
+    /// The packages of a stage cannot be installed into an empty root.
+    #[error("the packages of stage `{stage}` do not make a root of their own:\n{reason}")]
+    StageRoot {
+        /// The stage.
+        stage: String,
+        /// What is missing or in conflict.
+        reason: String,
+    },
+    /// There is nothing to compare with.
+    #[error("there is no RPM of `{}` to compare with", specs.join("`, `"))]
+    NothingToVerify {
+        /// Names of the specs, sorted.
+        specs: Vec<String>,
+    },
+    /// A file that a stage is made from cannot be read.
+    #[error("cannot read `{}` of stage `{stage}`", path.display())]
+    StageFile {
+        /// The stage.
+        stage: String,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A toolchain stage failed.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -106,11 +146,15 @@ impl PipelineError {
     pub fn blame(&self) -> Blame {
         match self {
             Self::Toolchain(error) => of_toolchain(error),
+            Self::StagePackages { .. } | Self::StageRoot { .. } => Blame::Result,
             Self::Spec(SpecError::Engine { .. }) => Blame::Host,
             Self::NoStage { .. }
             | Self::NoPart { .. }
             | Self::Unreadable(_)
             | Self::MacroFile { .. }
+            | Self::StageFile { .. }
+            | Self::NothingToVerify { .. }
+            | Self::NotOfPackages { .. }
             | Self::CheckedAndIgnored { .. }
             | Self::CheckedAndOff
             | Self::NothingAsked
@@ -141,7 +185,12 @@ impl PipelineError {
                 Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline"))
             }
             Self::Unreadable(_) => Some("correct the spec, then run the same command again".to_owned()),
-            Self::MacroFile { .. } => None,
+            Self::MacroFile { .. } | Self::StageFile { .. } | Self::NotOfPackages { .. } => None,
+            Self::NothingToVerify { .. } => Some("build it first".to_owned()),
+            Self::StagePackages { .. } => Some("run the same command again: what is finished is kept".to_owned()),
+            Self::StageRoot { .. } => {
+                Some("a spec of the stage must make what is missing, or `install` leave out what needs it".to_owned())
+            }
             Self::CheckedAndIgnored { .. } => Some("name each in `--check-only` or in `--check-ignore`".to_owned()),
             Self::NothingAsked => Some("name packages, or build every spec with `--all`".to_owned()),
             Self::IgnoredAndRebuilt { .. } => Some("name each in `--rebuild` or in `--ignore`".to_owned()),
@@ -164,14 +213,16 @@ impl PipelineError {
 
 fn of_toolchain(error: &ToolchainError) -> Blame {
     match error {
-        ToolchainError::Command { .. } => Blame::Result,
+        ToolchainError::Command { .. } | ToolchainError::Install { .. } => Blame::Result,
         ToolchainError::ReadContainerfile { .. }
         | ToolchainError::Containerfile { .. }
         | ToolchainError::Copy { .. }
         | ToolchainError::NoStageBelow { .. }
-        | ToolchainError::Provides { .. } => Blame::Usage,
+        | ToolchainError::Provides { .. }
+        | ToolchainError::Database { .. } => Blame::Usage,
         ToolchainError::NoBase { .. }
         | ToolchainError::File { .. }
+        | ToolchainError::Rpm { .. }
         | ToolchainError::Cancelled { .. }
         | ToolchainError::Store { .. }
         | ToolchainError::Engine { .. } => Blame::Host,

@@ -27,6 +27,26 @@ pub(super) struct RawStage {
     #[serde(default)]
     pub(super) provides: Vec<String>,
     pub(super) provides_manifest: Option<PathBuf>,
+    pub(super) packages: Option<RawStagePackages>,
+    pub(super) packages_of: Option<String>,
+    #[serde(default)]
+    pub(super) install: Vec<String>,
+}
+
+/// As [`RawPackages`], without what is of no use for a toolchain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawStagePackages {
+    pub(super) specs: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) build: Vec<String>,
+    #[serde(default)]
+    pub(super) macros: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) macro_files: Vec<PathBuf>,
+    pub(super) version_macros: Option<String>,
+    #[serde(default)]
+    pub(super) exceptions: Vec<Allowance>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +64,7 @@ pub(super) struct RawDebootstrap {
     pub(super) mirror: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawPackages {
     pub(super) toolchain: String,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio_util::sync::CancellationToken;
 
@@ -20,13 +20,13 @@ use super::selection::Wishes;
 use crate::build::OnFailure;
 use crate::digest::Sha256;
 use crate::engine::Engine;
-use crate::event::{Event, Report};
+use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::package::{Capability, Nevra};
 use crate::plan::Reserve;
 use crate::source::{Archive, MirrorAccess, SignatureMode};
-use crate::toolchain::{self, Finished, MacroFile, Origin, Stage, StageContext, Toolchain, ToolchainError};
+use crate::toolchain::{MacroFile, Toolchain};
 
 /// What every stage of a run shares.
 pub struct Runner<'a> {
@@ -118,36 +118,6 @@ pub struct Made {
 pub type MadeStages = BTreeMap<String, Made>;
 
 impl Runner<'_> {
-    /// Makes the images of `stages`, which stand in order, or finds them.
-    pub async fn stages(&self, stages: &[Stage]) -> Result<MadeStages, PipelineError> {
-        let mut made = MadeStages::new();
-        for stage in stages {
-            let one = self.stage(stage, &made).await?;
-            made.insert(stage.name.clone(), one);
-        }
-        Ok(made)
-    }
-
-    async fn stage(&self, stage: &Stage, made: &MadeStages) -> Result<Made, ToolchainError> {
-        let below = below(stage, made);
-        let context = StageContext {
-            engine: self.engine,
-            store: self.store,
-            layout: self.layout,
-            archives: &self.archives,
-            report: self.report,
-            cancel: self.cancel,
-        };
-        let started = Instant::now();
-        let title = format!("toolchain {}", stage.name);
-        (self.report)(Event::StageStarted { stage: title.clone() });
-        let finished = toolchain::build(stage, below.map(|below| below.image), &context).await?;
-        let outcome = describe(&finished);
-        (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
-        let base = toolchain::base_of(stage, below.map(|below| below.image), self.layout)?;
-        Ok(Made { base, ..add_provides(stage, below, finished.image) })
-    }
-
     /// The toolchain that `packages` are built in.
     pub fn toolchain(&self, packages: &Packages, made: &MadeStages) -> Result<Toolchain, PipelineError> {
         let toolchain = toolchain_of(&packages.toolchain, made)?;
@@ -179,49 +149,6 @@ pub fn toolchain_of(name: &str, made: &MadeStages) -> Result<Toolchain, Pipeline
         version_macros: None,
         packages: made.packages.clone(),
     })
-}
-
-/// The stages that are made, without making any: each with its image, or None from the first one that is missing on.
-pub fn finished_stages(
-    stages: &[Stage],
-    layout: &Layout,
-    store: &Store,
-) -> Result<Vec<(String, Option<Made>)>, ToolchainError> {
-    let mut made = MadeStages::new();
-    let mut found = Vec::new();
-    for stage in stages {
-        let below = below(stage, &made);
-        let is_ready = below.is_some() || matches!(stage.origin, Origin::Bases(_));
-        let image =
-            if is_ready { toolchain::up_to_date(stage, below.map(|below| below.image), layout, store)? } else { None };
-        let base = toolchain::base_of(stage, below.map(|below| below.image), layout)?;
-        let one = image.map(|image| Made { base, ..add_provides(stage, below, image) });
-        if let Some(one) = &one {
-            made.insert(stage.name.clone(), one.clone());
-        }
-        found.push((stage.name.clone(), one));
-    }
-    Ok(found)
-}
-
-fn below<'a>(stage: &Stage, made: &'a MadeStages) -> Option<&'a Made> {
-    match &stage.origin {
-        Origin::Stage(name) => made.get(name),
-        Origin::Bases(_) => None,
-    }
-}
-
-fn add_provides(stage: &Stage, below: Option<&Made>, image: Sha256) -> Made {
-    let (mut provides, mut packages) =
-        below.map(|below| (below.provides.clone(), below.packages.clone())).unwrap_or_default();
-    provides.extend(stage.provides.iter().cloned());
-    packages.extend(stage.packages.iter().cloned());
-    Made { image, provides, packages, base: None }
-}
-
-fn describe(finished: &Finished) -> String {
-    let state = if finished.up_to_date { "up to date" } else { "made" };
-    format!("{state}, image sha256:{} from {}", finished.image.short(), finished.base)
 }
 
 /// The host's package archives; none where there is no `/etc/apt`.

@@ -13,6 +13,7 @@
 //! has the same bytes for the same RPMs: its times are those of the packages, its revision is a digest.
 
 mod commit;
+mod compare;
 mod error;
 mod record;
 mod repodata;
@@ -25,6 +26,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use compare::{Comparison, Difference, compare};
 pub use error::RepoError;
 use state::State;
 

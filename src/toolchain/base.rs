@@ -36,7 +36,8 @@ fn from_stage(
 ) -> Result<Record, ToolchainError> {
     let missing = || ToolchainError::NoStageBelow { stage: stage.name.clone(), below: name.to_owned() };
     let image = below.ok_or_else(missing)?;
-    let apt_lines = record::load(&context.layout.state(), image).map(|record| record.apt_lines).unwrap_or_default();
+    let apt_lines =
+        record::load(&context.layout.toolchain_state(), image).map(|record| record.apt_lines).unwrap_or_default();
     Ok(Record { image, apt_lines, base: format!("stage {name}"), base_image: None })
 }
 
@@ -86,7 +87,7 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
     let apt_lines = debootstrap::apt_lines(wanted, context.archives);
     let key =
         KeyBuilder::new("debootstrap").field("suite", &wanted.suite).field("lines", apt_lines.join("\n")).finish();
-    let known = record::load(&context.layout.state(), key);
+    let known = record::load(&context.layout.toolchain_state(), key);
     if let Some(known) = known.filter(|known| context.store.has(known.image)) {
         return Ok((known.image, apt_lines));
     }
@@ -106,7 +107,7 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
     }
     let kept =
         Record { image, apt_lines: apt_lines.clone(), base: format!("debootstrap {}", wanted.suite), base_image: None };
-    record::save(&context.layout.state(), key, &kept).map_err(|error| causes::in_one_line(&error))?;
+    record::save(&context.layout.toolchain_state(), key, &kept).map_err(|error| causes::in_one_line(&error))?;
     Ok((image, apt_lines))
 }
 

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::StageContext;
 use super::containerfile::ContainerfileError;
-use crate::engine::EngineError;
-use crate::engine::Exit;
+use crate::engine::{EngineError, Exit, RelativePath};
 use crate::oci::OciError;
+use crate::package::header::HeaderError;
 
 /// A stage could not be made; nothing of it is used.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +80,36 @@ pub enum ToolchainError {
         /// What rpm said.
         reason: String,
     },
+    /// The RPM database of the image cannot be read.
+    #[error("cannot read which packages the image of stage `{stage}` has: {reason}")]
+    Database {
+        /// The stage.
+        stage: String,
+        /// How `rpm` ended, and what it said.
+        reason: String,
+    },
+    /// The RPMs of the stage could not be installed into an empty root.
+    #[error("the packages of stage `{stage}` cannot be installed: {exit}{}", quoted(excerpt))]
+    Install {
+        /// The stage.
+        stage: String,
+        /// How it ended.
+        exit: Exit,
+        /// The last lines of the output.
+        excerpt: Vec<String>,
+        /// The whole output.
+        log: PathBuf,
+    },
+    /// An RPM of the stage cannot be read.
+    #[error("cannot read `{}` of stage `{stage}`", path.display())]
+    Rpm {
+        /// The stage.
+        stage: String,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: HeaderError,
+    },
     /// A file of ours could not be written or read.
     #[error("cannot {operation} `{}`", path.display())]
     File {
@@ -114,10 +145,18 @@ pub enum ToolchainError {
 }
 
 impl ToolchainError {
+    /// A folder of the project that has no absolute path.
+    pub(super) fn place(context: &StageContext<'_>, error: &RelativePath) -> Self {
+        let source = io::Error::other(error.to_string());
+        Self::File { operation: "mount", path: context.layout.work(), source }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Command { log, .. } => Some(format!("the whole output is in `{}`", log.display())),
+            Self::Command { log, .. } | Self::Install { log, .. } => {
+                Some(format!("the whole output is in `{}`", log.display()))
+            }
             Self::NoBase { .. } => {
                 Some("a base can be an image by digest, an archive, or `debootstrap` with a mirror".into())
             }

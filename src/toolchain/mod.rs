@@ -5,13 +5,15 @@
 //! A stage is a base (an image of a registry by digest, an archive, or a Debian-like root by mmdebstrap, the first that
 //! can be had) or the image of a stage above, then the instructions of its containerfile, then one layer with an RPM
 //! database that says what the stage [provides](provides). Each instruction gives one layer and is kept when it is
-//! finished, so that an interrupted stage goes on with the next one.
+//! finished, so that an interrupted stage goes on with the next one. A stage can also be made of packages, which are built
+//! elsewhere ([`assemble()`]). What the packages of an image provide is asked of its RPM database ([`installed()`]).
 //!
 //! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
 //! of the image below, the containerfile's instructions, the content of the files that it copies, `provides`, and
 //! [`KEY_VERSION`]. What does not: paths of the host, its mirrors, the engine. Known hole: a command such as `apt-get
 //! install` gives what the archive holds on that day; the image is made once and its digest enters every build key.
 
+mod assemble;
 mod base;
 mod containerfile;
 mod copy;
@@ -20,6 +22,8 @@ mod error;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod inputs;
+mod installed;
+mod layers;
 mod provides;
 mod record;
 mod stage;
@@ -28,9 +32,11 @@ mod steps;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+pub use assemble::{StageRpm, assemble};
 pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
 pub use inputs::inputs;
+pub use installed::{Installed, installed, known as known_packages};
 pub use stage::{Base, Debootstrap, Origin, Stage};
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +49,7 @@ use crate::layout::Layout;
 use crate::oci::Store;
 use crate::package::{Nevra, Provides};
 use crate::source::Archive;
+use crate::source::remembered::FileDigests;
 
 /// Counts up when the same stage description gives another image.
 const KEY_VERSION: &str = "1";
@@ -121,13 +128,13 @@ pub async fn build(
     context: &StageContext<'_>,
 ) -> Result<Finished, ToolchainError> {
     let script = steps::read(stage)?;
-    let key = key(stage, below, script.as_ref())?;
+    let key = key(stage, below, script.as_ref(), context.layout)?;
     if let Some(finished) = find(key, context) {
         return Ok(finished);
     }
     let start = base::obtain(stage, below, context).await?;
     let done = steps::carry_out(stage, script.as_ref(), start, context).await?;
-    record::save(&context.layout.state(), key, &done)?;
+    record::save(&context.layout.toolchain_state(), key, &done)?;
     Ok(Finished { image: done.image, base: done.base, up_to_date: false })
 }
 
@@ -139,8 +146,8 @@ pub fn up_to_date(
     store: &Store,
 ) -> Result<Option<Sha256>, ToolchainError> {
     let script = steps::read(stage)?;
-    let key = key(stage, below, script.as_ref())?;
-    Ok(record::load(&layout.state(), key).map(|record| record.image).filter(|image| store.has(*image)))
+    let key = key(stage, below, script.as_ref(), layout)?;
+    Ok(image_of(key, layout, store))
 }
 
 /// The base that the finished image of `stage` was made from, in words, and the digest of its image. None for a stage
@@ -151,25 +158,43 @@ pub fn base_of(
     layout: &Layout,
 ) -> Result<Option<(String, Sha256)>, ToolchainError> {
     let script = steps::read(stage)?;
-    let key = key(stage, below, script.as_ref())?;
-    let record = record::load(&layout.state(), key);
+    let key = key(stage, below, script.as_ref(), layout)?;
+    let record = record::load(&layout.toolchain_state(), key);
     Ok(record.and_then(|record| Some((record.base, record.base_image?))))
 }
 
+/// The image that is recorded for `key`, the key of a stage that is made of packages, while the store has it.
+pub fn image_of(key: Sha256, layout: &Layout, store: &Store) -> Option<Sha256> {
+    record::load(&layout.toolchain_state(), key).map(|record| record.image).filter(|image| store.has(*image))
+}
+
+/// Records `image` for `key`, the key of a stage that is made of packages.
+pub fn keep_image(key: Sha256, image: Sha256, layout: &Layout) -> Result<(), ToolchainError> {
+    record::save(&layout.toolchain_state(), key, &record::Record::of_packages(image))
+}
+
 fn find(key: Sha256, context: &StageContext<'_>) -> Option<Finished> {
-    let record = record::load(&context.layout.state(), key)?;
+    let record = record::load(&context.layout.toolchain_state(), key)?;
     let is_there = context.store.has(record.image);
     is_there.then_some(Finished { image: record.image, base: record.base, up_to_date: true })
 }
 
-fn key(stage: &Stage, below: Option<Sha256>, script: Option<&steps::Script>) -> Result<Sha256, ToolchainError> {
+fn key(
+    stage: &Stage,
+    below: Option<Sha256>,
+    script: Option<&steps::Script>,
+    layout: &Layout,
+) -> Result<Sha256, ToolchainError> {
     let mut key = KeyBuilder::new("toolchain stage").field("version", KEY_VERSION);
     match &stage.origin {
         Origin::Stage(_) => key = key.field("below", below.map(Sha256::to_oci).unwrap_or_default()),
         Origin::Bases(bases) => {
+            let digests = FileDigests::open(layout, "bases");
             for base in bases {
-                key = key.field("base", base_name(base));
+                key = key.field("base", base_name(base, &digests));
             }
+            let fault = |source| ToolchainError::File { operation: "write", path: layout.toolchain_state(), source };
+            digests.save().map_err(fault)?;
         }
     }
     if let Some(script) = script {
@@ -182,13 +207,15 @@ fn key(stage: &Stage, below: Option<Sha256>, script: Option<&steps::Script>) -> 
 }
 
 /// A base as the key sees it: an archive by its content, so that its path does not count.
-fn base_name(base: &Base) -> String {
+fn base_name(base: &Base, digests: &FileDigests) -> String {
     match base {
-        Base::Archive(path) => format!("archive {}", archive_digest(path)),
+        Base::Archive(path) => format!("archive {}", archive_digest(path, digests)),
         Base::Image(_) | Base::Debootstrap(_) => base.describe(),
     }
 }
 
-fn archive_digest(path: &Path) -> String {
-    Sha256::of_file(path).map_or_else(|_| "missing".to_owned(), Sha256::to_oci)
+/// The digest of an archive; an OCI layout in a folder is named by its index, which names all the rest.
+fn archive_digest(path: &Path, digests: &FileDigests) -> String {
+    let file = if path.is_dir() { path.join("index.json") } else { path.to_owned() };
+    digests.digest(&file).map_or_else(|_| "missing".to_owned(), |(digest, _)| digest.to_oci())
 }

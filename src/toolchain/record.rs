@@ -25,6 +25,13 @@ pub(super) struct Record {
     pub base_image: Option<Sha256>,
 }
 
+impl Record {
+    /// The record of an image that is made of packages.
+    pub(super) fn of_packages(image: Sha256) -> Self {
+        Self { image, apt_lines: Vec::new(), base: "packages".to_owned(), base_image: None }
+    }
+}
+
 /// The record of `key`; None when there is none that can be read.
 pub(super) fn load(folder: &Path, key: Sha256) -> Option<Record> {
     let text = std::fs::read_to_string(path(folder, key)).ok()?;
@@ -37,7 +44,8 @@ pub(super) fn save(folder: &Path, key: Sha256, record: &Record) -> Result<(), To
     write(&path, record).map_err(|source| ToolchainError::File { operation: "write", path, source })
 }
 
-fn write(path: &Path, record: &Record) -> io::Result<()> {
+/// Writes `record` as JSON, whole or not at all.
+pub(super) fn write(path: &Path, record: &impl Serialize) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);
     std::fs::create_dir_all(folder)?;
     let unfinished = path.with_extension(format!("{}.part", std::process::id()));

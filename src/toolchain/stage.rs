@@ -48,6 +48,16 @@ pub struct Debootstrap {
     pub mirror: Option<String>,
 }
 
+impl Origin {
+    /// The stage below.
+    pub fn below(&self) -> Option<&str> {
+        match self {
+            Self::Bases(_) => None,
+            Self::Stage(name) => Some(name),
+        }
+    }
+}
+
 impl Base {
     /// The base in the pipeline's words.
     pub fn describe(&self) -> String {

@@ -104,7 +104,7 @@ pub(super) async fn carry_out(
         maker.record_provides().await?;
     }
     // A stage above starts from this image and needs the same archives.
-    record::save(&context.layout.state(), maker.now.image, &maker.now)?;
+    record::save(&context.layout.toolchain_state(), maker.now.image, &maker.now)?;
     Ok(maker.now)
 }
 
@@ -121,7 +121,7 @@ impl Maker<'_> {
         let digest = script.step_digest(step)?;
         let key =
             KeyBuilder::new("step").field("on", self.now.image.as_bytes()).field("do", digest.as_bytes()).finish();
-        let state = self.context.layout.state();
+        let state = self.context.layout.toolchain_state();
         if let Some(known) = record::load(&state, key).filter(|known| self.context.store.has(known.image)) {
             self.now.image = known.image;
             return Ok(());
@@ -266,8 +266,7 @@ impl Maker<'_> {
     }
 
     fn place_fault(&self, error: &crate::engine::RelativePath) -> ToolchainError {
-        let source = std::io::Error::other(error.to_string());
-        ToolchainError::File { operation: "mount", path: self.context.layout.work(), source }
+        ToolchainError::place(self.context, error)
     }
 
     /// Puts the tar archive `layer` on top of the image.
@@ -301,7 +300,7 @@ impl Maker<'_> {
     }
 }
 
-fn open_log(path: &Path) -> Result<std::fs::File, ToolchainError> {
+pub(super) fn open_log(path: &Path) -> Result<std::fs::File, ToolchainError> {
     let open = || {
         std::fs::create_dir_all(path.parent().unwrap_or(path))?;
         std::fs::File::create(path)
@@ -311,21 +310,21 @@ fn open_log(path: &Path) -> Result<std::fs::File, ToolchainError> {
 
 /// The last lines of an output.
 #[derive(Default)]
-struct Tail {
+pub(super) struct Tail {
     bytes: Vec<u8>,
 }
 
 impl Tail {
     const KEPT_BYTES: usize = 16 << 10;
 
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > 2 * Self::KEPT_BYTES {
             self.bytes.drain(..self.bytes.len() - Self::KEPT_BYTES);
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         let text = String::from_utf8_lossy(&self.bytes);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(EXCERPT_LINES)..].iter().map(|line| (*line).to_owned()).collect()

@@ -20,4 +20,5 @@ mod learned;
 mod mini;
 mod rootfs;
 mod scenarios;
+mod stages;
 mod traces;

@@ -6,15 +6,20 @@ use std::time::{Duration, Instant};
 
 use super::learned;
 
-/// A copy of `tests/fixtures/mini` in a temporary folder.
+/// A project in a temporary folder, `tests/fixtures/mini` if it is no other.
 pub(super) struct Mini {
     folder: tempfile::TempDir,
 }
 
 impl Mini {
     fn new() -> Self {
+        Self::of("tests/fixtures/mini")
+    }
+
+    /// A copy of `fixture` in a temporary folder.
+    pub(super) fn of(fixture: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("drydock-mini-").tempdir().unwrap();
-        copy(Path::new("tests/fixtures/mini"), folder.path());
+        copy(Path::new(fixture), folder.path());
         Self { folder }
     }
 

@@ -1,0 +1,71 @@
+//! `drydock verify`: packages are built again, and the RPMs compared byte by byte.
+
+use std::process::ExitCode;
+
+use super::bench::Bench;
+use super::fault::Fault;
+use super::options::BuildArgs;
+use super::wanted::WantedArgs;
+use super::{Project, project, verdict};
+use crate::pipeline::Verified;
+use crate::repo::Comparison;
+
+/// Builds packages again and compares the RPMs with those at hand
+#[derive(clap::Args)]
+#[command(after_help = "Example: drydock verify zlib\n\n\
+    What the packages need is not built again. Exit code 1 when an RPM is not the same.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    wanted: WantedArgs,
+    #[command(flatten)]
+    build: BuildArgs,
+}
+
+pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let wanted = &args.wanted;
+    if wanted.is_empty() {
+        let hint = "name packages, as in `drydock verify kmod`; `--all` verifies every spec";
+        return Err(Fault::usage("nothing is asked for").with_hint(Some(hint.to_owned())));
+    }
+    let pipeline = project.pipeline()?;
+    let packages = wanted.packages(project, project::packages_of(&pipeline)?);
+    let mut options = args.build.options(&project.folder)?;
+    options.wishes.images = wanted.images(&project.folder);
+    let _lock = project.lock()?;
+    let bench = Bench::new(project)?;
+    let runner = bench.runner(options);
+    let made = runner.stages(&pipeline.stages).await?;
+    tell(runner.verify(&packages, &made, &wanted.goals()).await?)
+}
+
+/// Writes how a verification went to stdout; fails when something is not the same.
+pub(super) fn tell(verified: Verified) -> Result<ExitCode, Fault> {
+    match verified {
+        Verified::NotBuilt(summary) => {
+            verdict::of_packages(&summary)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Verified::Compared(comparison) => {
+            write(&comparison);
+            if comparison.is_equal() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            let others = comparison.different.len() + comparison.only_first.len() + comparison.only_second.len();
+            Err(Fault::failed(format!("{others} RPMs are not the same")))
+        }
+    }
+}
+
+/// One line for each RPM that is not the same, then the count of those that are.
+#[expect(clippy::print_stdout, reason = "the comparison is the command's data")]
+pub(super) fn write(comparison: &Comparison) {
+    for (file, difference) in &comparison.different {
+        println!("{file}\tdiffers\t{difference}");
+    }
+    for (files, side) in [(&comparison.only_first, "only the first"), (&comparison.only_second, "only the second")] {
+        for file in files {
+            println!("{file}\t{side}");
+        }
+    }
+    println!("{} identical, {} differ", comparison.identical.len(), comparison.different.len());
+}

@@ -1,0 +1,120 @@
+//! The digest of what a stage of packages is made from, without the image that its packages are built in.
+//!
+//! It is read from files alone, so that a stage with nothing to do starts no container and reads no spec: the folders of
+//! specs by content, with their signatures and so their sources; macros; which packages are built and installed. It is
+//! wider than what the result depends on: a comment in a README beside a spec changes it. Then the packages are looked at
+//! one by one, found in the store, and give the same image.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::stage::PackageStage;
+use crate::build;
+use crate::digest::{KeyBuilder, Sha256};
+use crate::source::remembered::FileDigests;
+
+/// Counts up when stages of packages are made in another way.
+const KEY_VERSION: &str = "1";
+
+/// The digest of what `stage` is made from; `below` stands for the image that its packages are built in. The digests of
+/// files are taken from `digests` where these know them.
+pub(super) fn of_packages(
+    stage: &PackageStage,
+    below: Sha256,
+    digests: &FileDigests,
+) -> Result<Sha256, (PathBuf, io::Error)> {
+    let packages = &stage.packages;
+    let mut key = KeyBuilder::new("stage of packages")
+        .field("version", KEY_VERSION)
+        .field("build-version", build::KEY_VERSION.to_le_bytes())
+        .field("arch", std::env::consts::ARCH)
+        .field("below", below.as_bytes())
+        .field("version-macros", packages.version_macros.as_deref().unwrap_or_default());
+    for folder in &packages.specs {
+        let digest = of_folder(folder, digests).map_err(|source| (folder.clone(), source))?;
+        key = key.field("specs", digest.as_bytes());
+    }
+    for path in &packages.macro_files {
+        let (digest, _) = digests.digest(path).map_err(|source| (path.clone(), source))?;
+        key = key.field("macro-file", digest.as_bytes());
+    }
+    for (name, body) in &packages.macros {
+        key = key.field("macro", name).field("body", body);
+    }
+    for name in &packages.build {
+        key = key.field("build", name);
+    }
+    for requirement in &stage.install {
+        key = key.field("install", requirement.to_string());
+    }
+    for exception in &packages.exceptions {
+        key = key.field("exception", format!("{} {} {}", exception.spec, exception.allow, exception.until));
+    }
+    Ok(key.finish())
+}
+
+/// The digest of all files below `folder`: relative paths and contents, and where links lead.
+fn of_folder(folder: &Path, digests: &FileDigests) -> io::Result<Sha256> {
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(&next)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() { open.push(entry.path()) } else { files.push(entry.path()) }
+        }
+    }
+    files.sort();
+    let mut key = KeyBuilder::new("folder");
+    for path in files {
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        key = match fs::read_link(&path) {
+            Ok(target) => key.field(&name, target.to_string_lossy().as_bytes()),
+            Err(_) => key.field(&name, digests.digest(&path)?.0.as_bytes()),
+        };
+    }
+    Ok(key.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+    use crate::pipeline::Packages;
+
+    #[test]
+    fn contents_names_and_wishes_change_the_digest_and_nothing_else_does() {
+        let place = tempfile::tempdir().unwrap();
+        let specs = place.path().join("SPECS");
+        fs::create_dir_all(specs.join("a")).unwrap();
+        fs::write(specs.join("a/a.spec"), "one").unwrap();
+        let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
+        let below = Sha256::of_bytes(b"image");
+        let stage = |install: &[&str]| PackageStage {
+            name: "s".to_owned(),
+            packages: Packages { specs: vec![specs.clone()], ..Packages::default() },
+            install: install.iter().map(|text| text.parse().unwrap()).collect(),
+        };
+        let digest =
+            |stage: &PackageStage, below| of_packages(stage, below, &FileDigests::open(&layout, "stages")).unwrap();
+        let first = digest(&stage(&[]), below);
+        assert_eq!(first, digest(&PackageStage { name: "other".to_owned(), ..stage(&[]) }, below));
+        assert_ne!(first, digest(&stage(&["bash"]), below));
+        assert_ne!(first, digest(&stage(&[]), Sha256::of_bytes(b"other image")));
+        fs::write(specs.join("a/a.patch"), "").unwrap();
+        let second = digest(&stage(&[]), below);
+        assert_ne!(first, second);
+        fs::rename(specs.join("a/a.patch"), specs.join("a/b.patch")).unwrap();
+        assert_ne!(second, digest(&stage(&[]), below));
+    }
+
+    #[test]
+    fn a_missing_folder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
+        let packages = Packages { specs: vec![place.path().join("none")], ..Packages::default() };
+        let stage = PackageStage { name: "s".to_owned(), packages, install: Vec::new() };
+        let wrong = of_packages(&stage, Sha256::of_bytes(b""), &FileDigests::open(&layout, "stages")).unwrap_err();
+        assert_eq!(wrong.0, place.path().join("none"));
+    }
+}
