@@ -10,6 +10,7 @@ pub mod package;
 pub mod layout;
 pub mod event;
 pub mod oci;
+pub mod attest;
 pub mod engine;
 pub mod source;
 pub mod remote;

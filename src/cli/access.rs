@@ -1,8 +1,9 @@
-//! Flags that name mirrors of sources, and what private ones are asked with.
+//! What private servers are asked with: flags for mirrors of sources, the user's other tools' logins for registries.
 
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
+use crate::oci::registry::Credentials;
 use crate::source::{AccessRequest, MirrorAccess};
 
 /// Mirrors of sources, and what private ones are asked with.
@@ -56,4 +57,21 @@ fn token_file(text: &str, folder: &Path) -> (Option<String>, PathBuf) {
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
 fn token_of_environment() -> Option<String> {
     std::env::var("DRYDOCK_SOURCE_TOKEN").ok().filter(|token| !token.is_empty())
+}
+
+/// The logins that Docker, Podman and Skopeo keep, in the order in which Podman looks for them.
+#[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
+pub(super) fn credentials() -> Credentials {
+    let folder = |variable: &str| std::env::var_os(variable).filter(|text| !text.is_empty()).map(PathBuf::from);
+    let home = folder("HOME");
+    let own = folder("REGISTRY_AUTH_FILE");
+    let runtime = folder("XDG_RUNTIME_DIR").map(|folder| folder.join("containers/auth.json"));
+    let settings = folder("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let docker = folder("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+    let files = [
+        own.or(runtime),
+        settings.map(|folder| folder.join("containers/auth.json")),
+        docker.map(|folder| folder.join("config.json")),
+    ];
+    Credentials { files: files.into_iter().flatten().collect(), search_path: std::env::var_os("PATH") }
 }

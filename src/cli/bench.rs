@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::fault::Fault;
-use super::{Project, options, project};
+use super::{Project, access, options, project};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::layout::LOCK_FILE;
@@ -34,6 +34,7 @@ impl<'a> Bench<'a> {
             store: &self.store,
             layout: &self.project.layout,
             archives: pipeline::host_archives(),
+            credentials: access::credentials(),
             report: &*self.report,
             cancel: &self.project.cancel,
             options: Options { remote: self.project.remote(), ..options },

@@ -106,7 +106,7 @@ enum FormatArg {
 enum Command {
     /// Runs a whole pipeline: toolchain image, packages, disk images
     Run(run::Args),
-    /// Makes, lists, exports and imports toolchain images
+    /// Makes, lists, exports, imports, pushes and pulls toolchain images
     Toolchain(toolchain::Args),
     /// Fetches and verifies sources, and nothing else
     Sources(sources::Args),

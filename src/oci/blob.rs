@@ -46,6 +46,13 @@ impl Store {
         Ok(bytes)
     }
 
+    /// Refuses a blob whose content is not what its name says.
+    pub(super) fn check_blob(&self, digest: Sha256) -> Result<(), OciError> {
+        let mut content = CheckedReader::new(self.open_blob(digest)?, digest);
+        let read = io::copy(&mut content, &mut io::sink());
+        read.map(drop).map_err(|source| damaged(&self.blob_path(digest), source))
+    }
+
     /// A blob as stored; its digest is checked at its end.
     pub(super) fn open_checked(&self, digest: Sha256) -> Result<(CheckedReader<File>, u64), OciError> {
         let file = self.open_blob(digest)?;

@@ -37,6 +37,20 @@ fn sorted(value: Value) -> Value {
     }
 }
 
+/// The media type that a manifest or an index gives itself; documents without one are OCI's.
+pub(super) fn media_type_of(document: &[u8], what: &str) -> Result<String, OciError> {
+    /// The fields that tell.
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Kind {
+        media_type: Option<String>,
+        manifests: Option<serde::de::IgnoredAny>,
+    }
+    let kind: Kind = parse(document, what)?;
+    let default = if kind.manifests.is_some() { MediaType::ImageIndex } else { MediaType::ImageManifest };
+    Ok(kind.media_type.unwrap_or_else(|| default.to_string()))
+}
+
 /// A descriptor of `bytes` bytes with the digest `digest`.
 pub(super) fn descriptor(media_type: MediaType, digest: Sha256, bytes: u64) -> Result<Descriptor, OciError> {
     let digest: oci_spec::image::Digest = digest

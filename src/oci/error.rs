@@ -1,11 +1,12 @@
-//! Why an image cannot be read, stored or pulled.
+//! Why an image cannot be read, stored, pulled or pushed.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::RegistryFault;
 use crate::digest::Sha256;
 
-/// Why an image cannot be read, stored or pulled.
+/// Why an image cannot be read, stored, pulled or pushed.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
     /// A file of the layout or an archive cannot be read.
@@ -96,29 +97,51 @@ pub enum OciError {
         /// The text.
         reference: String,
     },
-    /// A registry did not give what was asked for.
-    #[error("cannot pull {what} of `{reference}`")]
-    Pull {
+    /// A registry did not do what was asked of it.
+    #[error(transparent)]
+    Registry(#[from] Box<RegistryFault>),
+    /// A transfer was stopped by the user.
+    #[error("the transfer of `{reference}` was stopped")]
+    Stopped {
         /// The image.
         reference: String,
-        /// Manifest or blob.
-        what: String,
-        /// Why.
-        source: Box<oci_client::errors::OciDistributionError>,
     },
-    /// A registry gave other bytes.
-    #[error("the registry of `{reference}` gave bytes with digest `{actual}` where `{expected}` was asked for")]
-    OtherBytes {
-        /// The image.
-        reference: String,
-        /// What was asked for.
-        expected: Sha256,
-        /// What came.
-        actual: Sha256,
+    /// A file of logins that cannot be understood; its content is not told.
+    #[error("cannot understand the logins in `{}`{}", path.display(), place.map(|(line, column)| format!(" (line {line}, column {column})")).unwrap_or_default())]
+    Login {
+        /// The file.
+        path: PathBuf,
+        /// Line and column; None for a login that is no base64 of `user:password`.
+        place: Option<(usize, usize)>,
+    },
+    /// A helper that keeps logins failed.
+    #[error("`{program}` gives no login for `{registry}`: {problem}")]
+    LoginHelper {
+        /// The helper.
+        program: String,
+        /// The registry.
+        registry: String,
+        /// How it ended, or why it could not be started.
+        problem: String,
     },
 }
 
 impl OciError {
+    /// True when the user asked for what cannot be, as against a fault of the machine or the network.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Registry(fault) => fault.is_usage(),
+            Self::Reference { .. }
+            | Self::NoDigest { .. }
+            | Self::NoImage { .. }
+            | Self::Malformed { .. }
+            | Self::Platform { .. }
+            | Self::Login { .. }
+            | Self::LoginHelper { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -136,8 +159,10 @@ impl OciError {
             Self::NoDigest { reference } => Some(format!(
                 "write `{reference}@sha256:…`; `docker buildx imagetools inspect` or `skopeo inspect` tell the digest of a tag"
             )),
-            Self::Pull { .. } => {
-                Some("check the network and the registry, or give an archive as another base of the stage".to_owned())
+            Self::Registry(fault) => Some(fault.hint()),
+            Self::Login { path, .. } => Some(format!("log in again by `docker login` or `podman login`, or remove `{}`", path.display())),
+            Self::LoginHelper { program, registry, .. } => {
+                Some(format!("`echo {registry} | {program} get` shows what is wrong with it"))
             }
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! `oci-layout` and `index.json`: which images a layout holds, and under which names.
+//! `oci-layout` and `index.json`: which images and artifacts a layout holds, and under which names.
 //!
 //! `index.json` is written under a temporary name and renamed, by one run at a time (`index.lock`).
 
@@ -30,7 +30,9 @@ impl Store {
 
     /// All images with their names, an image with several names several times; in the order of `index.json`.
     pub fn images(&self) -> Result<Vec<(Sha256, Option<String>)>, OciError> {
-        self.read_index()?.iter().map(|image| Ok((digest_of(image)?, name(image)))).collect()
+        let index = self.read_index()?;
+        let images = index.iter().filter(|entry| entry.artifact_type().is_none());
+        images.map(|image| Ok((digest_of(image)?, name(image)))).collect()
     }
 
     pub(super) fn create(&self) -> Result<(), OciError> {
@@ -65,11 +67,17 @@ impl Store {
         let document: oci_spec::image::ImageManifest = parse(&bytes, &format!("the manifest `{manifest}`"))?;
         let media_type = document.media_type().clone().unwrap_or(MediaType::ImageManifest);
         let mut entry = descriptor(media_type, manifest, bytes.len() as u64)?;
-        entry.set_annotations(new_name.map(|name| [(NAME.to_owned(), name.to_owned())].into()));
+        let named = new_name.map(|name| [(NAME.to_owned(), name.to_owned())].into());
+        if document.artifact_type().is_some() {
+            entry.set_artifact_type(document.artifact_type().clone());
+            entry.set_annotations(document.annotations().clone().filter(|annotations| !annotations.is_empty()));
+        } else {
+            entry.set_annotations(named);
+        }
         Ok(entry)
     }
 
-    fn read_index(&self) -> Result<Vec<Descriptor>, OciError> {
+    pub(super) fn read_index(&self) -> Result<Vec<Descriptor>, OciError> {
         let path = self.root.join("index.json");
         let bytes = fs::read(&path).map_err(OciError::read(&path))?;
         Ok(parse::<ImageIndex>(&bytes, &format!("`{}`", path.display()))?.manifests().clone())

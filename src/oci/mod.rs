@@ -3,12 +3,15 @@
 //! Images are named by the digest of their manifest. Equal content gives equal bytes: layers are sorted and their times
 //! clamped, JSON has sorted keys, compression has no time in it. A blob is written under a temporary name and renamed, so
 //! that a killed run leaves no half of one; whoever reads a blob checks its digest. Nothing here talks to an engine;
-//! `registry` alone uses the network. All functions but [`registry::pull`] block: call them off the async threads.
+//! `registry` alone uses the network. All functions but those of
+//! [`registry`] block: call them off the async threads.
 //! Format: <https://github.com/opencontainers/image-spec>.
 
 mod archive;
+mod artifact;
 mod blob;
 mod build;
+mod companion;
 mod compress;
 mod document;
 mod error;
@@ -24,11 +27,15 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+pub use artifact::{Artifact, Referrer};
 pub(crate) use blob::open_tar;
+pub use companion::{Companion, Remark};
 pub use compress::Compression;
 pub use error::OciError;
+pub use registry::RegistryFault;
 pub(crate) use tar_read::{Member, MemberKind, read_members};
 pub(crate) use tar_write::MemberWriter;
+pub(crate) use time::format as rfc3339;
 
 use crate::digest::Sha256;
 

@@ -3,7 +3,7 @@
 //! The calendar is Howard Hinnant's `days_from_civil`: <https://howardhinnant.github.io/date_algorithms.html>.
 
 /// `2026-01-31T12:00:00Z`.
-pub(super) fn format(seconds: u64) -> String {
+pub(crate) fn format(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);

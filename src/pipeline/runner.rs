@@ -23,6 +23,7 @@ use crate::engine::Engine;
 use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
+use crate::oci::registry::Credentials;
 use crate::package::{Capability, Nevra};
 use crate::plan::Reserve;
 use crate::source::{Archive, MirrorAccess, SignatureMode};
@@ -38,6 +39,8 @@ pub struct Runner<'a> {
     pub layout: &'a Layout,
     /// The host's package archives.
     pub archives: Vec<Archive>,
+    /// The user's logins at registries.
+    pub credentials: Credentials,
     /// Tells what is going on.
     pub report: Report<'a>,
     /// Ends the run.

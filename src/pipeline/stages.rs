@@ -103,6 +103,7 @@ impl Runner<'_> {
             store: self.store,
             layout,
             archives: self.archives.clone(),
+            credentials: self.credentials.clone(),
             report: self.report,
             cancel: self.cancel,
             options: self.options.clone(),
@@ -117,6 +118,7 @@ impl Runner<'_> {
             store: self.store,
             layout: self.layout,
             archives: &self.archives,
+            credentials: &self.credentials,
             report: self.report,
             cancel: self.cancel,
         }

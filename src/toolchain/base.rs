@@ -10,7 +10,7 @@ use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::ImageConfig;
-use crate::oci::registry;
+use crate::oci::registry::{self, Access, Patience};
 
 /// 2026-01-01 00:00:00 UTC in seconds since 1970: a file of an image that is newer gets this time, so that layers made on
 /// different days are equal. It is later than the files of the bases, whose times tell what they are.
@@ -63,9 +63,14 @@ async fn obtain_one(base: &Base, context: &StageContext<'_>) -> Result<Record, S
     let record = |image, apt_lines| Record { image, apt_lines, base: base.describe(), base_image: Some(image) };
     match base {
         Base::Image(reference) => {
-            let image = registry::pull(reference, context.store, context.report)
-                .await
-                .map_err(|error| causes::in_one_line(&error))?;
+            let access = Access {
+                credentials: context.credentials,
+                patience: Patience::default(),
+                report: context.report,
+                cancel: context.cancel,
+            };
+            let pulled = registry::pull(reference, context.store, &access).await;
+            let image = pulled.map_err(|error| causes::in_one_line(&error))?.image;
             Ok(record(image.manifest, Vec::new()))
         }
         Base::Archive(path) if !path.exists() => Err("there is no such file".to_owned()),

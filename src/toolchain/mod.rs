@@ -47,6 +47,7 @@ use crate::engine::ImageId;
 use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
+use crate::oci::registry::Credentials;
 use crate::package::{Nevra, Provides};
 use crate::source::Archive;
 use crate::source::remembered::FileDigests;
@@ -104,6 +105,8 @@ pub struct StageContext<'a> {
     pub layout: &'a Layout,
     /// The host's package archives, for `debootstrap`.
     pub archives: &'a [Archive],
+    /// The user's logins at registries.
+    pub credentials: &'a Credentials,
     /// Tells what is going on.
     pub report: Report<'a>,
     /// Ends the work.

@@ -1,5 +1,7 @@
 //! `drydock toolchain`: images of the pipeline's stages.
 
+mod registry;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use crate::event::Event;
 use crate::oci::ImageConfig;
 use crate::pipeline;
 
-/// Makes, lists, exports and imports toolchain images
+/// Makes, lists, exports, imports, pushes and pulls toolchain images
 #[derive(clap::Args)]
 #[command(after_help = "Example: drydock toolchain build bootstrap")]
 pub(super) struct Args {
@@ -43,6 +45,24 @@ enum Action {
         /// The archive
         file: PathBuf,
     },
+    /// Gives a stage's image to a registry
+    Push {
+        /// Name of a stage
+        stage: String,
+        /// Where to: `REGISTRY/NAME:TAG`
+        reference: String,
+        /// A PEM file with an ECDSA P-256 key that the image is signed with, as `cosign sign --key` signs
+        #[arg(long, value_name = "FILE")]
+        sign_key: Option<PathBuf>,
+    },
+    /// Takes an image from a registry into the store and prints its digest
+    Pull {
+        /// Which one: `REGISTRY/NAME:TAG` or `REGISTRY/NAME@sha256:…`
+        reference: String,
+        /// A PEM file with a public key: an image that this key has not signed is refused
+        #[arg(long, value_name = "KEY")]
+        require_signature: Option<PathBuf>,
+    },
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
@@ -51,6 +71,12 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         Action::List => list(project),
         Action::Export { stage, file } => export(project, &stage, &file),
         Action::Import { file } => import(project, &file),
+        Action::Push { stage, reference, sign_key } => {
+            registry::push(project, made(project, &stage)?, &reference, sign_key.as_deref()).await
+        }
+        Action::Pull { reference, require_signature } => {
+            registry::pull(project, &reference, require_signature.as_deref()).await
+        }
     }
 }
 
@@ -80,12 +106,7 @@ fn list(project: &Project) -> Result<ExitCode, Fault> {
 }
 
 fn export(project: &Project, stage: &str, file: &std::path::Path) -> Result<ExitCode, Fault> {
-    let pipeline = project.pipeline()?;
-    let found = finished(project)?.into_iter().find(|(name, _)| name == stage);
-    let (_, image) = found.ok_or_else(|| no_stage(stage, &pipeline))?;
-    let image = image.ok_or_else(|| {
-        Fault::usage(format!("stage `{stage}` is not made")).with_hint(Some(format!("drydock toolchain build {stage}")))
-    })?;
+    let image = made(project, stage)?;
     let store = project.store()?;
     let written = store.image(image).and_then(|image| {
         store.write_archive(&image, &format!("localhost/drydock-{stage}:latest"), &project.folder.join(file))
@@ -103,6 +124,16 @@ fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> 
     let image = imported.map_err(|error| Fault::usage_error(&error).with_hint(error.hint()))?;
     println!("{}", image.manifest.to_oci());
     Ok(ExitCode::SUCCESS)
+}
+
+/// The image of the stage.
+fn made(project: &Project, stage: &str) -> Result<Sha256, Fault> {
+    let pipeline = project.pipeline()?;
+    let found = finished(project)?.into_iter().find(|(name, _)| name == stage);
+    let (_, image) = found.ok_or_else(|| no_stage(stage, &pipeline))?;
+    image.ok_or_else(|| {
+        Fault::usage(format!("stage `{stage}` is not made")).with_hint(Some(format!("drydock toolchain build {stage}")))
+    })
 }
 
 fn finished(project: &Project) -> Result<Vec<(String, Option<Sha256>)>, Fault> {
