@@ -18,6 +18,7 @@ mod engine_contract;
 mod killed;
 mod learned;
 mod mini;
+mod registry;
 mod rootfs;
 mod scenarios;
 mod stages;
