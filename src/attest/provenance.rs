@@ -13,6 +13,8 @@ use crate::oci::{Artifact, Store};
 
 /// The media type of statements.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.in-toto+json";
+/// The annotation that says what kind of statement an artifact is.
+pub(super) const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
@@ -132,7 +134,7 @@ pub fn provenance(name: &str, image: Sha256, build: &Build) -> Result<Statement,
 
 /// Keeps an unsigned statement about the image `image` in `store`; gives the digest of the artifact's manifest.
 pub fn attach_provenance(store: &Store, image: Sha256, statement: &Statement) -> Result<Sha256, AttestError> {
-    let kind = ("in-toto.io/predicate-type".to_owned(), statement.predicate_type.clone());
+    let kind = (PREDICATE_TYPE.to_owned(), statement.predicate_type.clone());
     let artifact = Artifact {
         artifact_type: MEDIA_TYPE,
         media_type: MEDIA_TYPE,

@@ -10,22 +10,16 @@ use super::error::AttestError;
 use super::license::is_expression;
 use crate::digest::Sha256;
 use crate::oci::{Artifact, Store};
+use crate::package::{Evr, Nevra};
 
-const MEDIA_TYPE: &str = "application/spdx+json";
+/// The media type of lists of packages.
+pub(super) const MEDIA_TYPE: &str = "application/spdx+json";
 
 /// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SbomPackage {
-    /// Its name.
-    pub name: String,
-    /// Its epoch, when it has one.
-    pub epoch: Option<u32>,
-    /// Its version.
-    pub version: String,
-    /// Its release.
-    pub release: String,
-    /// In RPM's word.
-    pub arch: String,
+    /// What it is.
+    pub nevra: Nevra,
     /// As its spec has it; an SPDX expression or not.
     pub license: String,
     /// Digest of the RPM file.
@@ -137,13 +131,13 @@ pub fn attach_sbom(store: &Store, image: Sha256, sbom: &[u8]) -> Result<Sha256, 
 }
 
 fn written(package: &SbomPackage, namespace: &str) -> Package {
-    let SbomPackage { name, epoch, version, release, arch, license, sha256, source } = package;
-    let epoch_text = epoch.map(|epoch| format!("{epoch}:")).unwrap_or_default();
+    let SbomPackage { nevra, license, sha256, source } = package;
+    let name = &nevra.name;
     let declared = is_expression(license);
     Package {
         id: format!("SPDXRef-Package-{}-{}", id_text(name), &sha256.to_string()[..16]),
         name: name.clone(),
-        version_info: format!("{epoch_text}{version}-{release}"),
+        version_info: nevra.evr.to_string(),
         download_location: "NOASSERTION",
         files_analyzed: false,
         license_concluded: "NOASSERTION",
@@ -155,16 +149,17 @@ fn written(package: &SbomPackage, namespace: &str) -> Package {
         external_refs: [ExternalRef {
             category: "PACKAGE-MANAGER",
             kind: "purl",
-            locator: purl(namespace, package, arch),
+            locator: purl(namespace, nevra, source.as_deref()),
         }],
     }
 }
 
-fn purl(namespace: &str, package: &SbomPackage, arch: &str) -> String {
-    let SbomPackage { name, epoch, version, release, source, .. } = package;
+/// The package URL of an RPM; `source` is the file name of the source package that it was built from.
+pub fn purl(namespace: &str, nevra: &Nevra, source: Option<&str>) -> String {
+    let Nevra { name, evr: Evr { epoch, version, release }, arch } = nevra;
     let mut qualifiers = vec![format!("arch={}", escaped(arch))];
     qualifiers.extend(epoch.map(|epoch| format!("epoch={epoch}")));
-    qualifiers.extend(source.as_ref().map(|source| format!("upstream={}", escaped(source))));
+    qualifiers.extend(source.map(|source| format!("upstream={}", escaped(source))));
     format!(
         "pkg:rpm/{}/{}@{}?{}",
         escaped(&namespace.to_lowercase()),

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::digest::Sha256;
 use crate::oci::{Companion, ImageConfig, Remark, Store};
+use crate::package::{Evr, Nevra};
 
 /// A key and a signature that OpenSSL made.
 const FOREIGN_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
@@ -165,11 +166,15 @@ fn a_file_without_a_key_is_told_by_what_it_holds() {
 
 fn packages() -> Vec<SbomPackage> {
     let package = |name: &str, license: &str, source: Option<&str>| SbomPackage {
-        name: name.to_owned(),
-        epoch: (name == "libstdc++").then_some(1),
-        version: "13.2.0".to_owned(),
-        release: "7.azl3".to_owned(),
-        arch: "x86_64".to_owned(),
+        nevra: Nevra {
+            name: name.to_owned(),
+            evr: Evr {
+                epoch: (name == "libstdc++").then_some(1),
+                version: "13.2.0".to_owned(),
+                release: "7.azl3".to_owned(),
+            },
+            arch: "x86_64".to_owned(),
+        },
         license: license.to_owned(),
         sha256: Sha256::of_bytes(name.as_bytes()),
         source: source.map(str::to_owned),

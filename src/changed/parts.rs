@@ -51,7 +51,12 @@ impl Parts {
             parts.add_spec(changed);
         }
         let macro_files = pipeline.packages.iter().flat_map(|packages| &packages.macro_files).cloned();
-        parts.others.extend(macro_files.chain([path.to_owned()]).map(|file| (file, Part::Pipeline)));
+        parts.others.extend(
+            macro_files
+                .chain([path.to_owned()])
+                .chain(pipeline.toolchain_of.clone())
+                .map(|file| (file, Part::Pipeline)),
+        );
         for stage in &pipeline.stages {
             let inputs = stage.inputs().into_iter();
             parts.others.extend(inputs.map(|input| (input, Part::Toolchain(stage.name().to_owned()))));
@@ -152,7 +157,14 @@ mod tests {
         }
         let gone = FileChange { path: root.join("gone/gone.spec"), before: None, change: Change::Deleted };
         let packages = Packages { specs: vec![root.clone()], ..Packages::default() };
-        let pipeline = Pipeline { name: "p".into(), stages: vec![], packages: Some(packages), images: None };
+        let pipeline = Pipeline {
+            name: "p".into(),
+            stages: vec![],
+            packages: Some(packages),
+            images: None,
+            registry: None,
+            toolchain_of: None,
+        };
         let parts = Parts::new(&place.path().join("p.yaml"), &pipeline, &[gone]).unwrap();
         let of = |file: &str| {
             let found = parts.of(&root.join(file)).into_iter();

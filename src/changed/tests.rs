@@ -17,7 +17,14 @@ fn dependants_and_images_follow_the_graph() {
         std::fs::write(folder.join(format!("{spec}.spec")), "").unwrap();
     }
     let packages = Packages { specs: vec![folder], ..Packages::default() };
-    let pipeline = Pipeline { name: "p".into(), stages: vec![], packages: Some(packages), images: None };
+    let pipeline = Pipeline {
+        name: "p".into(),
+        stages: vec![],
+        packages: Some(packages),
+        images: None,
+        registry: None,
+        toolchain_of: None,
+    };
     let file = |path: &str, part: Part| ChangedFile {
         path: path.into(),
         before: None,

@@ -39,7 +39,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options);
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let summary = runner.packages(&packages, &made, &wanted.goals()).await?;
     verdict::of_packages(&summary)?;
     Ok(ExitCode::SUCCESS)

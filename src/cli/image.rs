@@ -22,7 +22,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options::looking());
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &[&images.toolchain]).await?;
     let configs: Vec<PathBuf> = args.configs.iter().map(|path| project.folder.join(path)).collect();
     let assembled = runner.images(images, &configs, &made).await?;
     verdict::of_images(&assembled)?;

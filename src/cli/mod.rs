@@ -65,8 +65,12 @@ struct Global {
     #[arg(long, global = true, default_value = "pipelines/quickstart.yaml", value_name = "FILE")]
     pipeline: PathBuf,
     /// Works on the packages that this toolchain stage is made of, instead of the pipeline's
-    #[arg(long, global = true, value_name = "NAME", value_parser = stage_name)]
+    // Subcommands have arguments that are called `stage`, too.
+    #[arg(long, global = true, id = "of-stage", value_name = "NAME", value_parser = stage_name)]
     stage: Option<String>,
+    /// Builds the pipeline's packages in the image of this toolchain stage, instead of the one that the pipeline names
+    #[arg(long, global = true, value_name = "NAME", value_parser = stage_name, conflicts_with = "of-stage")]
+    toolchain: Option<String>,
     /// The container engine
     #[arg(long, global = true, value_enum, default_value = "auto", env = "DRYDOCK_ENGINE")]
     engine: EngineArg,
@@ -84,6 +88,8 @@ struct Global {
     verbose: u8,
     #[command(flatten)]
     remote: options::RemoteArgs,
+    #[command(flatten)]
+    registry: options::RegistryArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -11,7 +11,9 @@ use super::access::MirrorArgs;
 use super::fault::Fault;
 use super::wanted::AmongArgs;
 use crate::build::{Check, OnFailure};
-use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RemoteOptions, Wishes};
+use crate::causes;
+use crate::oci::registry;
+use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RegistryOptions, RemoteOptions, Wishes};
 use crate::plan::Reserve;
 use crate::remote::WantedRepository;
 use crate::source::{MirrorAccess, SignatureMode};
@@ -80,6 +82,47 @@ impl RemoteArgs {
     }
 }
 
+/// Where images of stages come from that are not made here.
+#[derive(clap::Args, Clone, Default)]
+#[command(next_help_heading = "Registry of toolchain images")]
+pub(super) struct RegistryArgs {
+    /// Looks for images of stages here before they are made; `toolchain push` puts them there
+    #[arg(long, global = true, value_name = "REGISTRY/NAME", value_parser = registry_name)]
+    registry: Option<String>,
+    /// Asks no registry for images of stages, whatever the pipeline names
+    #[arg(long, global = true, conflicts_with = "registry")]
+    no_registry: bool,
+    /// A PEM file with a public key: a pulled image that this key has not signed is refused
+    #[arg(long, global = true, value_name = "KEY")]
+    require_signature: Option<PathBuf>,
+}
+
+impl RegistryArgs {
+    /// The same as arguments of a command line.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let Self { registry, no_registry, require_signature } = self;
+        let key = require_signature.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let named = [("--registry", registry.clone()), ("--require-signature", key)];
+        let named = named.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?])).flatten();
+        named.chain(no_registry.then(|| "--no-registry".to_owned())).collect()
+    }
+
+    /// What is asked of registries; paths count from `folder`.
+    pub(super) fn options(&self, folder: &Path) -> RegistryOptions {
+        let key = self.require_signature.as_ref().map(|path| folder.join(path));
+        RegistryOptions { name: self.registry.clone(), off: self.no_registry, key }
+    }
+}
+
+/// A repository of a registry, without a tag.
+fn registry_name(text: &str) -> Result<String, String> {
+    match registry::name_of(text) {
+        Ok(name) if name == text => Ok(name),
+        Ok(name) => Err(format!("no tag is expected, as in `{name}`")),
+        Err(error) => Err(causes::in_one_line(&error)),
+    }
+}
+
 /// A time as seconds since 1970.
 fn seconds(text: &str) -> Result<u64, String> {
     if let Ok(seconds) = text.parse() {
@@ -93,10 +136,9 @@ fn seconds(text: &str) -> Result<u64, String> {
 /// The time limit of one package's build, unless the user gives another one.
 const BUILD_SECONDS: u64 = 4 * 3600;
 
-/// How packages are built.
+/// What builds may use: sources, processors, memory, time.
 #[derive(clap::Args, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub(super) struct BuildArgs {
+pub(super) struct WorkArgs {
     #[command(flatten)]
     pub(super) sources: SourceArgs,
     /// Packages built at a time; half of the processors, but two where there are two, when not given
@@ -114,6 +156,25 @@ pub(super) struct BuildArgs {
     /// Space that is kept free where build/ is, in MiB: no build begins below it; 5 %, at most 2 GiB, when not given
     #[arg(long, value_name = "MIB")]
     reserve_disk: Option<u64>,
+    /// How often a build that fails is tried again
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+    /// Time limit of one package's build, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS)]
+    timeout: u64,
+    /// Memory limit of one package's build, in MiB
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
+    /// Begins no other build after one has failed
+    #[arg(long)]
+    stop_on_failure: bool,
+}
+
+/// How packages are built.
+#[derive(clap::Args, Clone)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) work: WorkArgs,
     /// What a failing `%check` does; the pipeline lists the packages whose checks run
     #[arg(long, value_enum, default_value = "fail")]
     check: CheckArg,
@@ -128,18 +189,6 @@ pub(super) struct BuildArgs {
     check_ignore: Vec<String>,
     #[command(flatten)]
     pub(super) among: AmongArgs,
-    /// How often a build that fails is tried again
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    retries: u32,
-    /// Time limit of one package's build, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS)]
-    timeout: u64,
-    /// Memory limit of one package's build, in MiB
-    #[arg(long, value_name = "MIB")]
-    memory: Option<u64>,
-    /// Begins no other build after one has failed
-    #[arg(long)]
-    stop_on_failure: bool,
     /// Builds what can be built although some of what is asked for cannot: dependencies or sources are missing
     #[arg(long, conflicts_with = "stop_on_failure")]
     keep_going: bool,
@@ -172,7 +221,7 @@ impl SourceArgs {
     }
 }
 
-impl BuildArgs {
+impl WorkArgs {
     /// What is asked of the run; paths count from `folder`.
     pub(super) fn options(&self, folder: &Path) -> Result<Options, Fault> {
         let processors = processors();
@@ -180,21 +229,30 @@ impl BuildArgs {
         // Builds are serial for long stretches: on a small machine two of them fill it better than one.
         let two = NonZeroUsize::MIN.saturating_add(1);
         let half = NonZeroUsize::new(processors.get() / 2).unwrap_or(NonZeroUsize::MIN).max(two).min(processors);
-        let options = Options {
+        Ok(Options {
             jobs: self.jobs.unwrap_or(half),
             cpus: self.cpus.unwrap_or(processors).get(),
             jobserver: !self.no_jobserver,
             reserve: Reserve { memory: bytes(self.reserve_memory), disk: bytes(self.reserve_disk) },
-            checks: self.checks(),
             signatures: self.sources.mode(),
             source_urls: self.sources.mirrors.source_urls.clone(),
             access: self.sources.mirrors.access(folder, &[])?,
             timeout: Duration::from_secs(self.timeout),
             memory_bytes: bytes(self.memory),
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::KeepGoing },
-            obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
             retries: self.retries,
             ..looking()
+        })
+    }
+}
+
+impl BuildArgs {
+    /// What is asked of the run; paths count from `folder`.
+    pub(super) fn options(&self, folder: &Path) -> Result<Options, Fault> {
+        let options = Options {
+            checks: self.checks(),
+            obstacles: if self.keep_going { Obstacles::LeaveOut } else { Obstacles::Refuse },
+            ..self.work.options(folder)?
         };
         self.among.options(folder, options)
     }
@@ -234,6 +292,7 @@ pub(super) fn looking() -> Options {
         retries: 0,
         wishes: Wishes::default(),
         remote: RemoteOptions::default(),
+        registry: RegistryOptions::default(),
         now: SystemTime::now(),
     }
 }

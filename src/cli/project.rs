@@ -14,7 +14,9 @@ use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
 use crate::event::Event;
 use crate::layout::Layout;
 use crate::oci::Store;
-use crate::pipeline::{self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, RemoteOptions};
+use crate::pipeline::{
+    self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, RegistryOptions, RemoteOptions,
+};
 use crate::report::Printer;
 use crate::spec::{self, LoadedSpecs, Selection};
 
@@ -33,8 +35,12 @@ pub(super) struct Project {
     pipeline: PathBuf,
     /// The toolchain stage whose packages count as the pipeline's.
     stage: Option<String>,
+    /// The toolchain stage that packages are built in, when it is not the pipeline's.
+    toolchain: Option<String>,
     choice: Choice,
     remote: RemoteOptions,
+    /// What the user says of registries.
+    pub(super) registry: RegistryOptions,
 }
 
 /// Held while a command changes the project's files.
@@ -63,8 +69,10 @@ impl Project {
             json: global.format == FormatArg::Json,
             pipeline: folder.join(&global.pipeline),
             stage: global.stage.clone(),
+            toolchain: global.toolchain.clone(),
             choice: global.engine.into(),
             remote: global.remote.options(&folder),
+            registry: global.registry.options(&folder),
             folder,
         })
     }
@@ -84,9 +92,10 @@ impl Project {
     pub(super) fn pipeline_at(&self, path: &Path) -> Result<Pipeline, Fault> {
         let pipeline = pipeline::read(&self.folder.join(path), &self.folder);
         let pipeline = pipeline.map_err(|error| Fault::usage_error(&error))?;
-        match &self.stage {
-            None => Ok(pipeline),
-            Some(stage) => Ok(pipeline.of_stage(stage)?),
+        match (&self.stage, &self.toolchain) {
+            (Some(stage), _) => Ok(pipeline.of_stage(stage)?),
+            (None, Some(toolchain)) => Ok(pipeline.with_toolchain(toolchain)?),
+            (None, None) => Ok(pipeline),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(args.build.options(&project.folder)?);
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &pipeline.used_stages()).await?;
     if let Some(packages) = &pipeline.packages {
         let summary = runner.packages(packages, &made, &goals::of(&[], packages)).await?;
         verdict::of_packages(&summary)?;

@@ -39,7 +39,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(args.build.options(&project.folder)?);
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let (mut output, mut screen) = (pass_on, |bytes: &[u8]| pass_on(Stream::Stdout, bytes));
     // Outlives the shell: the terminal gets its mode back when this function ends.
     let mut raw = None;

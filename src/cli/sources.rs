@@ -40,7 +40,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let access = args.mirrors.access(&project.folder, &[])?;
     let options = crate::pipeline::Options { source_urls: args.mirrors.source_urls, access, ..options::looking() };
     let runner = bench.runner(options);
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let toolchain = runner.toolchain(packages, &made)?;
     let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
     goals::known(&args.names, &all)?;

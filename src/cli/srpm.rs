@@ -81,7 +81,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let bench = Bench::new(project)?;
     let options = Options { source_urls: args.mirrors.source_urls, access, ..options::looking() };
     let runner = bench.runner(options);
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let wish = SrpmWish { names: &args.names, signatures: args.signatures.into(), urls: &urls };
     verdict(runner.srpms(&packages, &made, wish).await?, !args.all)
 }

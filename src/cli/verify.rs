@@ -34,7 +34,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options);
-    let made = runner.stages(&pipeline.stages).await?;
+    let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     tell(runner.verify(&packages, &made, &wanted.goals()).await?)
 }
 

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::exceptions::{self, Allowance};
-use super::raw::{RawImages, RawPackages, RawPipeline, RawRepository};
+use super::raw::{RawImages, RawPackages, RawPipeline, RawRegistry, RawRepository};
+use super::registry::StageRegistry;
 use super::stage::Stage;
+use crate::causes;
+use crate::oci::registry;
 use crate::remote::{Place, WantedRepository};
 use crate::source::WebAccess;
 use crate::yaml;
@@ -18,12 +21,16 @@ use crate::yaml;
 pub struct Pipeline {
     /// Its name.
     pub name: String,
+    /// Another pipeline's file, absolute, whose stages come first.
+    pub toolchain_of: Option<PathBuf>,
     /// Toolchain stages; each starts from a base or from one above it, or is built in one above it. Never empty.
     pub stages: Vec<Stage>,
     /// The package stage.
     pub packages: Option<Packages>,
     /// The image stage.
     pub images: Option<Images>,
+    /// Where images of its stages are kept.
+    pub registry: Option<StageRegistry>,
 }
 
 /// Which packages are built, and in which image.
@@ -80,7 +87,18 @@ pub enum PipelineFileError {
 
 /// The pipeline in the file `path`; relative paths in it count from `project`.
 pub fn read(path: &Path, project: &Path) -> Result<Pipeline, PipelineFileError> {
-    checked(path, project, yaml::read(path)?)
+    let mut raw: RawPipeline = yaml::read(path)?;
+    if let Some(other) = &raw.toolchain_of {
+        let other = project.join(other);
+        let below: RawPipeline = yaml::read(&other)?;
+        if below.toolchain_of.is_some() {
+            let fault =
+                "`toolchain-of` of a pipeline that another one names in its `toolchain-of`: name the first directly";
+            return Err(PipelineFileError::Content { path: other, faults: vec![fault.to_owned()] });
+        }
+        raw.toolchain.splice(0..0, below.toolchain);
+    }
+    checked(path, project, raw)
 }
 
 /// The pipeline in `text`, the content of `path`.
@@ -108,9 +126,22 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     fn pipeline(&mut self, raw: RawPipeline) -> Pipeline {
         let stages = self.stages(raw.toolchain);
+        let toolchain_of = raw.toolchain_of.map(|path| self.project.join(path));
         let packages = raw.packages.map(|packages| self.packages(packages, &stages));
         let images = raw.images.map(|images| self.images(images, &stages));
-        Pipeline { name: raw.name, stages, packages, images }
+        let registry = raw.registry.map(|registry| self.registry(registry));
+        Pipeline { name: raw.name, toolchain_of, stages, packages, images, registry }
+    }
+
+    fn registry(&mut self, raw: RawRegistry) -> StageRegistry {
+        let place = "registry: `name`";
+        match registry::name_of(&raw.name) {
+            Ok(name) if name == raw.name => {}
+            Ok(name) => self.faults.push(format!("{place}: `{}` is to have no tag: `{name}`", raw.name)),
+            Err(error) => self.faults.push(format!("{place}: {}", causes::in_one_line(&error))),
+        }
+        let key = raw.require_signature.map(|path| self.file(&path, "registry: require-signature"));
+        StageRegistry { name: raw.name, key }
     }
 
     pub(super) fn packages(&mut self, raw: RawPackages, stages: &[Stage]) -> Packages {

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::rpms::MissingRpm;
+use crate::attest::AttestError;
 use crate::build::{BuildError, Summary};
+use crate::cache::CacheError;
 use crate::engine::EngineError;
 use crate::graph::GraphError;
 use crate::image::ImageError;
@@ -59,12 +62,20 @@ pub enum PipelineError {
         specs: Vec<String>,
     },
     /// The packages of a stage are asked for, and it has none.
-    #[error("stage `{stage}` has no packages to work on: {problem}")]
+    #[error("stage `{stage}` is not made of packages that are built here")]
     NotOfPackages {
         /// The stage.
         stage: String,
-        /// Why not.
-        problem: String,
+    },
+    /// A stage is asked for that is not there.
+    #[error("pipeline `{pipeline}` has no stage `{stage}`; it has `{}`", known.join("`, `"))]
+    UnknownStage {
+        /// The pipeline's name.
+        pipeline: String,
+        /// The stage.
+        stage: String,
+        /// Those that it has.
+        known: Vec<String>,
     },
     /// Packages of a stage have no RPMs.
     #[error("stage `{stage}` cannot be made: {}", summary.account())]
@@ -87,6 +98,30 @@ pub enum PipelineError {
     NothingToVerify {
         /// Names of the specs, sorted.
         specs: Vec<String>,
+    },
+    /// The keys of a stage of RPMs cannot be used.
+    #[error("the keys of stage `{stage}` cannot be used: {problem}")]
+    StageKey {
+        /// The stage.
+        stage: String,
+        /// Which, and why not.
+        problem: String,
+    },
+    /// RPMs of a stage's manifest cannot be had.
+    #[error("{}", tell_missing(stage, missing))]
+    MissingRpms {
+        /// The stage.
+        stage: String,
+        /// Each, with where it was looked for.
+        missing: Vec<MissingRpm>,
+    },
+    /// An RPM of a stage cannot be read.
+    #[error("an RPM of stage `{stage}` cannot be read")]
+    StageRpm {
+        /// The stage.
+        stage: String,
+        /// Which, and why not.
+        source: CacheError,
     },
     /// A file that a stage is made from cannot be read.
     #[error("cannot read `{}` of stage `{stage}`", path.display())]
@@ -125,9 +160,12 @@ pub enum PipelineError {
     /// The engine broke down.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The image store broke down.
+    /// The image store or a registry broke down.
     #[error(transparent)]
     Store(#[from] OciError),
+    /// An image of a stage is not trusted, or cannot be described.
+    #[error(transparent)]
+    Attest(#[from] AttestError),
 }
 
 /// Whose affair an error is; decides the exit code.
@@ -153,8 +191,11 @@ impl PipelineError {
             | Self::Unreadable(_)
             | Self::MacroFile { .. }
             | Self::StageFile { .. }
+            | Self::StageKey { .. }
+            | Self::MissingRpms { .. }
             | Self::NothingToVerify { .. }
             | Self::NotOfPackages { .. }
+            | Self::UnknownStage { .. }
             | Self::CheckedAndIgnored { .. }
             | Self::CheckedAndOff
             | Self::NothingAsked
@@ -171,9 +212,17 @@ impl PipelineError {
             ) => Blame::Usage,
             Self::Remote(error) | Self::Build(BuildError::Remote(error)) if !error.is_host() => Blame::Usage,
             Self::Image(error) if error.is_configuration() => Blame::Usage,
-            Self::Remote(_) | Self::Source(_) | Self::Build(_) | Self::Image(_) | Self::Engine(_) | Self::Store(_) => {
-                Blame::Host
-            }
+            Self::Attest(error) if error.is_usage() => Blame::Usage,
+            // The layout's own damage is none of the user's doing.
+            Self::Store(error) if error.is_usage() && !matches!(error, OciError::Malformed { .. }) => Blame::Usage,
+            Self::Remote(_)
+            | Self::Source(_)
+            | Self::Build(_)
+            | Self::Image(_)
+            | Self::Engine(_)
+            | Self::Store(_)
+            | Self::StageRpm { .. }
+            | Self::Attest(_) => Blame::Host,
         }
     }
 
@@ -185,7 +234,16 @@ impl PipelineError {
                 Some(format!("add `{part}:` to the pipeline file, or name another one by --pipeline"))
             }
             Self::Unreadable(_) => Some("correct the spec, then run the same command again".to_owned()),
-            Self::MacroFile { .. } | Self::StageFile { .. } | Self::NotOfPackages { .. } => None,
+            Self::MissingRpms { .. } => Some(
+                "name a server or a folder that has them in the stage's `urls` or `folders`, or check the manifest"
+                    .to_owned(),
+            ),
+            Self::MacroFile { .. }
+            | Self::StageFile { .. }
+            | Self::StageKey { .. }
+            | Self::StageRpm { .. }
+            | Self::NotOfPackages { .. }
+            | Self::UnknownStage { .. } => None,
             Self::NothingToVerify { .. } => Some("build it first".to_owned()),
             Self::StagePackages { .. } => Some("run the same command again: what is finished is kept".to_owned()),
             Self::StageRoot { .. } => {
@@ -207,8 +265,18 @@ impl PipelineError {
             Self::Image(error) => error.hint(),
             Self::Engine(error) => error.hint(),
             Self::Store(error) => error.hint(),
+            Self::Attest(error) => error.hint(),
         }
     }
+}
+
+fn tell_missing(stage: &str, missing: &[MissingRpm]) -> String {
+    let mut lines = vec![format!("{} RPMs of stage `{stage}` cannot be had", missing.len())];
+    for rpm in missing {
+        lines.push(format!("  `{}`", rpm.file));
+        lines.extend(rpm.tried.iter().map(|tried| format!("    {}: {}", tried.place, tried.reason)));
+    }
+    lines.join("\n")
 }
 
 fn of_toolchain(error: &ToolchainError) -> Blame {

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::config::Images;
 use super::error::PipelineError;
-use super::runner::{MadeStages, Runner, toolchain_of};
+use super::made::MadeStages;
+use super::runner::{Runner, toolchain_of};
 use crate::event::Event;
 use crate::image::{self, AssembledImage, AvailableRpm, ImageContext};
 

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use super::config::Packages;
 use super::error::PipelineError;
+use super::made::MadeStages;
 use super::prepare::{Prepared, is_named};
 use super::replan::Replanner;
-use super::runner::{MadeStages, Obstacles, Runner};
+use super::runner::{Obstacles, Runner};
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
 use crate::cache;
 use crate::event::Event;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::config::Packages;
 use super::error::PipelineError;
-use super::runner::{MadeStages, Obstacles, Runner};
+use super::made::MadeStages;
+use super::runner::{Obstacles, Runner};
 use super::selection::Selected;
 use crate::build::{BuildError, Checks, Preview};
 use crate::cache::History;

@@ -11,9 +11,19 @@ use super::exceptions::Allowance;
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawPipeline {
     pub(super) name: String,
+    pub(super) toolchain_of: Option<PathBuf>,
+    #[serde(default)]
     pub(super) toolchain: Vec<RawStage>,
     pub(super) packages: Option<RawPackages>,
     pub(super) images: Option<RawImages>,
+    pub(super) registry: Option<RawRegistry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawRegistry {
+    pub(super) name: String,
+    pub(super) require_signature: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -29,8 +39,22 @@ pub(super) struct RawStage {
     pub(super) provides_manifest: Option<PathBuf>,
     pub(super) packages: Option<RawStagePackages>,
     pub(super) packages_of: Option<String>,
+    pub(super) rpms: Option<RawRpms>,
     #[serde(default)]
     pub(super) install: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawRpms {
+    pub(super) manifest: String,
+    #[serde(default)]
+    pub(super) urls: Vec<String>,
+    #[serde(default)]
+    pub(super) folders: Vec<PathBuf>,
+    #[serde(default)]
+    pub(super) gpg_keys: Vec<PathBuf>,
+    pub(super) gpg_check: Option<bool>,
 }
 
 /// As [`RawPackages`], without what is of no use for a toolchain.

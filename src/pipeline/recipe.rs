@@ -1,4 +1,4 @@
-//! The digest of what a stage of packages is made from, without the image that its packages are built in.
+//! The digest of what a stage is made from; of a stage of packages, without the image that its packages are built in.
 //!
 //! It is read from files alone, so that a stage with nothing to do starts no container and reads no spec: the folders of
 //! specs by content, with their signatures and so their sources; macros; which packages are built and installed. It is
@@ -9,21 +9,65 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::stage::PackageStage;
+use super::error::PipelineError;
+use super::stage::{PackageStage, RpmStage, Stage};
 use crate::build;
 use crate::digest::{KeyBuilder, Sha256};
+use crate::layout::Layout;
 use crate::source::remembered::FileDigests;
+use crate::toolchain;
 
 /// Counts up when stages of packages are made in another way.
 const KEY_VERSION: &str = "1";
+/// The name of the list of digests of the files of stages.
+const DIGESTS: &str = "stages";
+
+/// The digest of all that the stage at the end of `chain` is made from, down to its base; no image has to be at hand. Each
+/// stage of the chain starts from the one before.
+pub(super) fn of_chain(chain: &[&Stage], layout: &Layout) -> Result<Sha256, PipelineError> {
+    let mut below = None;
+    for stage in chain {
+        below = Some(match (stage, below) {
+            (Stage::Image(stage), below) => toolchain::key(stage, below, layout)?,
+            (Stage::Packages(stage), Some(below)) => of_stage(stage, below, layout)?,
+            (Stage::Rpms(stage), Some(below)) => of_rpms(stage, below, layout)?,
+            (Stage::Packages(_) | Stage::Rpms(_), None) => {
+                return Err(PipelineError::NoStage { stage: stage.below().unwrap_or_default().to_owned() });
+            }
+        });
+    }
+    below.ok_or_else(|| PipelineError::NoStage { stage: String::new() })
+}
+
+/// The digest of what `stage` is made from in the image `below`, or in what `below` is the digest of.
+pub(super) fn of_stage(stage: &PackageStage, below: Sha256, layout: &Layout) -> Result<Sha256, PipelineError> {
+    let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name.clone(), path, source };
+    let digests = FileDigests::open(layout, DIGESTS);
+    let key = of_packages(stage, below, &digests).map_err(wrong)?;
+    digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
+    Ok(key)
+}
+
+/// The digest of what `stage` is made from in the image `below`, or in what `below` is the digest of. Where its RPMs come
+/// from does not count: the manifest says what they are, and the keys say whose.
+pub(super) fn of_rpms(stage: &RpmStage, below: Sha256, layout: &Layout) -> Result<Sha256, PipelineError> {
+    let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name.clone(), path, source };
+    let digests = FileDigests::open(layout, DIGESTS);
+    let mut key = KeyBuilder::new("stage of RPMs").field("version", KEY_VERSION).field("below", below.as_bytes());
+    for path in &stage.keys {
+        let (digest, _) = digests.digest(path).map_err(|source| wrong((path.clone(), source)))?;
+        key = key.field("key", digest.as_bytes());
+    }
+    for package in &stage.rpms {
+        key = key.field("rpm", package.file_name());
+    }
+    digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
+    Ok(key.finish())
+}
 
 /// The digest of what `stage` is made from; `below` stands for the image that its packages are built in. The digests of
 /// files are taken from `digests` where these know them.
-pub(super) fn of_packages(
-    stage: &PackageStage,
-    below: Sha256,
-    digests: &FileDigests,
-) -> Result<Sha256, (PathBuf, io::Error)> {
+fn of_packages(stage: &PackageStage, below: Sha256, digests: &FileDigests) -> Result<Sha256, (PathBuf, io::Error)> {
     let packages = &stage.packages;
     let mut key = KeyBuilder::new("stage of packages")
         .field("version", KEY_VERSION)

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 
 use super::config::Packages;
 use super::error::PipelineError;
+use super::made::MadeStages;
 use super::prepare::Prepared;
-use super::runner::{MadeStages, Runner};
+use super::runner::Runner;
 use crate::event::Event;
 use crate::graph::RemoteIndex;
 use crate::remote::{

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::checks::CheckOptions;
 use super::config::Packages;
 use super::error::PipelineError;
+use super::made::MadeStages;
+use super::registry::RegistryOptions;
 use super::remote::RemoteOptions;
 use super::selection::Wishes;
 use crate::build::OnFailure;
@@ -24,7 +26,6 @@ use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::oci::registry::Credentials;
-use crate::package::{Capability, Nevra};
 use crate::plan::Reserve;
 use crate::source::{Archive, MirrorAccess, SignatureMode};
 use crate::toolchain::{MacroFile, Toolchain};
@@ -90,6 +91,8 @@ pub struct Options {
     pub wishes: Wishes,
     /// Which remote repositories are used, and how.
     pub remote: RemoteOptions,
+    /// Where images of stages are pulled from.
+    pub registry: RegistryOptions,
     /// The time of the run.
     pub now: SystemTime,
 }
@@ -103,22 +106,6 @@ pub enum Obstacles {
     /// What has an obstacle is told and left out, with all that needs it; the rest is built.
     LeaveOut,
 }
-
-/// A stage that is made.
-#[derive(Clone, Debug)]
-pub struct Made {
-    /// Its image.
-    pub image: Sha256,
-    /// What it provides, with what the stages below it provide.
-    pub provides: Vec<Capability>,
-    /// The packages that it is said to have, with those of the stages below it.
-    pub packages: Vec<Nevra>,
-    /// The base that it was made from and the digest of its image; None for a stage that starts from another.
-    pub base: Option<(String, Sha256)>,
-}
-
-/// Stages that are made, by name.
-pub type MadeStages = BTreeMap<String, Made>;
 
 impl Runner<'_> {
     /// The toolchain that `packages` are built in.

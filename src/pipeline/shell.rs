@@ -2,7 +2,8 @@
 
 use super::config::Packages;
 use super::error::PipelineError;
-use super::runner::{MadeStages, Runner};
+use super::made::MadeStages;
+use super::runner::Runner;
 use crate::build::{self, Connection, Shell, ShellEnd, Summary};
 use crate::cache;
 use crate::graph::{Goals, GraphError, spec_named};

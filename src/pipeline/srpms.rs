@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::config::Packages;
 use super::error::PipelineError;
+use super::made::MadeStages;
 use super::packages::counts;
-use super::runner::{MadeStages, Runner};
+use super::runner::Runner;
 use crate::build::srpm::verify::{self, Expected, Verified};
 use crate::build::srpm::{self, Downloaded, SrpmContext, SrpmFolder, SrpmOutcome};
 use crate::build::{BuildError, Failure};

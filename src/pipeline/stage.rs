@@ -1,11 +1,11 @@
 //! The stages of a toolchain as a pipeline file gives them, checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::config::{Check, Packages, Pipeline};
 use super::error::PipelineError;
 use super::manifest;
-use super::raw::{RawBase, RawPackages, RawStage, RawStagePackages};
+use super::raw::{RawBase, RawPackages, RawRpms, RawStage, RawStagePackages};
 use crate::graph::Goals;
 use crate::package::{Capability, Nevra, Requirement};
 use crate::toolchain::{self, Base, Debootstrap, Origin};
@@ -17,6 +17,8 @@ pub enum Stage {
     Image(toolchain::Stage),
     /// Packages, installed into an empty root.
     Packages(Box<PackageStage>),
+    /// RPMs that others have built, installed into an empty root.
+    Rpms(Box<RpmStage>),
 }
 
 /// A stage that is made of packages.
@@ -28,6 +30,25 @@ pub struct PackageStage {
     pub packages: Packages,
     /// What its image has, with what that needs; empty for all that the packages make.
     pub install: Vec<Requirement>,
+}
+
+/// A stage that is made of RPMs which others have built.
+#[derive(Clone, Debug)]
+pub struct RpmStage {
+    /// Its name, unique in the pipeline.
+    pub name: String,
+    /// The stage whose rpm installs them.
+    pub from: String,
+    /// The file that lists the RPMs, absolute.
+    pub manifest: PathBuf,
+    /// The RPMs; their epochs are not known.
+    pub rpms: Vec<Nevra>,
+    /// Servers that have them, `URL/<file>`, in the order in which they are asked.
+    pub urls: Vec<String>,
+    /// Folders that may have them, absolute; looked into before any server is asked.
+    pub folders: Vec<PathBuf>,
+    /// Files of keys that have signed them, absolute; none when signatures are not asked for.
+    pub keys: Vec<PathBuf>,
 }
 
 impl PackageStage {
@@ -44,6 +65,7 @@ impl Stage {
         match self {
             Self::Image(stage) => &stage.name,
             Self::Packages(stage) => &stage.name,
+            Self::Rpms(stage) => &stage.name,
         }
     }
 
@@ -52,6 +74,7 @@ impl Stage {
         match self {
             Self::Image(stage) => stage.origin.below(),
             Self::Packages(stage) => Some(&stage.packages.toolchain),
+            Self::Rpms(stage) => Some(&stage.from),
         }
     }
 
@@ -60,23 +83,55 @@ impl Stage {
         match self {
             Self::Image(stage) => toolchain::inputs(stage),
             Self::Packages(stage) => stage.packages.specs.iter().chain(&stage.packages.macro_files).cloned().collect(),
+            Self::Rpms(stage) => stage.keys.iter().chain([&stage.manifest]).cloned().collect(),
         }
     }
 }
 
 impl Pipeline {
+    /// The stages that packages or disk images are built in, and those that no other stage starts from; in order.
+    pub fn used_stages(&self) -> Vec<&str> {
+        let named = [
+            self.packages.as_ref().map(|packages| packages.toolchain.as_str()),
+            self.images.as_ref().map(|images| images.toolchain.as_str()),
+        ];
+        let is_used =
+            |name: &&str| named.contains(&Some(name)) || !self.stages.iter().any(|stage| stage.below() == Some(name));
+        self.stages.iter().map(Stage::name).filter(is_used).collect()
+    }
+
+    /// The stage `name`.
+    pub fn stage(&self, name: &str) -> Result<&Stage, PipelineError> {
+        let unknown = || PipelineError::UnknownStage {
+            pipeline: self.name.clone(),
+            stage: name.to_owned(),
+            known: self.stages.iter().map(|stage| stage.name().to_owned()).collect(),
+        };
+        self.stages.iter().find(|stage| stage.name() == name).ok_or_else(unknown)
+    }
+
+    /// The stage `name`, which is made of packages.
+    pub fn package_stage(&self, name: &str) -> Result<&PackageStage, PipelineError> {
+        match self.stage(name)? {
+            Stage::Packages(stage) => Ok(stage),
+            Stage::Image(_) | Stage::Rpms(_) => Err(PipelineError::NotOfPackages { stage: name.to_owned() }),
+        }
+    }
+
+    /// The same with its packages built in the stage `name`.
+    pub fn with_toolchain(mut self, name: &str) -> Result<Self, PipelineError> {
+        self.stage(name)?;
+        if let Some(packages) = &mut self.packages {
+            name.clone_into(&mut packages.toolchain);
+        }
+        Ok(self)
+    }
+
     /// The stages below the stage `name`, and its packages in place of the pipeline's.
     pub fn of_stage(mut self, name: &str) -> Result<Self, PipelineError> {
-        let wrong = |problem| PipelineError::NotOfPackages { stage: name.to_owned(), problem };
-        let at = self.stages.iter().position(|stage| stage.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = self.stages.iter().map(Stage::name).collect();
-            wrong(format!("the pipeline has no such stage; it has `{}`", names.join("`, `")))
-        })?;
-        let Stage::Packages(stage) = self.stages.swap_remove(at) else {
-            return Err(wrong("it is not made of packages".to_owned()));
-        };
-        self.stages.truncate(at);
-        Ok(Self { name: self.name, stages: self.stages, packages: Some(stage.packages), images: None })
+        let packages = self.package_stage(name)?.packages.clone();
+        self.stages = self.stages.into_iter().take_while(|stage| stage.name() != name).collect();
+        Ok(Self { packages: Some(packages), images: None, ..self })
     }
 }
 
@@ -97,13 +152,15 @@ impl Check<'_> {
         stages
     }
 
-    fn stage(&mut self, raw: RawStage, above: &[Stage]) -> Stage {
+    fn stage(&mut self, mut raw: RawStage, above: &[Stage]) -> Stage {
         let name = &raw.stage;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || !name.chars().all(plain) {
             self.faults.push(format!("stage `{name}`: a name has letters, digits, `-` and `_` only"));
         }
-        if raw.packages.is_some() || raw.packages_of.is_some() {
+        if let Some(rpms) = raw.rpms.take() {
+            Stage::Rpms(Box::new(self.rpm_stage(raw, rpms, above)))
+        } else if raw.packages.is_some() || raw.packages_of.is_some() {
             Stage::Packages(Box::new(self.package_stage(raw, above)))
         } else {
             if !raw.install.is_empty() {
@@ -129,23 +186,19 @@ impl Check<'_> {
         let containerfile =
             raw.containerfile.as_ref().map(|path| self.file(path, &format!("stage `{name}`: containerfile")));
         let mut provides: Vec<Capability> = raw.provides.iter().map(|text| Capability::parse(text)).collect();
-        let manifest = raw.provides_manifest.as_ref().map(|path| self.manifest(path, name)).unwrap_or_default();
+        let manifest = raw
+            .provides_manifest
+            .as_ref()
+            .map(|path| self.manifest(path, &format!("stage `{name}`: provides-manifest")))
+            .unwrap_or_default();
         provides
             .extend(manifest.iter().map(|package| Capability::new(package.name.clone(), Some(package.evr.clone()))));
         toolchain::Stage { name: name.clone(), origin, containerfile, provides, packages: manifest }
     }
 
     fn package_stage(&mut self, raw: RawStage, above: &[Stage]) -> PackageStage {
+        self.no_image_keys(&raw);
         let name = raw.stage;
-        let keys = [
-            ("base", raw.base.is_empty()),
-            ("containerfile", raw.containerfile.is_none()),
-            ("provides", raw.provides.is_empty()),
-            ("provides-manifest", raw.provides_manifest.is_none()),
-        ];
-        for (key, _) in keys.iter().filter(|(_, is_absent)| !is_absent) {
-            self.faults.push(format!("stage `{name}`: a stage that is made of packages has no `{key}`"));
-        }
         let from = raw.from.unwrap_or_default();
         self.known(&from, above, &format!("stage `{name}`: `from`"));
         let (packages, mut install) = match (raw.packages, raw.packages_of) {
@@ -160,6 +213,44 @@ impl Check<'_> {
             install = self.requirements(&name, &raw.install);
         }
         PackageStage { name, packages, install }
+    }
+
+    /// Tells keys that only stages with a containerfile have.
+    fn no_image_keys(&mut self, raw: &RawStage) {
+        let keys = [
+            ("base", raw.base.is_empty()),
+            ("containerfile", raw.containerfile.is_none()),
+            ("provides", raw.provides.is_empty()),
+            ("provides-manifest", raw.provides_manifest.is_none()),
+        ];
+        for (key, _) in keys.iter().filter(|(_, is_absent)| !is_absent) {
+            self.faults.push(format!("stage `{}`: a stage that is made of packages has no `{key}`", raw.stage));
+        }
+    }
+
+    fn rpm_stage(&mut self, raw: RawStage, rpms: RawRpms, above: &[Stage]) -> RpmStage {
+        self.no_image_keys(&raw);
+        let (name, from) = (raw.stage, raw.from.unwrap_or_default());
+        self.known(&from, above, &format!("stage `{name}`: `from`"));
+        if raw.packages.is_some() || raw.packages_of.is_some() || !raw.install.is_empty() {
+            self.faults.push(format!("stage `{name}`: `rpms` stands alone, without `packages` and `install`"));
+        }
+        let expanded = |text: &str| text.replace("$basearch", std::env::consts::ARCH);
+        let manifest = self.project.join(expanded(&rpms.manifest));
+        let listed = self.manifest(&manifest, &format!("stage `{name}`: rpms: manifest"));
+        if rpms.urls.is_empty() && rpms.folders.is_empty() {
+            self.faults.push(format!("stage `{name}`: rpms: neither `urls` nor `folders` says where they are"));
+        }
+        if rpms.gpg_keys.is_empty() && rpms.gpg_check != Some(false) {
+            self.faults.push(format!(
+                "stage `{name}`: rpms: `gpg-keys` names no file; `gpg-check: false` takes RPMs whoever made them"
+            ));
+        }
+        let gpg_keys = if rpms.gpg_check == Some(false) { Vec::new() } else { rpms.gpg_keys };
+        let keys = gpg_keys.iter().map(|path| self.file(path, &format!("stage `{name}`: rpms: gpg-keys"))).collect();
+        let folders = rpms.folders.iter().map(|path| self.project.join(path)).collect();
+        let urls = rpms.urls.iter().map(|url| expanded(url)).collect();
+        RpmStage { name, from, manifest, rpms: listed, urls, folders, keys }
     }
 
     fn packages_of_stage(&mut self, raw: RawStagePackages, from: &str, above: &[Stage]) -> Packages {
@@ -206,9 +297,8 @@ impl Check<'_> {
     }
 
     /// The packages of a toolchain manifest: one `name-version-release.arch.rpm` a line.
-    fn manifest(&mut self, path: &std::path::Path, stage: &str) -> Vec<Nevra> {
-        let place = format!("stage `{stage}`: provides-manifest");
-        let path = self.file(path, &place);
+    fn manifest(&mut self, path: &Path, place: &str) -> Vec<Nevra> {
+        let path = self.file(path, place);
         if !path.is_file() {
             return Vec::new();
         }

@@ -5,81 +5,156 @@
 //! down to an empty root, and installed.
 
 use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use super::config::Pipeline;
 use super::error::PipelineError;
-use super::recipe;
-use super::runner::{Made, MadeStages, Obstacles, Options, Runner};
+use super::made::{Made, MadeStages, below_image, chain, finished_stages};
+use super::registry::StageRegistry;
+use super::runner::{Obstacles, Options, Runner};
 use super::selection::Wishes;
 use super::stage::{PackageStage, Stage};
-use super::{CheckOptions, RemoteOptions};
+use super::{CheckOptions, RemoteOptions, recipe, statements};
+use crate::attest::Material;
 use crate::build::Summary;
-use crate::digest::Sha256;
+use crate::cache::BuiltRpm;
 use crate::event::Event;
 use crate::graph;
 use crate::layout::Layout;
-use crate::oci::Store;
 use crate::package::{Dependency, Provides, Requirement, RpmHeader};
-use crate::repo::{PublishedRpm, Repo};
-use crate::source::remembered::FileDigests;
-use crate::toolchain::{self, Finished, Installed, StageContext, StageRpm, ToolchainError};
+use crate::repo::PublishedRpm;
+use crate::toolchain::{self, StageContext, StageRpm, ToolchainError};
 
-/// The name of the list of digests of the files of stages.
-const DIGESTS: &str = "stages";
+/// Stages on their way.
+struct StageRun {
+    /// Where they are looked up before they are made.
+    registry: Option<StageRegistry>,
+    /// The key that pulled images must be signed with.
+    key: Option<PathBuf>,
+    made: MadeStages,
+    /// Those that were told of.
+    told: BTreeSet<String>,
+}
 
 impl Runner<'_> {
-    /// Makes the images of `stages`, which stand in order, or finds them.
-    pub async fn stages(&self, stages: &[Stage]) -> Result<MadeStages, PipelineError> {
-        let mut made = MadeStages::new();
-        for stage in stages {
-            let started = Instant::now();
-            let title = format!("toolchain {}", stage.name());
-            (self.report)(Event::StageStarted { stage: title.clone() });
-            let (one, outcome) = match stage {
-                Stage::Image(stage) => self.image_stage(stage, &made).await?,
-                Stage::Packages(stage) => self.package_stage(stage, &made).await?,
-            };
-            (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
-            made.insert(stage.name().to_owned(), one);
+    /// Makes the images of the stages `wanted` of `pipeline`, or finds them; of the stages below only those that are
+    /// needed for that.
+    pub async fn stages(&self, pipeline: &Pipeline, wanted: &[&str]) -> Result<MadeStages, PipelineError> {
+        let own = pipeline.registry.as_ref();
+        let mut run = StageRun {
+            registry: self.options.registry.over(own),
+            key: self.options.registry.key_over(own),
+            made: self.made_stages(pipeline)?,
+            told: BTreeSet::new(),
+        };
+        for name in wanted {
+            let chain = chain(&pipeline.stages, name);
+            let mut there = chain.len();
+            while there > 0 && !Box::pin(self.is_there(&chain[..there], &mut run)).await? {
+                there -= 1;
+            }
+            for upto in there + 1..=chain.len() {
+                Box::pin(self.make(&chain[..upto], &mut run)).await?;
+            }
         }
-        Ok(made)
+        Ok(run.made)
     }
 
-    async fn image_stage(&self, stage: &toolchain::Stage, made: &MadeStages) -> Result<(Made, String), ToolchainError> {
-        let below = stage.origin.below().and_then(|name| made.get(name));
-        let context = self.stage_context();
-        let finished = toolchain::build(stage, below.map(|below| below.image), &context).await?;
-        let base = toolchain::base_of(stage, below.map(|below| below.image), self.layout)?;
-        let installed = toolchain::installed(&stage.name, finished.image, &context).await?;
-        let outcome = describe(&finished);
-        Ok((Made { base, ..with_provides(stage, below, (finished.image, installed)) }, outcome))
+    fn made_stages(&self, pipeline: &Pipeline) -> Result<MadeStages, PipelineError> {
+        let finished = finished_stages(&pipeline.stages, self.layout, self.store)?;
+        Ok(finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect())
     }
 
-    async fn package_stage(&self, stage: &PackageStage, made: &MadeStages) -> Result<(Made, String), PipelineError> {
-        let below = below_packages(stage, made)?;
-        let key = key(stage, below, self.layout)?;
-        if let Some(image) = toolchain::image_of(key, self.layout, self.store)
-            && let Some(installed) = toolchain::known_packages(&self.layout.toolchain_state(), image)
+    /// True when the stage at the end of `chain` is made, or can be pulled.
+    async fn is_there(&self, chain: &[&Stage], run: &mut StageRun) -> Result<bool, PipelineError> {
+        let Some(stage) = chain.last() else { return Ok(false) };
+        let title = format!("toolchain {}", stage.name());
+        let started = Instant::now();
+        if let Some(made) = run.made.get(stage.name())
+            && self.is_trusted(made, run.key.as_deref())?
         {
-            return Ok((of_packages(image, installed), format!("up to date, image sha256:{}", image.short())));
+            if run.told.insert(title.clone()) {
+                (self.report)(Event::StageStarted { stage: title.clone() });
+                let outcome = outcome("up to date", made);
+                (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
+            }
+            return Ok(true);
         }
+        let Some(registry) = &run.registry else { return Ok(false) };
+        let Some(made) = self.pulled(chain, registry).await? else { return Ok(false) };
+        run.told.insert(title.clone());
+        let outcome = outcome("pulled", &made);
+        (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
+        run.made.insert(stage.name().to_owned(), made);
+        Ok(true)
+    }
+
+    /// Makes the stage at the end of `chain`; those before it are made.
+    async fn make(&self, chain: &[&Stage], run: &mut StageRun) -> Result<(), PipelineError> {
+        let Some(stage) = chain.last() else { return Ok(()) };
+        let started = Instant::now();
+        let title = format!("toolchain {}", stage.name());
+        (self.report)(Event::StageStarted { stage: title.clone() });
+        let (state, made) = match stage {
+            Stage::Image(stage) => self.image_stage(stage, chain, &run.made).await?,
+            Stage::Packages(stage) => self.package_stage(stage, chain, &run.made).await?,
+            Stage::Rpms(stage) => self.rpm_stage(stage, chain, &run.made).await?,
+        };
+        run.told.insert(title.clone());
+        let outcome = outcome(state, &made);
+        (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
+        run.made.insert(stage.name().to_owned(), made);
+        Ok(())
+    }
+
+    async fn image_stage(
+        &self,
+        stage: &toolchain::Stage,
+        chain: &[&Stage],
+        made: &MadeStages,
+    ) -> Result<(&'static str, Made), ToolchainError> {
+        let below = stage.origin.below().and_then(|name| made.get(name)).map(|below| below.image);
+        let context = self.stage_context();
+        let finished = toolchain::build(stage, below, &context).await?;
+        let base = toolchain::base_of(stage, below, self.layout)?;
+        let installed = toolchain::installed(&stage.name, finished.image, &context).await?;
+        let state = if finished.up_to_date { "up to date" } else { "made" };
+        Ok((state, Made { base, ..Made::of(chain, finished.image, installed) }))
+    }
+
+    async fn package_stage(
+        &self,
+        stage: &PackageStage,
+        chain: &[&Stage],
+        made: &MadeStages,
+    ) -> Result<(&'static str, Made), PipelineError> {
+        let below = below_image(&stage.packages.toolchain, made)?;
+        let key = recipe::of_stage(stage, below, self.layout)?;
         let layout = self.layout.of_stage(&stage.name);
         let runner = self.of_stage(&layout);
         let summary = runner.packages(&stage.packages, made, &stage.goals()).await?;
         if !summary.is_success() {
             return Err(PipelineError::StagePackages { stage: stage.name.clone(), summary: Box::new(summary) });
         }
-        let rpms = chosen(stage, &runner.repo()?, &summary)?;
+        let published = runner.repo()?.packages();
+        let rpms = chosen(stage, &published, &summary)?;
         let context = self.stage_context();
-        let (image, was_there) = toolchain::assemble(&stage.name, below, &rpms, &context).await?;
+        let (image, was_there) = toolchain::assemble(&stage.name, below, &stage_rpms(&rpms), &context).await?;
+        let specs: BTreeSet<&String> = rpms.iter().map(|rpm| &rpm.spec).collect();
+        let vendor = stage.packages.macros.get("vendor").map_or("unknown", String::as_str);
+        let sources = published.iter().filter(|rpm| rpm.rpm.is_source() && specs.contains(&rpm.spec));
+        let material =
+            |rpm: &PublishedRpm| Material { uri: statements::purl_of(vendor, &rpm.rpm), digest: rpm.rpm.sha256 };
+        let from = (stage.packages.toolchain.as_str(), below);
+        let about = statements::About { stage: &stage.name, vendor, from, image };
+        let described: Vec<(&Path, &BuiltRpm)> = rpms.iter().map(|rpm| (rpm.path.as_path(), &rpm.rpm)).collect();
+        statements::attach(&about, &described, sources.map(material).collect(), self.store)?;
         let installed = toolchain::installed(&stage.name, image, &context).await?;
         toolchain::keep_image(key, image, self.layout)?;
-        let count = installed.packages.len();
         let state = if was_there { "the same image" } else { "made" };
-        Ok((of_packages(image, installed), format!("{state}, image sha256:{} with {count} packages", image.short())))
+        Ok((state, Made::of(chain, image, installed)))
     }
 
     /// What builds the packages of a stage whose folders are `layout`: no remote packages, nothing left out; the pipeline
@@ -112,7 +187,7 @@ impl Runner<'_> {
         }
     }
 
-    fn stage_context(&self) -> StageContext<'_> {
+    pub(super) fn stage_context(&self) -> StageContext<'_> {
         StageContext {
             engine: self.engine,
             store: self.store,
@@ -125,69 +200,13 @@ impl Runner<'_> {
     }
 }
 
-/// The stages that are made, without making any: each with its image, or None from the first one that is missing on.
-pub fn finished_stages(
-    stages: &[Stage],
-    layout: &Layout,
-    store: &Store,
-) -> Result<Vec<(String, Option<Made>)>, PipelineError> {
-    let mut made = MadeStages::new();
-    let mut found = Vec::new();
-    for stage in stages {
-        let is_ready = stage.below().is_none_or(|below| made.contains_key(below));
-        let one = match stage {
-            _ if !is_ready => None,
-            Stage::Image(stage) => finished_image(stage, &made, layout, store)?,
-            Stage::Packages(stage) => {
-                let image = toolchain::image_of(key(stage, below_packages(stage, &made)?, layout)?, layout, store);
-                image.and_then(|image| {
-                    Some(of_packages(image, toolchain::known_packages(&layout.toolchain_state(), image)?))
-                })
-            }
-        };
-        if let Some(one) = &one {
-            made.insert(stage.name().to_owned(), one.clone());
-        }
-        found.push((stage.name().to_owned(), one));
-    }
-    Ok(found)
-}
-
-fn finished_image(
-    stage: &toolchain::Stage,
-    made: &MadeStages,
-    layout: &Layout,
-    store: &Store,
-) -> Result<Option<Made>, ToolchainError> {
-    let below = stage.origin.below().and_then(|name| made.get(name));
-    let below_image = below.map(|below| below.image);
-    let image = toolchain::up_to_date(stage, below_image, layout, store)?;
-    let base = toolchain::base_of(stage, below_image, layout)?;
-    Ok(image.map(|image| {
-        let installed = toolchain::known_packages(&layout.toolchain_state(), image).unwrap_or_default();
-        Made { base, ..with_provides(stage, below, (image, installed)) }
-    }))
-}
-
-/// The image that the packages of `stage` are built in.
-fn below_packages(stage: &PackageStage, made: &MadeStages) -> Result<Sha256, PipelineError> {
-    let name = &stage.packages.toolchain;
-    let below = made.get(name).ok_or_else(|| PipelineError::NoStage { stage: name.clone() })?;
-    Ok(below.image)
-}
-
-fn key(stage: &PackageStage, below: Sha256, layout: &Layout) -> Result<Sha256, PipelineError> {
-    let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name.clone(), path, source };
-    let digests = FileDigests::open(layout, DIGESTS);
-    let key = recipe::of_packages(stage, below, &digests).map_err(wrong)?;
-    digests.save().map_err(|source: io::Error| wrong((PathBuf::from(DIGESTS), source)))?;
-    Ok(key)
-}
-
 /// The RPMs that the image of `stage` has, sorted by path: what it is to have, with what that needs.
-fn chosen(stage: &PackageStage, repo: &Repo, summary: &Summary) -> Result<Vec<StageRpm>, PipelineError> {
+fn chosen<'a>(
+    stage: &PackageStage,
+    published: &'a [PublishedRpm],
+    summary: &Summary,
+) -> Result<Vec<&'a PublishedRpm>, PipelineError> {
     let done: BTreeSet<&String> = summary.built.iter().chain(&summary.up_to_date).collect();
-    let published = repo.packages();
     let made = published.iter().filter(|rpm| !rpm.rpm.is_source() && done.contains(&rpm.spec));
     let rpms: Vec<&PublishedRpm> = made.collect();
     let headers: Vec<&RpmHeader> = rpms.iter().map(|rpm| &rpm.rpm.header).collect();
@@ -199,14 +218,17 @@ fn chosen(stage: &PackageStage, repo: &Repo, summary: &Summary) -> Result<Vec<St
         solution.map_err(|source| PipelineError::StageRoot { stage: stage.name.clone(), reason: source.reason })?;
     let is_taken =
         |rpm: &&&PublishedRpm| solution.iter().any(|header| std::ptr::eq(*header, &raw const rpm.rpm.header));
-    let mut chosen: Vec<StageRpm> = rpms.iter().filter(is_taken).map(|rpm| stage_rpm(rpm)).collect();
+    let mut chosen: Vec<&PublishedRpm> = rpms.iter().filter(is_taken).copied().collect();
     chosen.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(chosen)
 }
 
-fn stage_rpm(rpm: &PublishedRpm) -> StageRpm {
-    let (content, build_time) = (rpm.rpm.content, rpm.rpm.build_time);
-    StageRpm { path: rpm.path.clone(), content, spec: rpm.spec.clone(), build_time }
+fn stage_rpms(rpms: &[&PublishedRpm]) -> Vec<StageRpm> {
+    let stage_rpm = |rpm: &&PublishedRpm| {
+        let (content, build_time) = (rpm.rpm.content, rpm.rpm.build_time);
+        StageRpm { path: rpm.path.clone(), file: rpm.rpm.file.clone(), content, spec: rpm.spec.clone(), build_time }
+    };
+    rpms.iter().map(stage_rpm).collect()
 }
 
 /// True for the symbols and sources that debuggers read.
@@ -218,24 +240,11 @@ fn named(header: &RpmHeader) -> Requirement {
     Requirement::Simple(Dependency { name: header.nevra.name.clone(), bound: None })
 }
 
-/// What the stage says of itself and of those below it, and what its RPM database says where that knows packages.
-fn with_provides(stage: &toolchain::Stage, below: Option<&Made>, (image, installed): (Sha256, Installed)) -> Made {
-    let (mut provides, mut packages) =
-        below.map(|below| (below.provides.clone(), below.packages.clone())).unwrap_or_default();
-    provides.extend(stage.provides.iter().cloned());
-    packages.extend(stage.packages.iter().cloned());
-    if !installed.packages.is_empty() {
-        provides.extend(installed.provides);
-        packages.extend(installed.packages);
+fn outcome(state: &str, made: &Made) -> String {
+    let image = format!("{state}, image sha256:{}", made.image.short());
+    match (&made.pulled, &made.base) {
+        (Some(reference), _) => format!("{image} of `{reference}`"),
+        (None, Some((base, _))) => format!("{image} from {base}"),
+        (None, None) => format!("{image} with {} packages", made.packages.len()),
     }
-    Made { image, provides, packages, base: None }
-}
-
-fn of_packages(image: Sha256, installed: Installed) -> Made {
-    Made { image, provides: installed.provides, packages: installed.packages, base: None }
-}
-
-fn describe(finished: &Finished) -> String {
-    let state = if finished.up_to_date { "up to date" } else { "made" };
-    format!("{state}, image sha256:{} from {}", finished.image.short(), finished.base)
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use super::config::Packages;
 use super::error::PipelineError;
-use super::runner::{MadeStages, Runner};
+use super::made::MadeStages;
+use super::runner::Runner;
 use super::stage::PackageStage;
 use crate::build::{BuildError, Summary};
 use crate::cache::{self, History, file};

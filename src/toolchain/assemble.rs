@@ -39,6 +39,8 @@ const NAMED_FILES: usize = 5;
 pub struct StageRpm {
     /// The file.
     pub path: PathBuf,
+    /// Its name for `rpm`: `name-version-release.arch.rpm`.
+    pub file: String,
     /// Digest of what it provides to a build, so that a package that was built again and is the same changes no image.
     pub content: Sha256,
     /// The spec that makes it.
@@ -95,7 +97,7 @@ impl Assembly<'_> {
         fs::create_dir_all(inputs.join("rpms"))?;
         fs::create_dir_all(out)?;
         for rpm in self.rpms {
-            let target = inputs.join("rpms").join(rpm.path.file_name().unwrap_or_default());
+            let target = inputs.join("rpms").join(&rpm.file);
             // Another name of the file where the file system allows one: the container cannot change it.
             if fs::hard_link(&rpm.path, &target).is_err() {
                 fs::copy(&rpm.path, &target)?;

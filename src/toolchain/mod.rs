@@ -131,7 +131,7 @@ pub async fn build(
     context: &StageContext<'_>,
 ) -> Result<Finished, ToolchainError> {
     let script = steps::read(stage)?;
-    let key = key(stage, below, script.as_ref(), context.layout)?;
+    let key = key_with(stage, below, script.as_ref(), context.layout)?;
     if let Some(finished) = find(key, context) {
         return Ok(finished);
     }
@@ -148,9 +148,7 @@ pub fn up_to_date(
     layout: &Layout,
     store: &Store,
 ) -> Result<Option<Sha256>, ToolchainError> {
-    let script = steps::read(stage)?;
-    let key = key(stage, below, script.as_ref(), layout)?;
-    Ok(image_of(key, layout, store))
+    Ok(image_of(key(stage, below, layout)?, layout, store))
 }
 
 /// The base that the finished image of `stage` was made from, in words, and the digest of its image. None for a stage
@@ -160,9 +158,7 @@ pub fn base_of(
     below: Option<Sha256>,
     layout: &Layout,
 ) -> Result<Option<(String, Sha256)>, ToolchainError> {
-    let script = steps::read(stage)?;
-    let key = key(stage, below, script.as_ref(), layout)?;
-    let record = record::load(&layout.toolchain_state(), key);
+    let record = record::load(&layout.toolchain_state(), key(stage, below, layout)?);
     Ok(record.and_then(|record| Some((record.base, record.base_image?))))
 }
 
@@ -176,13 +172,34 @@ pub fn keep_image(key: Sha256, image: Sha256, layout: &Layout) -> Result<(), Too
     record::save(&layout.toolchain_state(), key, &record::Record::of_packages(image))
 }
 
+/// Records `image`, which was pulled as `reference`, for a stage that is made from what `recipe` is the digest of.
+pub fn keep_pulled(recipe: Sha256, image: Sha256, reference: &str, layout: &Layout) -> Result<(), ToolchainError> {
+    let record = record::Record { image, apt_lines: Vec::new(), base: reference.to_owned(), base_image: Some(image) };
+    record::save(&layout.toolchain_state(), pulled_key(recipe), &record)
+}
+
+/// The image that was pulled for what `recipe` is the digest of, and as what, while the store has it.
+pub fn pulled(recipe: Sha256, layout: &Layout, store: &Store) -> Option<(Sha256, String)> {
+    let record = record::load(&layout.toolchain_state(), pulled_key(recipe))?;
+    store.has(record.image).then_some((record.image, record.base))
+}
+
+fn pulled_key(recipe: Sha256) -> Sha256 {
+    KeyBuilder::new("pulled stage").field("recipe", recipe.as_bytes()).finish()
+}
+
 fn find(key: Sha256, context: &StageContext<'_>) -> Option<Finished> {
     let record = record::load(&context.layout.toolchain_state(), key)?;
     let is_there = context.store.has(record.image);
     is_there.then_some(Finished { image: record.image, base: record.base, up_to_date: true })
 }
 
-fn key(
+/// The key of `stage` on the image `below`, or on what `below` is the digest of.
+pub fn key(stage: &Stage, below: Option<Sha256>, layout: &Layout) -> Result<Sha256, ToolchainError> {
+    key_with(stage, below, steps::read(stage)?.as_ref(), layout)
+}
+
+fn key_with(
     stage: &Stage,
     below: Option<Sha256>,
     script: Option<&steps::Script>,

@@ -16,14 +16,14 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 /// A registry of the test's own; it ends with this value.
-struct Registry {
+pub(super) struct Registry {
     child: Child,
     folder: TempDir,
     host: String,
 }
 
 impl Registry {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Somebody else may take the port between the question and its use.
         let mut registry = (0..5).find_map(|_| Self::try_start(folder.path()));
@@ -58,7 +58,7 @@ impl Registry {
         None
     }
 
-    fn reference(&self, suffix: &str) -> String {
+    pub(super) fn reference(&self, suffix: &str) -> String {
         format!("{}/team/tools{suffix}", self.host)
     }
 
@@ -136,7 +136,7 @@ impl Place {
 }
 
 /// A private key that OpenSSL makes, and its public one.
-fn keys(folder: &Path) -> (PathBuf, PathBuf) {
+pub(super) fn keys(folder: &Path) -> (PathBuf, PathBuf) {
     let run = |command: &str| {
         let output = Command::new("sh").args(["-euc", command]).current_dir(folder).output().unwrap();
         assert!(output.status.success(), "{output:?}");

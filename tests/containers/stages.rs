@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::mini::{Mini, stderr, stdout};
+use crate::registry::{Registry, keys};
 
 /// Digests of the binary RPMs of a stage by file name.
 fn rpms_of(place: &Mini, stage: &str) -> BTreeMap<String, String> {
@@ -34,6 +35,9 @@ fn a_toolchain_of_packages_builds_itself_again() {
     let place = Mini::of("tests/fixtures/stages");
     everything_is_built_in_its_stage(&place);
     nothing_is_done_twice(&place);
+    stages_are_compared_and_built_again(&place);
+    another_project_pulls_what_this_one_pushed(&place);
+    rpms_of_others_give_the_same_image(&place);
     a_comment_gives_the_same_image(&place);
     what_is_missing_in_the_root_is_told(&place);
     a_package_that_fails_stops_its_stage(&place);
@@ -68,9 +72,84 @@ fn nothing_is_done_twice(place: &Mini) {
     let before = images(place);
     assert!(before["toolchain"].starts_with("sha256:") && before["selfhosted"].starts_with("sha256:"), "{before:?}");
     let told = stderr(&place.run(&["run", "pipeline.yaml"]));
-    assert!(told.contains("toolchain toolchain: up to date") && told.contains("0 built, 1 up to date"), "{told}");
+    assert!(told.contains("toolchain selfhosted: up to date") && told.contains("0 built, 1 up to date"), "{told}");
+    assert!(!told.contains("toolchain bootstrap"), "what is below is not looked at: {told}");
     assert_eq!(told.matches("packages: started").count(), 1, "no package of a stage is looked at: {told}");
     assert_eq!(images(place), before);
+}
+
+fn stages_are_compared_and_built_again(place: &Mini) {
+    let compared = place.run(&["toolchain", "compare", "toolchain", "selfhosted"]);
+    assert_eq!(compared.status.code(), Some(0), "{}", stderr(&compared));
+    assert!(stdout(&compared).ends_with(" identical, 0 differ\n"), "{}", stdout(&compared));
+    let verified = place.run(&["toolchain", "verify", "selfhosted", "ask"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", stderr(&verified));
+    assert_eq!(stdout(&verified), "1 identical, 0 differ\n");
+    let wrong = place.run(&["toolchain", "compare", "toolchain", "bootstrap"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+    assert!(stderr(&wrong).contains("stage `bootstrap` is not made of packages"), "{}", stderr(&wrong));
+}
+
+fn another_project_pulls_what_this_one_pushed(place: &Mini) {
+    let (registry, folder) = (Registry::start(), tempfile::tempdir().unwrap());
+    let (name, (key, public)) = (registry.reference(""), keys(folder.path()));
+    let (key, public) = (key.to_str().unwrap(), public.to_str().unwrap());
+    let push = ["toolchain", "push", "selfhosted", "--registry", &name, "--sign-key", key];
+    for expected in ["blobs, ", "0 blobs, 0.0 MB"] {
+        let pushed = place.run(&push);
+        assert_eq!(pushed.status.code(), Some(0), "{}", stderr(&pushed));
+        assert!(stderr(&pushed).contains(expected), "{}", stderr(&pushed));
+    }
+
+    let other = Mini::of("tests/fixtures/stages");
+    let stranger = tempfile::tempdir().unwrap();
+    let (_, stranger) = keys(stranger.path());
+    let wary =
+        other.run(&["toolchain", "build", "--registry", &name, "--require-signature", stranger.to_str().unwrap()]);
+    assert_eq!(wary.status.code(), Some(2), "{}", stderr(&wary));
+    assert!(stderr(&wary).contains("by another key"), "{}", stderr(&wary));
+    let pulling = ["run", "pipeline.yaml", "--registry", &name, "--require-signature", public];
+    let told = stderr(&other.run(&pulling));
+    assert!(told.contains("toolchain selfhosted: pulled, image sha256:"), "{told}");
+    assert!(!told.contains("toolchain bootstrap") && !told.contains("toolchain toolchain"), "{told}");
+    assert_eq!(images(&other)["selfhosted"], images(place)["selfhosted"]);
+    assert_eq!(other.rpms(), place.rpms(), "the same toolchain gives the same packages");
+    let found = drydock::oci::Store::open(other.path("build/oci")).unwrap();
+    let image = images(&other)["selfhosted"].parse().unwrap();
+    assert_eq!(found.referrers(image).unwrap().len(), 2, "the list of packages and how the image was made");
+
+    // What is at hand needs no registry, and is used only while its signature holds.
+    drop(registry);
+    let told = stderr(&other.run(&pulling));
+    assert!(told.contains("toolchain selfhosted: up to date") && told.contains("0 built, 1 up to date"), "{told}");
+}
+
+fn rpms_of_others_give_the_same_image(place: &Mini) {
+    let folder = place.path("build/stages/toolchain/RPMS");
+    let listed = "answer-devel-1.0-1.test.x86_64.rpm\nask-1.0-1.test.x86_64.rpm\ntree-1.0-1.test.x86_64.rpm\n";
+    std::fs::write(place.path("manifest.txt"), listed).unwrap();
+    std::fs::copy("tests/fixtures/remote/key-a.asc", place.path("key.asc")).unwrap();
+    let text = std::fs::read_to_string(place.path("pipeline.yaml")).unwrap();
+    let with_rpms = |more: &str| {
+        let stage =
+            format!("  - stage: taken\n    from: bootstrap\n    rpms: {{ manifest: manifest.txt, {more} }}\npackages:");
+        std::fs::write(
+            place.path("pipeline.yaml"),
+            text.replace("packages:\n  toolchain: selfhosted", &(stage + "\n  toolchain: selfhosted")),
+        )
+        .unwrap();
+        place.run(&["toolchain", "build", "taken"])
+    };
+    let unsigned = with_rpms(&format!("folders: [{}], gpg-keys: [key.asc]", folder.display()));
+    let told = stderr(&unsigned);
+    assert_eq!(unsigned.status.code(), Some(2), "{told}");
+    assert!(told.contains("3 RPMs of stage `taken` cannot be had") && told.contains("it is not signed"), "{told}");
+    assert!(told.contains("`ask-1.0-1.test.x86_64.rpm`") && told.contains("`tree-1.0-1.test.x86_64.rpm`"), "{told}");
+    let made = with_rpms(&format!("folders: [{}], gpg-check: false", folder.display()));
+    assert_eq!(made.status.code(), Some(0), "{}", stderr(&made));
+    let made = images(place);
+    assert_eq!(made["taken"], made["toolchain"]);
+    std::fs::write(place.path("pipeline.yaml"), text).unwrap();
 }
 
 fn append(path: &Path, text: &str) {
@@ -114,5 +193,5 @@ fn a_package_that_fails_stops_its_stage(place: &Mini) {
     std::fs::write(&spec, good).unwrap();
     let mended = place.run(&["run", "pipeline.yaml"]);
     assert_eq!(mended.status.code(), Some(0), "{}", stderr(&mended));
-    assert!(stderr(&mended).contains("toolchain toolchain: up to date"), "{}", stderr(&mended));
+    assert!(stderr(&mended).contains("toolchain selfhosted: up to date"), "{}", stderr(&mended));
 }

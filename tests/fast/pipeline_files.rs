@@ -35,3 +35,20 @@ fn a_containerfile_with_an_unknown_instruction_is_told_with_its_line() {
 fn a_project_folder_that_does_not_exist_is_a_usage_error() {
     insta::assert_snapshot!(Project::new().run(&["-C", "nowhere", "run", "p.yaml"]).show());
 }
+
+#[test]
+fn what_a_stage_of_rpms_lacks_is_told_at_once() {
+    let pipeline = "name: x\nregistry: { name: 'example.org/a/b:latest' }\ntoolchain:\n  - stage: bootstrap\n    \
+                    base: [{ debootstrap: { suite: bookworm } }]\n  - stage: published\n    from: bootstrap\n    \
+                    install: [bash]\n    rpms: { manifest: list.txt }\n";
+    let project = Project::new().file("p.yaml", pipeline).file("list.txt", "acl-2.3.1-2.azl3.x86_64.rpm\nacl.rpm\n");
+    insta::assert_snapshot!(project.run(&["run", "p.yaml"]).show());
+}
+
+#[test]
+fn the_stages_of_another_pipeline_are_those_of_one_file_only() {
+    let project = Project::new()
+        .file("a.yaml", "name: a\ntoolchain-of: b.yaml\n")
+        .file("b.yaml", "name: b\ntoolchain-of: c.yaml\n");
+    insta::assert_snapshot!(project.run(&["run", "a.yaml"]).show());
+}

@@ -93,7 +93,8 @@ fn has_flag(command: &str, flag: &str) -> bool {
 
 /// What the user gave beside the targets and variables, as arguments.
 fn global_arguments(global: &Global) -> Vec<String> {
-    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, remote, stage } = global;
+    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, remote, registry, stage, toolchain } =
+        global;
     let engine = match engine {
         EngineArg::Auto => "auto",
         EngineArg::Docker => "docker",
@@ -112,9 +113,12 @@ fn global_arguments(global: &Global) -> Vec<String> {
     ];
     let given = given.into_iter().filter(|(_, value, default)| value != default);
     let mut arguments: Vec<String> = given.flat_map(|(flag, value, _)| [flag.to_owned(), value]).collect();
-    arguments.extend(stage.iter().flat_map(|stage| ["--stage".to_owned(), stage.clone()]));
+    for (flag, name) in [("--stage", stage), ("--toolchain", toolchain)] {
+        arguments.extend(name.iter().flat_map(|name| [flag.to_owned(), name.clone()]));
+    }
     arguments.extend(std::iter::repeat_n("-v".to_owned(), usize::from(*verbose)));
     arguments.extend(remote.arguments());
+    arguments.extend(registry.arguments());
     arguments
 }
 

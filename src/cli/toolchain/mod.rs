@@ -1,5 +1,6 @@
 //! `drydock toolchain`: images of the pipeline's stages.
 
+mod compare;
 mod registry;
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use clap::Subcommand;
 use super::Project;
 use super::bench::Bench;
 use super::fault::Fault;
-use super::options;
+use super::options::WorkArgs;
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::ImageConfig;
@@ -26,10 +27,12 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Makes the images of these stages, or of all, with the stages below them
+    /// Makes the images of these stages, or of all, with what they need of the stages below
     Build {
         /// Names of stages
         stages: Vec<String>,
+        #[command(flatten)]
+        work: Box<WorkArgs>,
     },
     /// Lists the stages with their images
     List,
@@ -49,8 +52,8 @@ enum Action {
     Push {
         /// Name of a stage
         stage: String,
-        /// Where to: `REGISTRY/NAME:TAG`
-        reference: String,
+        /// Where to: `REGISTRY/NAME:TAG`; the place where other machines look for the stage in the registry when not given
+        reference: Option<String>,
         /// A PEM file with an ECDSA P-256 key that the image is signed with, as `cosign sign --key` signs
         #[arg(long, value_name = "FILE")]
         sign_key: Option<PathBuf>,
@@ -59,41 +62,54 @@ enum Action {
     Pull {
         /// Which one: `REGISTRY/NAME:TAG` or `REGISTRY/NAME@sha256:…`
         reference: String,
-        /// A PEM file with a public key: an image that this key has not signed is refused
-        #[arg(long, value_name = "KEY")]
-        require_signature: Option<PathBuf>,
+    },
+    /// Builds the packages of a stage again and compares the RPMs with those at hand
+    Verify {
+        /// Name of a stage that is made of packages
+        stage: String,
+        /// Names of its packages; all when none is given
+        names: Vec<String>,
+        #[command(flatten)]
+        work: Box<WorkArgs>,
+    },
+    /// Compares the RPMs of two stages that are made of the same packages
+    Compare {
+        /// Name of a stage that is made of packages
+        first: String,
+        /// Name of another
+        second: String,
     },
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     match args.action {
-        Action::Build { stages } => build(project, &stages).await,
+        Action::Build { stages, work } => build(project, &stages, &work).await,
         Action::List => list(project),
         Action::Export { stage, file } => export(project, &stage, &file),
         Action::Import { file } => import(project, &file),
         Action::Push { stage, reference, sign_key } => {
-            registry::push(project, made(project, &stage)?, &reference, sign_key.as_deref()).await
+            let image = made(project, &stage)?;
+            let reference = reference.map_or_else(|| reference_of(project, &stage), Ok)?;
+            registry::push(project, image, &reference, sign_key.as_deref()).await
         }
-        Action::Pull { reference, require_signature } => {
-            registry::pull(project, &reference, require_signature.as_deref()).await
-        }
+        Action::Pull { reference } => registry::pull(project, &reference).await,
+        Action::Verify { stage, names, work } => compare::verify(project, &stage, &names, &work).await,
+        Action::Compare { first, second } => compare::stages(project, &first, &second),
     }
 }
 
-async fn build(project: &Project, wanted: &[String]) -> Result<ExitCode, Fault> {
+async fn build(project: &Project, wanted: &[String], work: &WorkArgs) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
+    let used = pipeline.used_stages();
     for name in wanted {
-        if !pipeline.stages.iter().any(|stage| stage.name() == name) {
-            return Err(no_stage(name, &pipeline));
-        }
+        pipeline.stage(name)?;
     }
+    let options = work.options(&project.folder)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
-    let runner = bench.runner(options::looking());
-    let last =
-        pipeline.stages.iter().rposition(|stage| wanted.is_empty() || wanted.iter().any(|name| name == stage.name()));
-    let upto = last.map_or(0, |last| last + 1);
-    runner.stages(&pipeline.stages[..upto]).await?;
+    let runner = bench.runner(options);
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    runner.stages(&pipeline, if wanted.is_empty() { &used } else { &wanted }).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -128,21 +144,26 @@ fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> 
 
 /// The image of the stage.
 fn made(project: &Project, stage: &str) -> Result<Sha256, Fault> {
-    let pipeline = project.pipeline()?;
-    let found = finished(project)?.into_iter().find(|(name, _)| name == stage);
-    let (_, image) = found.ok_or_else(|| no_stage(stage, &pipeline))?;
+    project.pipeline()?.stage(stage)?;
+    let image = finished(project)?.into_iter().find_map(|(name, image)| image.filter(|_| name == stage));
     image.ok_or_else(|| {
         Fault::usage(format!("stage `{stage}` is not made")).with_hint(Some(format!("drydock toolchain build {stage}")))
     })
+}
+
+/// Where other machines look for the stage.
+fn reference_of(project: &Project, stage: &str) -> Result<String, Fault> {
+    let pipeline = project.pipeline()?;
+    let registry = project.registry.over(pipeline.registry.as_ref()).ok_or_else(|| {
+        let hint =
+            "name a place, as in `drydock toolchain push STAGE REGISTRY/NAME:TAG`, or a registry by `--registry`";
+        Fault::usage("there is no registry to push to").with_hint(Some(hint.to_owned()))
+    })?;
+    Ok(registry.reference(&pipeline, stage, &project.layout)?)
 }
 
 fn finished(project: &Project) -> Result<Vec<(String, Option<Sha256>)>, Fault> {
     let store = project.store()?;
     let finished = pipeline::finished_stages(&project.pipeline()?.stages, &project.layout, &store);
     Ok(finished?.into_iter().map(|(name, made)| (name, made.map(|made| made.image))).collect())
-}
-
-fn no_stage(name: &str, pipeline: &pipeline::Pipeline) -> Fault {
-    let names: Vec<&str> = pipeline.stages.iter().map(pipeline::Stage::name).collect();
-    Fault::usage(format!("pipeline `{}` has no stage `{name}`; it has `{}`", pipeline.name, names.join("`, `")))
 }

@@ -9,7 +9,6 @@ use crate::cli::fault::Fault;
 use crate::cli::project::Project;
 use crate::digest::Sha256;
 use crate::event::Event;
-use crate::oci::Companion;
 use crate::oci::registry::{self, Access, Patience};
 
 pub(super) async fn push(
@@ -18,6 +17,7 @@ pub(super) async fn push(
     reference: &str,
     sign_key: Option<&Path>,
 ) -> Result<ExitCode, Fault> {
+    let _lock = project.lock()?;
     let store = project.store()?;
     let (credentials, report) = (access::credentials(), |event: Event| project.tell(&event));
     let access =
@@ -25,10 +25,7 @@ pub(super) async fn push(
     let pushed = async {
         if let Some(path) = sign_key {
             let key = SigningKey::read(&project.folder.join(path))?;
-            // What the registry has is looked at first, so that the same key signs once.
-            let exact = registry::with_digest(reference, image)?;
-            registry::companion(&exact, &store, Companion::Signatures, &access).await?;
-            attest::sign(&store, image, &registry::name_of(reference)?, &key)?;
+            attest::sign_all(reference, image, &key, (&store, &access)).await?;
         }
         registry::push(&store, image, reference, &access).await?;
         Ok(())
@@ -38,26 +35,16 @@ pub(super) async fn push(
 }
 
 #[expect(clippy::print_stdout, reason = "the digest is the command's data")]
-pub(super) async fn pull(
-    project: &Project,
-    reference: &str,
-    require_signature: Option<&Path>,
-) -> Result<ExitCode, Fault> {
+pub(super) async fn pull(project: &Project, reference: &str) -> Result<ExitCode, Fault> {
     let _lock = project.lock()?;
     let store = project.store()?;
     let (credentials, report) = (access::credentials(), |event: Event| project.tell(&event));
     let access =
         Access { credentials: &credentials, patience: Patience::default(), report: &report, cancel: &project.cancel };
     let pulled = async {
-        let key = require_signature.map(|path| PublicKey::read(&project.folder.join(path))).transpose()?;
+        let key = project.registry.key.as_deref().map(PublicKey::read).transpose()?;
         let Some(digest) = registry::resolve(reference, &access).await? else { return Ok(None) };
-        let exact = registry::with_digest(reference, digest)?;
-        if let Some(key) = key {
-            registry::companion(&exact, &store, Companion::Signatures, &access).await?;
-            let name = attest::verify_signature(&store, digest, &key)?;
-            project.tell(&Event::Note { text: format!("`{exact}` is signed by the key, as `{name}`") });
-        }
-        Ok(Some(registry::pull(&exact, &store, &access).await?))
+        Ok(Some(attest::pull_trusted(reference, digest, key.as_ref(), (&store, &access)).await?))
     };
     let pulled = pulled.await.map_err(|error| fault(&error))?.ok_or_else(|| {
         let hint = "check its name and its tag".to_owned();

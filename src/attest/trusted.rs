@@ -1,0 +1,65 @@
+//! Images pulled once a key has signed them, and documents signed before they are pushed.
+
+use super::dsse::attest;
+use super::error::AttestError;
+use super::key::{PublicKey, SigningKey};
+use super::provenance::{self, Statement};
+use super::signature::{sign, verify_signature};
+use super::spdx;
+use crate::digest::Sha256;
+use crate::event::Event;
+use crate::oci::registry::{self, Access, Pulled};
+use crate::oci::{Companion, OciError, Store};
+
+/// What a list of packages is as the predicate of a statement.
+const SPDX_PREDICATE: &str = "https://spdx.dev/Document";
+
+/// Pulls the image `digest` that `reference` names, and the documents about it, when `key` has signed it.
+pub async fn pull_trusted(
+    reference: &str,
+    digest: Sha256,
+    key: Option<&PublicKey>,
+    (store, access): (&Store, &Access<'_>),
+) -> Result<Pulled, AttestError> {
+    let exact = registry::with_digest(reference, digest)?;
+    if let Some(key) = key {
+        registry::companion(&exact, store, Companion::Signatures, access).await?;
+        let name = verify_signature(store, digest, key)?;
+        (access.report)(Event::Note { text: format!("`{exact}` is signed by the key, as `{name}`") });
+    }
+    let pulled = registry::pull(&exact, store, access).await?;
+    registry::referrers(&exact, store, access).await?;
+    Ok(pulled)
+}
+
+/// Signs the image and every document about it that `store` has, for `reference`. What the registry has is looked at
+/// first, so that the same key signs once.
+pub async fn sign_all(
+    reference: &str,
+    image: Sha256,
+    key: &SigningKey,
+    (store, access): (&Store, &Access<'_>),
+) -> Result<(), AttestError> {
+    let (exact, name) = (registry::with_digest(reference, image)?, registry::name_of(reference)?);
+    for kind in [Companion::Signatures, Companion::Attestations] {
+        registry::companion(&exact, store, kind, access).await?;
+    }
+    sign(store, image, &name, key)?;
+    for document in store.referrers(image)? {
+        let content = store.artifact_content(document.manifest)?;
+        let statement = match document.artifact_type.as_str() {
+            spdx::MEDIA_TYPE => {
+                let list: serde_json::Value = serde_json::from_slice(&content)
+                    .map_err(|source| OciError::Json { what: "a list of packages".to_owned(), source })?;
+                Statement::new(&name, image, SPDX_PREDICATE, list)?
+            }
+            provenance::MEDIA_TYPE => {
+                let kind = document.annotations.get(provenance::PREDICATE_TYPE).cloned().unwrap_or_default();
+                Statement { predicate_type: kind, content }
+            }
+            _ => continue,
+        };
+        attest(store, image, &statement, key)?;
+    }
+    Ok(())
+}

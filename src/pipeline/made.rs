@@ -1,0 +1,122 @@
+//! Stages that are made: found without making any, by their records and by those of images that were pulled.
+
+use std::collections::BTreeMap;
+
+use super::error::PipelineError;
+use super::stage::Stage;
+use super::{recipe, registry};
+use crate::digest::Sha256;
+use crate::layout::Layout;
+use crate::oci::Store;
+use crate::package::{Capability, Nevra};
+use crate::toolchain::{self, Installed};
+
+/// A stage that is made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its image.
+    pub image: Sha256,
+    /// What it provides, with what the stages below it provide.
+    pub provides: Vec<Capability>,
+    /// The packages that it is said to have, with those of the stages below it.
+    pub packages: Vec<Nevra>,
+    /// The base that it was made from and the digest of its image; None for a stage that starts from another.
+    pub base: Option<(String, Sha256)>,
+    /// `NAME@sha256:…`, when it was pulled and not made here.
+    pub pulled: Option<String>,
+}
+
+/// Stages that are made, by name.
+pub type MadeStages = BTreeMap<String, Made>;
+
+impl Made {
+    /// The stage at the end of `chain` with its image: what the pipeline says of it and of the images below it, and what
+    /// the RPM database says where that knows packages.
+    pub(super) fn of(chain: &[&Stage], image: Sha256, installed: Installed) -> Self {
+        let mut made = Self { image, provides: Vec::new(), packages: Vec::new(), base: None, pulled: None };
+        for stage in chain {
+            match stage {
+                Stage::Image(stage) => {
+                    made.provides.extend(stage.provides.iter().cloned());
+                    made.packages.extend(stage.packages.iter().cloned());
+                }
+                // Nothing of what is below is left.
+                Stage::Packages(_) | Stage::Rpms(_) => (made.provides, made.packages) = (Vec::new(), Vec::new()),
+            }
+        }
+        if !installed.packages.is_empty() {
+            made.provides.extend(installed.provides);
+            made.packages.extend(installed.packages);
+        }
+        made
+    }
+}
+
+/// The stages that are made or were pulled, without making any: each with its image, or None.
+pub fn finished_stages(
+    stages: &[Stage],
+    layout: &Layout,
+    store: &Store,
+) -> Result<Vec<(String, Option<Made>)>, PipelineError> {
+    let mut made = MadeStages::new();
+    let mut found = Vec::new();
+    for stage in stages {
+        let chain = chain(stages, stage.name());
+        let is_ready = stage.below().is_none_or(|below| made.contains_key(below));
+        let mut one = if is_ready { finished(&chain, &made, layout, store)? } else { None };
+        if one.is_none() {
+            one = registry::pulled_before(&chain, layout, store)?;
+        }
+        if let Some(one) = &one {
+            made.insert(stage.name().to_owned(), one.clone());
+        }
+        found.push((stage.name().to_owned(), one));
+    }
+    Ok(found)
+}
+
+/// The stage at the end of `chain`, when it was made here.
+fn finished(
+    chain: &[&Stage],
+    made: &MadeStages,
+    layout: &Layout,
+    store: &Store,
+) -> Result<Option<Made>, PipelineError> {
+    let (image, base) = match chain.last() {
+        None => return Ok(None),
+        Some(Stage::Image(stage)) => {
+            let below = stage.origin.below().and_then(|name| made.get(name)).map(|below| below.image);
+            let image = toolchain::up_to_date(stage, below, layout, store)?;
+            (image, toolchain::base_of(stage, below, layout)?)
+        }
+        Some(Stage::Packages(stage)) => {
+            let key = recipe::of_stage(stage, below_image(&stage.packages.toolchain, made)?, layout)?;
+            (toolchain::image_of(key, layout, store), None)
+        }
+        Some(Stage::Rpms(stage)) => {
+            let key = recipe::of_rpms(stage, below_image(&stage.from, made)?, layout)?;
+            (toolchain::image_of(key, layout, store), None)
+        }
+    };
+    // A run that was stopped may not have asked the image for its packages yet.
+    let known = image.and_then(|image| Some((image, toolchain::known_packages(&layout.toolchain_state(), image)?)));
+    Ok(known.map(|(image, installed)| Made { base, ..Made::of(chain, image, installed) }))
+}
+
+/// The stages that the stage `name` stands on, the lowest first, and itself; empty when there is none of that name.
+pub(super) fn chain<'a>(stages: &'a [Stage], name: &str) -> Vec<&'a Stage> {
+    let mut chain = Vec::new();
+    let mut next = Some(name);
+    while let Some(stage) = next.and_then(|name| stages.iter().find(|stage| stage.name() == name)) {
+        chain.push(stage);
+        next = stage.below();
+    }
+    chain.reverse();
+    chain
+}
+
+/// The image of the stage `name`.
+pub(super) fn below_image(name: &str, made: &MadeStages) -> Result<Sha256, PipelineError> {
+    let below = made.get(name).ok_or_else(|| PipelineError::NoStage { stage: name.to_owned() })?;
+    Ok(below.image)
+}

@@ -1,0 +1,132 @@
+//! Images of stages in a registry. A stage is looked up there by what it is made from before it is made, so that one
+//! machine builds a toolchain and all others pull it, without the stages below.
+//!
+//! The tag of an image has the stage's name, the architecture and the digest of all that the stage is made from, down to
+//! its base ([`recipe`]): whoever has the same files finds the same image. A registry that cannot be asked is told, and
+//! the stage is made here; an image that is there and cannot be trusted or pulled ends the run.
+
+use std::path::{Path, PathBuf};
+
+use super::config::Pipeline;
+use super::error::PipelineError;
+use super::made::{Made, chain};
+use super::recipe;
+use super::runner::Runner;
+use super::stage::Stage;
+use crate::attest::{self, PublicKey};
+use crate::causes;
+use crate::digest::Sha256;
+use crate::event::Event;
+use crate::layout::Layout;
+use crate::oci::registry::{self, Access, Patience};
+use crate::oci::{OciError, Store};
+use crate::toolchain::{self, Installed};
+
+/// Where images of stages are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageRegistry {
+    /// `REGISTRY/NAME`, without a tag.
+    pub name: String,
+    /// A PEM file, absolute: an image that this key has not signed is refused.
+    pub key: Option<PathBuf>,
+}
+
+/// What the user says of registries; it goes before what the pipeline says.
+#[derive(Clone, Debug, Default)]
+pub struct RegistryOptions {
+    /// The registry to ask.
+    pub name: Option<String>,
+    /// True when none is asked.
+    pub off: bool,
+    /// The key that images must be signed with.
+    pub key: Option<PathBuf>,
+}
+
+impl RegistryOptions {
+    /// The registry to ask, when the pipeline names `own`.
+    pub fn over(&self, own: Option<&StageRegistry>) -> Option<StageRegistry> {
+        let name = self.name.clone().or_else(|| own.map(|own| own.name.clone())).filter(|_| !self.off)?;
+        Some(StageRegistry { name, key: self.key_over(own) })
+    }
+
+    /// The key that images must be signed with, when the pipeline names `own`.
+    pub(super) fn key_over(&self, own: Option<&StageRegistry>) -> Option<PathBuf> {
+        self.key.clone().or_else(|| own.and_then(|own| own.key.clone()))
+    }
+}
+
+impl StageRegistry {
+    /// The name of the image of the stage `name` of `pipeline`.
+    pub fn reference(&self, pipeline: &Pipeline, name: &str, layout: &Layout) -> Result<String, PipelineError> {
+        self.reference_of(&chain(&pipeline.stages, name), layout)
+    }
+
+    /// The name of the image of the stage at the end of `chain`: stages that each start from the one before.
+    fn reference_of(&self, chain: &[&Stage], layout: &Layout) -> Result<String, PipelineError> {
+        let recipe = recipe::of_chain(chain, layout)?;
+        let stage = chain.last().map(|stage| stage.name()).unwrap_or_default();
+        Ok(format!("{}:{stage}-{}-{recipe}", self.name, std::env::consts::ARCH))
+    }
+}
+
+impl Runner<'_> {
+    /// The stage at the end of `chain` from the registry; None when it has none.
+    pub(super) async fn pulled(
+        &self,
+        chain: &[&Stage],
+        registry: &StageRegistry,
+    ) -> Result<Option<Made>, PipelineError> {
+        let reference = registry.reference_of(chain, self.layout)?;
+        let access = self.access();
+        let digest = match registry::resolve(&reference, &access).await {
+            Ok(Some(digest)) => digest,
+            Ok(None) => return Ok(None),
+            Err(error @ OciError::Stopped { .. }) => return Err(error.into()),
+            Err(error) => {
+                let text = format!("{}; the stage is made here", causes::in_one_line(&error));
+                (self.report)(Event::Warning { text });
+                return Ok(None);
+            }
+        };
+        let name = chain.last().map(|stage| stage.name()).unwrap_or_default();
+        (self.report)(Event::StageStarted { stage: format!("toolchain {name}") });
+        let key = registry.key.as_deref().map(PublicKey::read).transpose()?;
+        let pulled = attest::pull_trusted(&reference, digest, key.as_ref(), (self.store, &access)).await?;
+        let image = pulled.image.manifest;
+        let installed = toolchain::installed(name, image, &self.stage_context()).await?;
+        let exact = registry::with_digest(&reference, digest)?;
+        toolchain::keep_pulled(recipe::of_chain(chain, self.layout)?, image, &exact, self.layout)?;
+        Ok(Some(of_pulled(chain, (image, installed), exact)))
+    }
+
+    /// False for a stage that was pulled when no signature was asked for, and that `key` has not signed.
+    pub(super) fn is_trusted(&self, made: &Made, key: Option<&Path>) -> Result<bool, PipelineError> {
+        let (Some(reference), Some(key)) = (&made.pulled, key) else { return Ok(true) };
+        let key = PublicKey::read(key)?;
+        let digest = reference.rsplit_once('@').and_then(|(_, digest)| digest.parse().ok());
+        Ok(attest::verify_signature(self.store, digest.unwrap_or(made.image), &key).is_ok())
+    }
+
+    fn access(&self) -> Access<'_> {
+        Access {
+            credentials: &self.credentials,
+            patience: Patience::default(),
+            report: self.report,
+            cancel: self.cancel,
+        }
+    }
+}
+
+/// The stage at the end of `chain`, when it was pulled in an earlier run.
+pub(super) fn pulled_before(chain: &[&Stage], layout: &Layout, store: &Store) -> Result<Option<Made>, PipelineError> {
+    let found = toolchain::pulled(recipe::of_chain(chain, layout)?, layout, store);
+    Ok(found.and_then(|(image, reference)| {
+        let installed = toolchain::known_packages(&layout.toolchain_state(), image)?;
+        Some(of_pulled(chain, (image, installed), reference))
+    }))
+}
+
+fn of_pulled(chain: &[&Stage], (image, installed): (Sha256, Installed), reference: String) -> Made {
+    let base = Some((reference.clone(), image));
+    Made { base, pulled: Some(reference), ..Made::of(chain, image, installed) }
+}
