@@ -163,9 +163,6 @@ impl Check<'_> {
         } else if raw.packages.is_some() || raw.packages_of.is_some() {
             Stage::Packages(Box::new(self.package_stage(raw, above)))
         } else {
-            if !raw.install.is_empty() {
-                self.faults.push(format!("stage `{name}`: `install` needs `packages` or `packages-of`"));
-            }
             Stage::Image(self.image_stage(&raw, above))
         }
     }
@@ -193,7 +190,13 @@ impl Check<'_> {
             .unwrap_or_default();
         provides
             .extend(manifest.iter().map(|package| Capability::new(package.name.clone(), Some(package.evr.clone()))));
-        toolchain::Stage { name: name.clone(), origin, containerfile, provides, packages: manifest }
+        let is_plain =
+            |name: &&String| !name.starts_with('-') && !name.contains(char::is_whitespace) && !name.is_empty();
+        for wrong in raw.install.iter().filter(|name| !is_plain(name)) {
+            self.faults.push(format!("stage `{name}`: install: `{wrong}` is no name of a package"));
+        }
+        let install = raw.install.clone();
+        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides, packages: manifest }
     }
 
     fn package_stage(&mut self, raw: RawStage, above: &[Stage]) -> PackageStage {

@@ -3,13 +3,13 @@
 //! In: [`Stage`]s of a pipeline. Out: for each stage one image in the OCI layout, from then on named by its digest.
 //!
 //! A stage is a base (an image of a registry by digest, an archive, or a Debian-like root by mmdebstrap, the first that
-//! can be had) or the image of a stage above, then the instructions of its containerfile, then one layer with an RPM
-//! database that says what the stage [provides](provides). Each instruction gives one layer and is kept when it is
-//! finished, so that an interrupted stage goes on with the next one. A stage can also be made of packages, which are built
+//! can be had) or the image of a stage above, then packages that the image's own package manager installs, then the
+//! instructions of its containerfile, then one layer with an RPM database that says what the stage [provides](provides).
+//! Each instruction gives one layer and is kept when it is finished, so that an interrupted stage goes on with the next one. A stage can also be made of packages, which are built
 //! elsewhere ([`assemble()`]). What the packages of an image provide is asked of its RPM database ([`installed()`]).
 //!
 //! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
-//! of the image below, the containerfile's instructions, the content of the files that it copies, `provides`, and
+//! of the image below, the packages to install, the containerfile's instructions, the content of the files that it copies, `provides`, and
 //! [`KEY_VERSION`]. What does not: paths of the host, its mirrors, the engine. Known hole: a command such as `apt-get
 //! install` gives what the archive holds on that day; the image is made once and its digest enters every build key.
 
@@ -216,6 +216,9 @@ fn key_with(
             let fault = |source| ToolchainError::File { operation: "write", path: layout.toolchain_state(), source };
             digests.save().map_err(fault)?;
         }
+    }
+    if !stage.install.is_empty() {
+        key = key.field("install", steps::install_digest(&stage.install).as_bytes());
     }
     if let Some(script) = script {
         key = key.field("script", script.digest()?.as_bytes());

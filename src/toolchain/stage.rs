@@ -11,6 +11,8 @@ pub struct Stage {
     pub name: String,
     /// What it starts from.
     pub origin: Origin,
+    /// Packages that the image's own package manager installs first.
+    pub install: Vec<String>,
     /// The containerfile to carry out, absolute.
     pub containerfile: Option<PathBuf>,
     /// What RPM may take as given in it, besides what the stage below provides.

@@ -20,6 +20,7 @@ use crate::oci::ImageConfig;
 
 /// How many last lines of a failing command an error shows.
 const EXCERPT_LINES: usize = 30;
+const PACKAGES: &str = include_str!("packages.sh");
 
 /// A containerfile that was read.
 pub(super) struct Script {
@@ -94,6 +95,9 @@ pub(super) async fn carry_out(
     context: &StageContext<'_>,
 ) -> Result<Record, ToolchainError> {
     let mut maker = Maker { stage, context, now: start, log: open_log(&context.layout.stage_log(&stage.name))? };
+    if !stage.install.is_empty() {
+        maker.install().await?;
+    }
     if let Some(script) = script {
         for step in &script.file.steps {
             maker.step(script, step).await?;
@@ -108,6 +112,12 @@ pub(super) async fn carry_out(
     Ok(maker.now)
 }
 
+/// Digest of what installing `packages` does.
+pub(super) fn install_digest(packages: &[String]) -> Sha256 {
+    let key = KeyBuilder::new("install").field("script", PACKAGES);
+    packages.iter().fold(key, |key, package| key.field("package", package)).finish()
+}
+
 struct Maker<'a> {
     stage: &'a Stage,
     context: &'a StageContext<'a>,
@@ -118,12 +128,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     /// One instruction; a finished one is found by its key.
     async fn step(&mut self, script: &Script, step: &(usize, Instruction)) -> Result<(), ToolchainError> {
-        let digest = script.step_digest(step)?;
-        let key =
-            KeyBuilder::new("step").field("on", self.now.image.as_bytes()).field("do", digest.as_bytes()).finish();
-        let state = self.context.layout.toolchain_state();
-        if let Some(known) = record::load(&state, key).filter(|known| self.context.store.has(known.image)) {
-            self.now.image = known.image;
+        let key = self.step_key(script.step_digest(step)?);
+        if self.is_done(key) {
             return Ok(());
         }
         let (line, instruction) = step;
@@ -137,8 +143,43 @@ impl Maker<'_> {
                 self.run(&spec, key, &layer, (script, *line)).await?;
             }
         }
-        self.append(&layer)?;
-        record::save(&state, key, &self.now)
+        self.finish_step(key, &layer)
+    }
+
+    /// Installs the packages of the stage with the package manager of the image.
+    async fn install(&mut self) -> Result<(), ToolchainError> {
+        let key = self.step_key(install_digest(&self.stage.install));
+        if self.is_done(key) {
+            return Ok(());
+        }
+        let layer = self.work_file("layer")?;
+        let mut argv = ["/bin/sh", "-c", PACKAGES, "packages.sh"].map(str::to_owned).to_vec();
+        argv.extend(self.stage.install.iter().cloned());
+        let spec = self.container(&argv, &BTreeMap::new(), None, "/")?;
+        let (exit, excerpt) = self.derive(&spec, key, &layer).await?;
+        if !exit.is_success() {
+            let (stage, log) = (self.stage.name.clone(), self.context.layout.stage_log(&self.stage.name));
+            return Err(ToolchainError::Install { stage, exit, excerpt, log });
+        }
+        self.finish_step(key, &layer)
+    }
+
+    fn step_key(&self, digest: Sha256) -> Sha256 {
+        KeyBuilder::new("step").field("on", self.now.image.as_bytes()).field("do", digest.as_bytes()).finish()
+    }
+
+    /// Takes the image of an earlier run when the step was finished then.
+    fn is_done(&mut self, key: Sha256) -> bool {
+        let known = record::load(&self.context.layout.toolchain_state(), key);
+        let image = known.map(|known| known.image).filter(|image| self.context.store.has(*image));
+        self.now.image = image.unwrap_or(self.now.image);
+        image.is_some()
+    }
+
+    /// Puts `layer` on top of the image and keeps that for a later run.
+    fn finish_step(&mut self, key: Sha256, layer: &Path) -> Result<(), ToolchainError> {
+        self.append(layer)?;
+        record::save(&self.context.layout.toolchain_state(), key, &self.now)
     }
 
     /// Gives the image the configuration that the containerfile asks for, without a layer.

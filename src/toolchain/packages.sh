@@ -1,0 +1,34 @@
+# Installs the packages "$@" with the package manager of the image: packages.sh, in a container with network.
+# What the package manager keeps for later and what it logged is removed.
+
+set -eu
+export DEBIAN_FRONTEND=noninteractive
+
+has() { command -v "$1" > /dev/null; }
+
+if has tdnf; then
+    tdnf install --assumeyes "$@"
+    tdnf clean all
+elif has dnf; then
+    dnf install --assumeyes --setopt=install_weak_deps=False "$@"
+    dnf clean all
+elif has microdnf; then
+    microdnf install --assumeyes --setopt=install_weak_deps=0 "$@"
+    microdnf clean all
+elif has zypper; then
+    zypper --non-interactive install --no-recommends "$@"
+    zypper clean --all
+elif has apt-get; then
+    apt-get update --quiet
+    apt-get install --yes --quiet --no-install-recommends "$@"
+    apt-get clean
+elif has apk; then
+    apk add --no-cache "$@"
+else
+    echo 'drydock: the image has no package manager that is known: tdnf, dnf, microdnf, zypper, apt-get, apk' >&2
+    exit 1
+fi
+rm -rf /var/cache/tdnf/* /var/cache/dnf/* /var/cache/yum/* /var/lib/apt/lists/* /var/cache/apt/*.bin \
+    /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old
+rm -f /var/log/dnf* /var/log/tdnf* /var/log/zypper.log /var/log/dpkg.log /var/log/alternatives.log
+rm -rf /var/log/apt /var/log/zypp
