@@ -57,7 +57,7 @@ pub(super) const TARGETS: &[Target] = &[
     target("all", TOOLCHAIN),
     target("toolchain", TOOLCHAIN),
     target("raw-toolchain", TOOLCHAIN),
-    target("toolchain-input-srpms", Absent("pack them by name: `drydock srpm NAME…`")),
+    target("toolchain-input-srpms", Absent("pack those of a stage: `drydock --stage STAGE srpm --all`")),
     target("compress-toolchain", Absent("write a stage's image with `drydock toolchain export STAGE FILE`")),
     target("compress-toolchain-final-rpms", Absent("write a stage's image with `drydock toolchain export STAGE FILE`")),
     target("hydrate-toolchain", Run(&[Import])),
