@@ -18,17 +18,19 @@ use crate::package::header::{self, HeaderError};
 /// Tags up to here belong to signatures and to header regions, which hold offsets of the other tags.
 const LAST_SIGNATURE_TAG: u32 = 999;
 /// Tags that are told by their names; the others are told as their numbers.
-const NAMED_TAGS: [IndexTag; 14] = [
+const NAMED_TAGS: [IndexTag; 16] = [
     IndexTag::RPMTAG_BUILDHOST,
     IndexTag::RPMTAG_BUILDTIME,
     IndexTag::RPMTAG_CHANGELOGTEXT,
     IndexTag::RPMTAG_COOKIE,
     IndexTag::RPMTAG_DESCRIPTION,
+    IndexTag::RPMTAG_DISTRIBUTION,
     IndexTag::RPMTAG_FILECLASS,
     IndexTag::RPMTAG_FILEDIGESTS,
     IndexTag::RPMTAG_FILEMTIMES,
     IndexTag::RPMTAG_FILESIZES,
     IndexTag::RPMTAG_OPTFLAGS,
+    IndexTag::RPMTAG_PLATFORM,
     IndexTag::RPMTAG_PROVIDENAME,
     IndexTag::RPMTAG_REQUIRENAME,
     IndexTag::RPMTAG_RPMVERSION,
