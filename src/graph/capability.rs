@@ -34,6 +34,8 @@ pub(super) struct Trace {
     pub(super) files: Vec<WantedFile>,
     /// Package names that it may come from, likeliest first.
     pub(super) packages: Vec<String>,
+    /// Names of larger packages that may have it where no package has the first of those names, likeliest first.
+    pub(super) larger: Vec<String>,
     /// The word that names the thing, such as `zlib` in `pkgconfig(zlib)`.
     pub(super) stem: String,
     /// Words that may name the thing as well, such as `gio` in `pkgconfig(gio-2.0)`, the surest first; in lower case.
@@ -117,17 +119,15 @@ fn pkgconfig_trace(module: &str) -> Trace {
 fn perl_trace(module: &str) -> Trace {
     let path = module.replace("::", "/");
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
-    let mut parts: Vec<&str> = module.split("::").collect();
-    let mut packages = Vec::new();
-    while !parts.is_empty() {
-        packages.push(format!("perl-{}", parts.join("-")));
-        parts.pop();
-    }
-    // A module of Perl itself.
-    packages.push("perl".to_owned());
+    let parts: Vec<&str> = module.split("::").collect();
+    let named = |length| format!("perl-{}", parts[..length].join("-"));
+    let larger = (1..parts.len()).rev().map(named);
+    // Its own package, or a module of Perl itself.
+    let packages = [named(parts.len()), "perl".to_owned()];
     // Many lists have but the folder of the distribution: `%{perl_vendorlib}/Foo*`.
     let top = module.split("::").next().unwrap_or(module);
-    Trace::new(name, Part::Main).file(folder, &format!("{name}.pm")).folder("vendor_perl", top).packages(packages)
+    let trace = Trace::new(name, Part::Main).file(folder, &format!("{name}.pm")).folder("vendor_perl", top);
+    Trace { larger: larger.collect(), ..trace.packages(packages) }
 }
 
 /// `libz.so.1()(64bit)`: the file is `libz.so.1`.
@@ -150,7 +150,8 @@ fn is_version(text: &str) -> bool {
 
 impl Trace {
     fn new(stem: &str, part: Part) -> Self {
-        Self { files: Vec::new(), packages: Vec::new(), stem: stem.to_owned(), words: Vec::new(), part }
+        let (files, packages, larger, words) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { files, packages, larger, stem: stem.to_owned(), words, part }
     }
 
     /// Adds the words that have three letters at least.
@@ -210,12 +211,13 @@ mod tests {
             ("python3.12dist(requests[socks])", "python3-requests"),
             ("rubygem(rake)", "rubygem-rake"),
             ("crate(syn/clone-impls)", "rust-syn-devel"),
-            ("perl(A::B::C)", "perl-A"),
+            ("perl(A::B::C)", "perl-A-B-C"),
             ("config(sudo)", "sudo"),
         ] {
             let trace = trace(capability).unwrap();
             assert!(trace.packages.contains(&package.to_owned()), "{capability}: {:?}", trace.packages);
         }
+        assert_eq!(trace("perl(A::B::C)").unwrap().larger, ["perl-A-B", "perl-A"]);
         for plain in ["zlib", "zlib(x86-64)", "perl(:MODULE_COMPAT_5.38.2)", "rpmlib(X)"] {
             assert_eq!(trace(plain), None, "{plain}");
         }

@@ -97,8 +97,7 @@ impl<'a> Rules<'a> {
         let trace = trace(&wanted.name)?;
         let mut found = self.entries_for(&trace);
         found.sort_unstable();
-        let named: Vec<usize> =
-            trace.packages.iter().filter_map(|name| self.by_name.get(name.as_str())).flatten().copied().collect();
+        let named = self.named(&trace);
         let likely: HashSet<usize> = named.iter().filter_map(|&binary| binaries[binary].spec).collect();
         let of = |strength: Strength| found.iter().filter(move |entry| entry.0 == strength);
         let vague = || of(Strength::Kind).chain(of(Strength::Folder));
@@ -127,6 +126,16 @@ impl<'a> Rules<'a> {
         let bold = by_files(&mut of(Strength::Kind));
         let bold = bold.filter(|(bold, _)| bold.len() <= MOST_BOLD_GUESSES);
         bold.map(|answer| self.guessed(answer, false))
+    }
+
+    /// The packages whose names go with `trace`, the likeliest name first. Where one has the first name, and no build has
+    /// refuted it, a larger one that is named alike hardly has the thing as well: it is not taken where the first one
+    /// cannot be built.
+    fn named(&self, trace: &Trace) -> Vec<usize> {
+        let made = |name: &String| self.by_name.get(name.as_str()).into_iter().flatten().copied();
+        let is_open = trace.packages.iter().take(1).flat_map(made).any(|binary| !self.seen.contains(&binary));
+        let larger = trace.larger.iter().filter(|_| !is_open);
+        larger.chain(&trace.packages).flat_map(made).collect()
     }
 
     fn guessed(&self, (packages, why): (Vec<usize>, GuessReason), is_likely: bool) -> Guessed {

@@ -43,6 +43,7 @@ fn file_lists_and_names_are_asked_before_the_first_build() {
         "kmod: ; kmod; kmod-devel; file: /usr/lib64/pkgconfig/*.pc; file: /usr/bin/kmod",
         "xz: ; xz; xz-devel; file: /usr/lib64/pkgconfig/*.pc; file: /usr/lib64/liblzma.so.*",
         "perl-Foo: ; perl-Foo; file: /usr/share/perl5/vendor_perl/Foo/*.pm",
+        "perl-Foo-Own: ; perl-Foo-Own; file: /usr/share/perl5/vendor_perl/Foo",
         "python-x: ; python3-x-y",
         "filesystem: ; filesystem; file: /usr/bin; file: /usr/lib64/pkgconfig",
         "nss: ; nss; nss-devel; file: /usr/lib64/pkgconfig/nss*.pc",
@@ -80,6 +81,10 @@ fn file_lists_and_names_are_asked_before_the_first_build() {
             "`perl(Foo::Bar)` is taken to come from `perl-Foo`: its %files has `/usr/share/perl5/vendor_perl/Foo/*.pm`",
         ),
         (
+            "perl(Foo::Own)",
+            "`perl(Foo::Own)` is taken to come from `perl-Foo-Own`: its %files has `/usr/share/perl5/vendor_perl/Foo`",
+        ),
+        (
             "python3dist(x.y) >= 2",
             "`python3dist(x.y) >= 2` is taken to come from `python3-x-y`: the name `python3-x-y` goes with it",
         ),
@@ -88,6 +93,18 @@ fn file_lists_and_names_are_asked_before_the_first_build() {
         let texts: Vec<&str> = std::iter::once(app.as_str()).chain(lists).collect();
         assert_eq!(told(&specs(&texts)), expected);
     }
+}
+
+#[test]
+fn a_larger_package_does_not_stand_in_for_one_that_cannot_be_built() {
+    let files = "file: /usr/share/perl5/vendor_perl/Foo";
+    let (own, larger) =
+        (format!("perl-Foo-Own: missing; perl-Foo-Own; {files}"), format!("perl-Foo: ; perl-Foo; {files}"));
+    insta::assert_snapshot!(specs(&["app: perl(Foo::Own)", &own, &larger]).error(&["app"]), @r"
+    no package provides `missing`
+      required by: `SPECS/perl-Foo-Own/perl-Foo-Own.spec` (BuildRequires)
+    ");
+    assert_eq!(needs(&specs(&["app: perl(Foo::Own)", &larger]).named(&["app"])), "app: perl-Foo; perl-Foo:");
 }
 
 #[test]
