@@ -157,14 +157,7 @@ mod tests {
         }
         let gone = FileChange { path: root.join("gone/gone.spec"), before: None, change: Change::Deleted };
         let packages = Packages { specs: vec![root.clone()], ..Packages::default() };
-        let pipeline = Pipeline {
-            name: "p".into(),
-            stages: vec![],
-            packages: Some(packages),
-            images: None,
-            registry: None,
-            toolchain_of: None,
-        };
+        let pipeline = Pipeline { name: "p".into(), packages: Some(packages), ..Pipeline::default() };
         let parts = Parts::new(&place.path().join("p.yaml"), &pipeline, &[gone]).unwrap();
         let of = |file: &str| {
             let found = parts.of(&root.join(file)).into_iter();

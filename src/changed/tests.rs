@@ -17,14 +17,7 @@ fn dependants_and_images_follow_the_graph() {
         std::fs::write(folder.join(format!("{spec}.spec")), "").unwrap();
     }
     let packages = Packages { specs: vec![folder], ..Packages::default() };
-    let pipeline = Pipeline {
-        name: "p".into(),
-        stages: vec![],
-        packages: Some(packages),
-        images: None,
-        registry: None,
-        toolchain_of: None,
-    };
+    let pipeline = Pipeline { name: "p".into(), packages: Some(packages), ..Pipeline::default() };
     let file = |path: &str, part: Part| ChangedFile {
         path: path.into(),
         before: None,

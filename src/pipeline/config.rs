@@ -17,7 +17,7 @@ use crate::source::WebAccess;
 use crate::yaml;
 
 /// What to build, from toolchain to disk images.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Pipeline {
     /// Its name.
     pub name: String,

@@ -58,14 +58,12 @@ impl RegistryOptions {
 impl StageRegistry {
     /// The name of the image of the stage `name` of `pipeline`.
     pub fn reference(&self, pipeline: &Pipeline, name: &str, layout: &Layout) -> Result<String, PipelineError> {
-        self.reference_of(&chain(&pipeline.stages, name), layout)
+        Ok(self.reference_of(name, recipe::of_chain(&chain(&pipeline.stages, name), layout)?))
     }
 
-    /// The name of the image of the stage at the end of `chain`: stages that each start from the one before.
-    fn reference_of(&self, chain: &[&Stage], layout: &Layout) -> Result<String, PipelineError> {
-        let recipe = recipe::of_chain(chain, layout)?;
-        let stage = chain.last().map(|stage| stage.name()).unwrap_or_default();
-        Ok(format!("{}:{stage}-{}-{recipe}", self.name, std::env::consts::ARCH))
+    /// The name of the image of `stage`, which is made from what `recipe` is the digest of.
+    fn reference_of(&self, stage: &str, recipe: Sha256) -> String {
+        format!("{}:{stage}-{}-{recipe}", self.name, std::env::consts::ARCH)
     }
 }
 
@@ -76,7 +74,9 @@ impl Runner<'_> {
         chain: &[&Stage],
         registry: &StageRegistry,
     ) -> Result<Option<Made>, PipelineError> {
-        let reference = registry.reference_of(chain, self.layout)?;
+        let recipe = recipe::of_chain(chain, self.layout)?;
+        let name = chain.last().map(|stage| stage.name()).unwrap_or_default();
+        let reference = registry.reference_of(name, recipe);
         let access = self.access();
         let digest = match registry::resolve(&reference, &access).await {
             Ok(Some(digest)) => digest,
@@ -88,14 +88,13 @@ impl Runner<'_> {
                 return Ok(None);
             }
         };
-        let name = chain.last().map(|stage| stage.name()).unwrap_or_default();
         (self.report)(Event::StageStarted { stage: format!("toolchain {name}") });
         let key = registry.key.as_deref().map(PublicKey::read).transpose()?;
         let pulled = attest::pull_trusted(&reference, digest, key.as_ref(), (self.store, &access)).await?;
         let image = pulled.image.manifest;
         let installed = toolchain::installed(name, image, &self.stage_context()).await?;
         let exact = registry::with_digest(&reference, digest)?;
-        toolchain::keep_pulled(recipe::of_chain(chain, self.layout)?, image, &exact, self.layout)?;
+        toolchain::keep_pulled(recipe, image, &exact, self.layout)?;
         Ok(Some(of_pulled(chain, (image, installed), exact)))
     }
 
