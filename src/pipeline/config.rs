@@ -219,7 +219,7 @@ impl Check<'_> {
         path
     }
 
-    fn folder(&mut self, path: &Path, place: &str) -> PathBuf {
+    pub(super) fn folder(&mut self, path: &Path, place: &str) -> PathBuf {
         let path = self.project.join(path);
         if !path.is_dir() {
             self.faults.push(format!("{place}: there is no folder `{}`", path.display()));
@@ -242,14 +242,16 @@ mod tests {
     #[test]
     fn every_fault_is_told_at_once() {
         insta::assert_snapshot!(faults(
-            "name: x\ntoolchain:\n  - stage: a\n    base: [{image: 'registry.example/debian:12'}]\n    containerfile: a.containerfile\n  \
-             - stage: a\n    from: b\npackages: {toolchain: c, specs: [SPECS]}\n"
+            "name: x\ntoolchain:\n  - stage: a\n    base: [{image: 'registry.example/debian:12'}]\n    containerfile: a.containerfile\n    \
+             context: nowhere\n  - stage: a\n    from: b\n    context: .\npackages: {toolchain: c, specs: [SPECS]}\n"
         ), @r"
         `[DIR]/p.yaml` is not right:
           stage `a`: image `registry.example/debian:12` needs a digest, `NAME@sha256:…`: a tag can move
           stage `a`: containerfile: there is no file `[DIR]/a.containerfile`
+          stage `a`: context: there is no folder `[DIR]/nowhere`
           two stages are named `a`
           stage `a`: `from` names the stage `b`; stages above it: `a`
+          stage `a`: `context` stands without a containerfile
           packages: `toolchain` names the stage `c`; stages above it: `a`, `a`
           packages: specs: there is no folder `[DIR]/SPECS`
         ");

@@ -34,6 +34,7 @@ pub(super) struct RawStage {
     pub(super) base: Vec<RawBase>,
     pub(super) from: Option<String>,
     pub(super) containerfile: Option<PathBuf>,
+    pub(super) context: Option<PathBuf>,
     #[serde(default)]
     pub(super) provides: Vec<String>,
     pub(super) provides_manifest: Option<PathBuf>,

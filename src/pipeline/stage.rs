@@ -182,6 +182,10 @@ impl Check<'_> {
         };
         let containerfile =
             raw.containerfile.as_ref().map(|path| self.file(path, &format!("stage `{name}`: containerfile")));
+        if raw.context.is_some() && containerfile.is_none() {
+            self.faults.push(format!("stage `{name}`: `context` stands without a containerfile"));
+        }
+        let context = raw.context.as_ref().map(|path| self.folder(path, &format!("stage `{name}`: context")));
         let mut provides: Vec<Capability> = raw.provides.iter().map(|text| Capability::parse(text)).collect();
         let manifest = raw
             .provides_manifest
@@ -196,7 +200,7 @@ impl Check<'_> {
             self.faults.push(format!("stage `{name}`: install: `{wrong}` is no name of a package"));
         }
         let install = raw.install.clone();
-        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides, packages: manifest }
+        toolchain::Stage { name: name.clone(), origin, install, containerfile, context, provides, packages: manifest }
     }
 
     fn package_stage(&mut self, raw: RawStage, above: &[Stage]) -> PackageStage {
@@ -223,6 +227,7 @@ impl Check<'_> {
         let keys = [
             ("base", raw.base.is_empty()),
             ("containerfile", raw.containerfile.is_none()),
+            ("context", raw.context.is_none()),
             ("provides", raw.provides.is_empty()),
             ("provides-manifest", raw.provides_manifest.is_none()),
         ];

@@ -22,9 +22,9 @@ pub(super) enum Instruction {
         /// `WORKDIR` at this place.
         workdir: String,
     },
-    /// Puts files of the containerfile's folder into the image.
+    /// Puts files of the stage's context into the image.
     Copy {
-        /// Paths relative to the containerfile's folder.
+        /// Paths relative to the stage's context.
         from: Vec<String>,
         /// Absolute; a folder when it ends in `/`.
         to: String,
@@ -180,7 +180,9 @@ impl Reader {
             return Err(format!("`{word} {url}`: only local files can be added, since a download has no digest here"));
         }
         if let Some(outside) = paths.iter().find(|path| path.split('/').any(|part| part == "..")) {
-            return Err(format!("`{word} {outside}` leaves the containerfile's folder"));
+            return Err(format!(
+                "`{word} {outside}` leaves the folder it copies from: the stage's `context` names another"
+            ));
         }
         let to = if to.starts_with('/') { to } else { self.absolute(&to) };
         if paths.len() > 1 && !to.ends_with('/') {
@@ -300,7 +302,7 @@ mod tests {
             format!("`a.containerfile` line 2: `HEALTHCHECK` is not supported: use {SUPPORTED}")
         );
         assert!(with("ADD https://example.org/x /x").contains("only local files"));
-        assert!(with("COPY ../x /x").contains("leaves the containerfile's folder"));
+        assert!(with("COPY ../x /x").contains("leaves the folder it copies from"));
         assert!(with("COPY a b /x").contains("ends in `/`"));
         assert!(with("LABEL a=$MISSING").contains("`$MISSING` has no value"));
         let doubling = format!("ENV A=0123456789abcdef\n{}", "ENV A=$A$A\n".repeat(40));

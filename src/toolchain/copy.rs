@@ -1,4 +1,4 @@
-//! `COPY`: files of the containerfile's folder as a layer.
+//! `COPY`: files of a stage's context as a layer.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;

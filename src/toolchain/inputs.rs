@@ -15,13 +15,12 @@ pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
     }
     if let Some(path) = &stage.containerfile {
         found.push(path.clone());
-        found.extend(copied(path));
+        found.extend(copied(path, stage.context(path)));
     }
     found
 }
 
-fn copied(path: &Path) -> Vec<PathBuf> {
-    let folder = path.parent().unwrap_or(path);
+fn copied(path: &Path, folder: &Path) -> Vec<PathBuf> {
     let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
     let Ok(file) = containerfile::parse(path, &text) else { return Vec::new() };
     let names = file.steps.into_iter().flat_map(|(_, instruction)| match instruction {

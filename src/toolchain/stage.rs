@@ -1,6 +1,6 @@
 //! What the pipeline says of one toolchain stage, checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::package::{Capability, Nevra};
 
@@ -15,6 +15,8 @@ pub struct Stage {
     pub install: Vec<String>,
     /// The containerfile to carry out, absolute.
     pub containerfile: Option<PathBuf>,
+    /// The folder that the containerfile copies from, absolute; None for its own.
+    pub context: Option<PathBuf>,
     /// What RPM may take as given in it, besides what the stage below provides.
     pub provides: Vec<Capability>,
     /// Packages that it is said to have installed, besides those of the stage below; `provides` has their names too.
@@ -48,6 +50,13 @@ pub struct Debootstrap {
     pub suite: String,
     /// The archive's address; None for those that the host's apt configuration names for this suite.
     pub mirror: Option<String>,
+}
+
+impl Stage {
+    /// The folder that `containerfile`, the stage's own, copies from.
+    pub(super) fn context<'a>(&'a self, containerfile: &'a Path) -> &'a Path {
+        self.context.as_deref().or(containerfile.parent()).unwrap_or(containerfile)
+    }
 }
 
 impl Origin {

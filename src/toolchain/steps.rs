@@ -25,14 +25,11 @@ const PACKAGES: &str = include_str!("packages.sh");
 /// A containerfile that was read.
 pub(super) struct Script {
     path: PathBuf,
+    context: PathBuf,
     file: Containerfile,
 }
 
 impl Script {
-    fn context(&self) -> &Path {
-        self.path.parent().unwrap_or(&self.path)
-    }
-
     /// Digest of the instructions and of the files that they copy.
     pub(super) fn digest(&self) -> Result<Sha256, ToolchainError> {
         let mut key = KeyBuilder::new("containerfile");
@@ -47,7 +44,7 @@ impl Script {
         Ok(match instruction {
             Instruction::Run { .. } => key.finish(),
             Instruction::Copy { from, .. } => {
-                let copied = copy::digest(self.context(), from).map_err(|fault| self.copy_fault(*line, fault))?;
+                let copied = copy::digest(&self.context, from).map_err(|fault| self.copy_fault(*line, fault))?;
                 key.field("files", copied.as_bytes()).finish()
             }
         })
@@ -84,7 +81,7 @@ pub(super) fn read(stage: &Stage) -> Result<Option<Script>, ToolchainError> {
     })?;
     let file = containerfile::parse(path, &text)
         .map_err(|source| ToolchainError::Containerfile { stage: stage.name.clone(), source })?;
-    Ok(Some(Script { path: path.clone(), file }))
+    Ok(Some(Script { path: path.clone(), context: stage.context(path).to_owned(), file }))
 }
 
 /// Carries out `script` and records what the stage provides, from the image in `start` on.
@@ -136,7 +133,7 @@ impl Maker<'_> {
         let layer = self.work_file("layer")?;
         match instruction {
             Instruction::Copy { from, to } => {
-                copy::layer(script.context(), from, to, &layer).map_err(|fault| script.copy_fault(*line, fault))?;
+                copy::layer(&script.context, from, to, &layer).map_err(|fault| script.copy_fault(*line, fault))?;
             }
             Instruction::Run { argv, env, user, workdir } => {
                 let spec = self.container(argv, env, user.as_deref(), workdir)?;

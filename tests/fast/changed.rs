@@ -62,6 +62,21 @@ fn an_unknown_revision_is_named() {
 }
 
 #[test]
+fn a_containerfile_can_copy_from_another_folder() {
+    let project = project()
+        .file("p.yaml", &PIPELINE.replace("box/c\n", "box/c\n    context: .\n"))
+        .file("box/c", "ARG BASE\nFROM ${BASE}\nCOPY SPECS/zlib /usr/src/zlib\n");
+    git(&project, &["init", "-q"]);
+    git(&project, &["add", "-A"]);
+    git(&project, &["commit", "-q", "-m", "one"]);
+    let changed = |project: &Project| project.run(&["changed", "--pipeline", "p.yaml", "--from", "HEAD"]).stdout;
+    let project = project.file("box/keys/two", "what it copied from its own folder");
+    assert!(!changed(&project).contains("everything"), "{}", changed(&project));
+    let project = project.file("SPECS/zlib/a patch", "another content");
+    assert!(changed(&project).contains("everything: toolchain stage `bootstrap` has changed"), "{}", changed(&project));
+}
+
+#[test]
 fn what_a_containerfile_copies_affects_everything() {
     let project = committed();
     git(&project, &["mv", "SPECS/zlib/a patch", "SPECS/zlib/another patch"]);
