@@ -18,6 +18,7 @@ mod recipe;
 mod registry;
 mod remote;
 mod replan;
+mod root;
 mod rpms;
 mod runner;
 mod selection;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::PipelineError;
 use super::made::{Made, MadeStages, below_image};
+use super::root::Root;
 use super::runner::Runner;
 use super::stage::{RpmStage, Stage};
 use super::{recipe, statements};
@@ -17,7 +18,7 @@ use crate::causes;
 use crate::package::{Nevra, header};
 use crate::remote::Keys;
 use crate::source::{self, Tried};
-use crate::toolchain::{self, StageRpm};
+use crate::toolchain::StageRpm;
 
 /// An RPM of the manifest that cannot be had.
 #[derive(Debug)]
@@ -36,19 +37,20 @@ impl Runner<'_> {
         made: &MadeStages,
     ) -> Result<(&'static str, Made), PipelineError> {
         let below = below_image(&stage.from, made)?;
-        let key = recipe::of_rpms(stage, below, self.layout)?;
+        let recipe = recipe::of_rpms(stage, below, self.layout)?;
         let found = self.find_rpms(stage).await?;
-        let context = self.stage_context();
-        let rpms: Vec<StageRpm> = found.iter().map(|(path, rpm)| stage_rpm(path, rpm)).collect();
-        let (image, was_there) = toolchain::assemble(&stage.name, below, &rpms, &context).await?;
         let vendor = &statements::vendor_of(found.first().map(|(path, _)| path.as_path()));
         let material = |rpm: &BuiltRpm| Material { uri: statements::purl_of(vendor, rpm), digest: rpm.sha256 };
-        let about = statements::About { stage: &stage.name, vendor, from: (&stage.from, below), image };
-        let described: Vec<(&Path, &BuiltRpm)> = found.iter().map(|(path, rpm)| (path.as_path(), rpm)).collect();
-        statements::attach(&about, &described, found.iter().map(|(_, rpm)| material(rpm)).collect(), self.store)?;
-        let installed = toolchain::installed(&stage.name, image, &context).await?;
-        toolchain::keep_image(key, image, self.layout)?;
-        Ok((if was_there { "the same image" } else { "made" }, Made::of(chain, image, installed)))
+        let root = Root {
+            stage: &stage.name,
+            recipe,
+            from: (&stage.from, below),
+            rpms: found.iter().map(|(path, rpm)| stage_rpm(path, rpm)).collect(),
+            listed: found.iter().map(|(path, rpm)| (path.as_path(), rpm)).collect(),
+            vendor,
+            materials: found.iter().map(|(_, rpm)| material(rpm)).collect(),
+        };
+        self.root(root, chain).await
     }
 
     /// The files of all RPMs of the manifest, in its order.

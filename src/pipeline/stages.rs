@@ -5,7 +5,7 @@
 //! down to an empty root, and installed.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -13,13 +13,13 @@ use super::config::Pipeline;
 use super::error::PipelineError;
 use super::made::{Made, MadeStages, below_image, chain, finished_stages};
 use super::registry::StageRegistry;
+use super::root::Root;
 use super::runner::{Obstacles, Options, Runner};
 use super::selection::Wishes;
 use super::stage::{PackageStage, Stage};
 use super::{CheckOptions, RemoteOptions, recipe, statements};
 use crate::attest::Material;
 use crate::build::Summary;
-use crate::cache::BuiltRpm;
 use crate::event::Event;
 use crate::graph;
 use crate::layout::Layout;
@@ -131,7 +131,7 @@ impl Runner<'_> {
         made: &MadeStages,
     ) -> Result<(&'static str, Made), PipelineError> {
         let below = below_image(&stage.packages.toolchain, made)?;
-        let key = recipe::of_stage(stage, below, self.layout)?;
+        let recipe = recipe::of_stage(stage, below, self.layout)?;
         let layout = self.layout.of_stage(&stage.name);
         let runner = self.of_stage(&layout);
         let summary = runner.packages(&stage.packages, made, &stage.goals()).await?;
@@ -140,21 +140,21 @@ impl Runner<'_> {
         }
         let published = runner.repo()?.packages();
         let rpms = chosen(stage, &published, &summary)?;
-        let context = self.stage_context();
-        let (image, was_there) = toolchain::assemble(&stage.name, below, &stage_rpms(&rpms), &context).await?;
         let specs: BTreeSet<&String> = rpms.iter().map(|rpm| &rpm.spec).collect();
         let vendor = stage.packages.macros.get("vendor").map_or("unknown", String::as_str);
         let sources = published.iter().filter(|rpm| rpm.rpm.is_source() && specs.contains(&rpm.spec));
         let material =
             |rpm: &PublishedRpm| Material { uri: statements::purl_of(vendor, &rpm.rpm), digest: rpm.rpm.sha256 };
-        let from = (stage.packages.toolchain.as_str(), below);
-        let about = statements::About { stage: &stage.name, vendor, from, image };
-        let described: Vec<(&Path, &BuiltRpm)> = rpms.iter().map(|rpm| (rpm.path.as_path(), &rpm.rpm)).collect();
-        statements::attach(&about, &described, sources.map(material).collect(), self.store)?;
-        let installed = toolchain::installed(&stage.name, image, &context).await?;
-        toolchain::keep_image(key, image, self.layout)?;
-        let state = if was_there { "the same image" } else { "made" };
-        Ok((state, Made::of(chain, image, installed)))
+        let root = Root {
+            stage: &stage.name,
+            recipe,
+            from: (&stage.packages.toolchain, below),
+            rpms: stage_rpms(&rpms),
+            listed: rpms.iter().map(|rpm| (rpm.path.as_path(), &rpm.rpm)).collect(),
+            vendor,
+            materials: sources.map(material).collect(),
+        };
+        self.root(root, chain).await
     }
 
     /// What builds the packages of a stage whose folders are `layout`: no remote packages, nothing left out; the pipeline
