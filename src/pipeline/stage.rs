@@ -8,7 +8,7 @@ use super::manifest;
 use super::raw::{RawBase, RawPackages, RawRpms, RawStage, RawStagePackages};
 use crate::graph::Goals;
 use crate::package::{Capability, Nevra, Requirement};
-use crate::toolchain::{self, Base, Debootstrap, Origin};
+use crate::toolchain::{self, Base, Debootstrap, Instructions, Origin};
 
 /// One stage of a toolchain. Each gives one image.
 #[derive(Clone, Debug)]
@@ -186,6 +186,10 @@ impl Check<'_> {
             self.faults.push(format!("stage `{name}`: `context` stands without a containerfile"));
         }
         let context = raw.context.as_ref().map(|path| self.folder(path, &format!("stage `{name}`: context")));
+        let containerfile = containerfile.map(|path| {
+            let context = context.unwrap_or_else(|| path.parent().unwrap_or(&path).to_owned());
+            Instructions { path, context }
+        });
         let mut provides: Vec<Capability> = raw.provides.iter().map(|text| Capability::parse(text)).collect();
         let manifest = raw
             .provides_manifest
@@ -200,7 +204,7 @@ impl Check<'_> {
             self.faults.push(format!("stage `{name}`: install: `{wrong}` is no name of a package"));
         }
         let install = raw.install.clone();
-        toolchain::Stage { name: name.clone(), origin, install, containerfile, context, provides, packages: manifest }
+        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides, packages: manifest }
     }
 
     fn package_stage(&mut self, raw: RawStage, above: &[Stage]) -> PackageStage {

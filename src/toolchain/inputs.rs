@@ -1,9 +1,9 @@
 //! The files of the user that a stage is made from.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::containerfile::{self, Instruction};
-use super::{Base, Origin, Stage};
+use super::{Base, Instructions, Origin, Stage};
 
 /// The containerfile of `stage`, what it copies, and the archives that it may start from: files and folders, absolute.
 /// What a containerfile copies that cannot be read or is wrong is left out; building the stage tells about it.
@@ -13,19 +13,19 @@ pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
         let archive = |base: &Base| if let Base::Archive(path) = base { Some(path.clone()) } else { None };
         found.extend(bases.iter().filter_map(archive));
     }
-    if let Some(path) = &stage.containerfile {
-        found.push(path.clone());
-        found.extend(copied(path, stage.context(path)));
+    if let Some(instructions) = &stage.containerfile {
+        found.push(instructions.path.clone());
+        found.extend(copied(instructions));
     }
     found
 }
 
-fn copied(path: &Path, folder: &Path) -> Vec<PathBuf> {
+fn copied(Instructions { path, context }: &Instructions) -> Vec<PathBuf> {
     let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
     let Ok(file) = containerfile::parse(path, &text) else { return Vec::new() };
     let names = file.steps.into_iter().flat_map(|(_, instruction)| match instruction {
         Instruction::Copy { from, .. } => from,
         Instruction::Run { .. } => Vec::new(),
     });
-    names.map(|name| folder.join(name)).collect()
+    names.map(|name| context.join(name)).collect()
 }

@@ -37,7 +37,7 @@ pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
 pub use inputs::inputs;
 pub use installed::{Installed, installed, known as known_packages};
-pub use stage::{Base, Debootstrap, Origin, Stage};
+pub use stage::{Base, Debootstrap, Instructions, Origin, Stage};
 use tokio_util::sync::CancellationToken;
 
 use crate::digest::KeyBuilder;

@@ -1,6 +1,6 @@
 //! What the pipeline says of one toolchain stage, checked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::package::{Capability, Nevra};
 
@@ -13,10 +13,8 @@ pub struct Stage {
     pub origin: Origin,
     /// Packages that the image's own package manager installs first.
     pub install: Vec<String>,
-    /// The containerfile to carry out, absolute.
-    pub containerfile: Option<PathBuf>,
-    /// The folder that the containerfile copies from, absolute; None for its own.
-    pub context: Option<PathBuf>,
+    /// The containerfile to carry out.
+    pub containerfile: Option<Instructions>,
     /// What RPM may take as given in it, besides what the stage below provides.
     pub provides: Vec<Capability>,
     /// Packages that it is said to have installed, besides those of the stage below; `provides` has their names too.
@@ -52,11 +50,13 @@ pub struct Debootstrap {
     pub mirror: Option<String>,
 }
 
-impl Stage {
-    /// The folder that `containerfile`, the stage's own, copies from.
-    pub(super) fn context<'a>(&'a self, containerfile: &'a Path) -> &'a Path {
-        self.context.as_deref().or(containerfile.parent()).unwrap_or(containerfile)
-    }
+/// A containerfile and the folder that it copies from, both absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instructions {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder.
+    pub context: PathBuf,
 }
 
 impl Origin {

@@ -10,7 +10,7 @@ use super::copy;
 use super::error::ToolchainError;
 use super::provides;
 use super::record::{self, Record};
-use super::stage::Stage;
+use super::stage::{Instructions, Stage};
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
 use crate::engine::{
@@ -73,7 +73,7 @@ impl Script {
 
 /// The containerfile of `stage`, if it has one.
 pub(super) fn read(stage: &Stage) -> Result<Option<Script>, ToolchainError> {
-    let Some(path) = &stage.containerfile else { return Ok(None) };
+    let Some(Instructions { path, context }) = &stage.containerfile else { return Ok(None) };
     let text = std::fs::read_to_string(path).map_err(|source| ToolchainError::ReadContainerfile {
         stage: stage.name.clone(),
         path: path.clone(),
@@ -81,7 +81,7 @@ pub(super) fn read(stage: &Stage) -> Result<Option<Script>, ToolchainError> {
     })?;
     let file = containerfile::parse(path, &text)
         .map_err(|source| ToolchainError::Containerfile { stage: stage.name.clone(), source })?;
-    Ok(Some(Script { path: path.clone(), context: stage.context(path).to_owned(), file }))
+    Ok(Some(Script { path: path.clone(), context: context.clone(), file }))
 }
 
 /// Carries out `script` and records what the stage provides, from the image in `start` on.

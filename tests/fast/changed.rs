@@ -23,11 +23,15 @@ fn git(project: &Project, arguments: &[&str]) {
     assert!(ran.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
 }
 
+fn commit(project: &Project) {
+    git(project, &["add", "-A"]);
+    git(project, &["commit", "-q", "-m", "a change"]);
+}
+
 fn committed() -> Project {
     let project = project();
     git(&project, &["init", "-q"]);
-    git(&project, &["add", "-A"]);
-    git(&project, &["commit", "-q", "-m", "one"]);
+    commit(&project);
     project
 }
 
@@ -63,12 +67,10 @@ fn an_unknown_revision_is_named() {
 
 #[test]
 fn a_containerfile_can_copy_from_another_folder() {
-    let project = project()
+    let project = committed()
         .file("p.yaml", &PIPELINE.replace("box/c\n", "box/c\n    context: .\n"))
         .file("box/c", "ARG BASE\nFROM ${BASE}\nCOPY SPECS/zlib /usr/src/zlib\n");
-    git(&project, &["init", "-q"]);
-    git(&project, &["add", "-A"]);
-    git(&project, &["commit", "-q", "-m", "one"]);
+    commit(&project);
     let changed = |project: &Project| project.run(&["changed", "--pipeline", "p.yaml", "--from", "HEAD"]).stdout;
     let project = project.file("box/keys/two", "what it copied from its own folder");
     assert!(!changed(&project).contains("everything"), "{}", changed(&project));
@@ -92,8 +94,7 @@ fn what_a_containerfile_copies_affects_everything() {
     1 specs changed, 0 gone, 0 need them, 0 images affected; 1 other files changed
     --- stderr
     ");
-    git(&project, &["add", "-A"]);
-    git(&project, &["commit", "-q", "-m", "two"]);
+    commit(&project);
     let between = ["changed", "--pipeline", "p.yaml", "--from", "HEAD~1", "--to", "HEAD", "--format", "json"];
     let ran = project.run(&between);
     let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
