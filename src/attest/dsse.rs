@@ -19,7 +19,7 @@ const MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
+pub(super) struct Envelope {
     payload_type: String,
     /// In base64.
     payload: String,
@@ -105,9 +105,18 @@ fn predicate_type(statement: &Statement) -> (String, String) {
     ("predicateType".to_owned(), statement.predicate_type.clone())
 }
 
-/// The statement in an envelope by `key` about `image`, or what is wrong with it.
 fn check(remark: &Remark, image: Sha256, predicate_type: &str, key: &PublicKey) -> Result<Vec<u8>, String> {
     let envelope: Envelope = serde_json::from_slice(&remark.content).map_err(|error| error.to_string())?;
+    statement_of(&envelope, image, predicate_type, key)
+}
+
+/// The statement in an envelope by `key` about `image`, or what is wrong with it.
+pub(super) fn statement_of(
+    envelope: &Envelope,
+    image: Sha256,
+    predicate_type: &str,
+    key: &PublicKey,
+) -> Result<Vec<u8>, String> {
     let payload = STANDARD.decode(&envelope.payload).map_err(|error| error.to_string())?;
     let message = encoded(&envelope.payload_type, &payload);
     if !envelope.signatures.iter().any(|signature| key.has_signed(&message, &signature.sig)) {

@@ -3,14 +3,15 @@
 //!
 //! Unsigned documents are artifacts that name the image as their subject ([`attach_sbom`], [`attach_provenance`]). Signed
 //! ones are kept as cosign keeps them, in companions of the image: signatures over its digest ([`sign`]) under the tag
-//! `sha256-<digest>.sig`, statements in DSSE envelopes ([`attest`]) under `sha256-<digest>.att`. All of them are pushed along
-//! with the image. Equal documents give equal bytes; a signature has a random part, so that an image which the key has
+//! `sha256-<digest>.sig`, statements in DSSE envelopes ([`attest`]) under `sha256-<digest>.att`; every cosign reads them, and
+//! the bundles that it writes itself since version 3 are read here. All of them are pushed along with the image. Equal documents give equal bytes; a signature has a random part, so that an image which the key has
 //! signed already is not signed again.
 //!
 //! Keys are ECDSA P-256 in PEM files, as cosign's: `openssl ecparam -name prime256v1 -genkey -noout | openssl pkcs8 -topk8
 //! -nocrypt` makes a private one, `openssl pkey -pubout` its public one. No transparency log is asked: `cosign verify` needs
 //! `--insecure-ignore-tlog`, and whoever trusts a signature trusts the key alone.
 
+mod bundle;
 mod dsse;
 mod error;
 mod key;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bundle;
 use super::error::AttestError;
 use super::key::{PublicKey, SigningKey};
 use crate::digest::Sha256;
@@ -68,24 +69,30 @@ pub fn sign(store: &Store, image: Sha256, name: &str, key: &SigningKey) -> Resul
     Ok(())
 }
 
-/// Refuses an image that has no signature by `key` in `store`; gives the name that it is signed under. The names in
-/// signatures are not compared with where the image comes from, so that it may be copied to another registry.
-pub fn verify_signature(store: &Store, image: Sha256, key: &PublicKey) -> Result<String, AttestError> {
-    let remarks = store.remarks(image, Companion::Signatures)?;
-    let what = "signature".to_owned();
-    if remarks.is_empty() {
-        return Err(AttestError::Unsigned { image, what });
-    }
+/// Refuses an image that has no signature by `key` in `store`, neither in its companion nor in a bundle; gives the name
+/// that it is signed under, which bundles do not have. The names are not compared with where the image comes from, so
+/// that it may be copied to another registry.
+pub fn verify_signature(store: &Store, image: Sha256, key: &PublicKey) -> Result<Option<String>, AttestError> {
     let mut problems = Vec::new();
-    for remark in &remarks {
-        match check(remark, image, key) {
-            Ok(name) => return Ok(name),
+    for remark in store.remarks(image, Companion::Signatures)? {
+        match check(&remark, image, key) {
+            Ok(name) => return Ok(Some(name)),
             Err(problem) => problems.push(problem),
         }
     }
+    for bundle in bundle::about(store, image)? {
+        match bundle::check(store, bundle, image, key) {
+            Ok(()) => return Ok(None),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    let (what, count) = ("signature".to_owned(), problems.len());
+    if count == 0 {
+        return Err(AttestError::Unsigned { image, what });
+    }
     problems.sort();
     problems.dedup();
-    Err(AttestError::Untrusted { image, what, count: remarks.len(), problems: problems.join("; ") })
+    Err(AttestError::Untrusted { image, what, count, problems: problems.join("; ") })
 }
 
 /// The name in a signature by `key` of `image`, or what is wrong with it.

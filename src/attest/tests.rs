@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::digest::Sha256;
-use crate::oci::{Companion, ImageConfig, Remark, Store};
+use crate::oci::{Artifact, Companion, ImageConfig, Remark, Store};
 use crate::package::{Evr, Nevra};
 
 /// A key and a signature that OpenSSL made.
@@ -84,12 +84,12 @@ fn a_signature_is_trusted_for_its_image_and_its_key_alone() {
     let verified = |image, key: &SigningKey| verify_signature(&place.store, image, &key.public().unwrap());
     assert!(matches!(verified(image, &key), Err(AttestError::Unsigned { .. })));
     sign(&place.store, image, NAME, &key).unwrap();
-    assert_eq!(verified(image, &key).unwrap(), NAME);
+    assert_eq!(verified(image, &key).unwrap().as_deref(), Some(NAME));
     assert_eq!(problems(verified(image, &stranger).unwrap_err()), "it is by another key, or was changed");
     // A second signature is a second layer; the same one is not made again.
     sign(&place.store, image, NAME, &stranger).unwrap();
     sign(&place.store, image, NAME, &key).unwrap();
-    assert_eq!(verified(image, &stranger).unwrap(), NAME);
+    assert_eq!(verified(image, &stranger).unwrap().as_deref(), Some(NAME));
     let remarks = place.remarks(image, Companion::Signatures);
     assert_eq!(remarks.len(), 2);
     let payload = String::from_utf8(remarks[0].content.clone()).unwrap().replace(&image.to_string(), "[DIGEST]");
@@ -104,6 +104,50 @@ fn a_signature_is_trusted_for_its_image_and_its_key_alone() {
     place.store.remark(other, Companion::Signatures, &changed).unwrap();
     assert!(problems(verified(other, &key).unwrap_err()).contains("was changed"));
     assert_eq!(place.store.find(&format!("sha256-{image}.sig")).unwrap().map(|found| found == image), Some(false));
+}
+
+/// An artifact of cosign 3.1.1 (`cosign sign --key`), its key, and the image that it signed.
+const COSIGN_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0Q9MsHdmv1Ue2zNmUpRF9hmvDLWJ\n\
+    9TJGaoymXxC3ARJQ97AMTCaO4kEzF2MaMIobZQMwzN7BAlFK3kkNWLsWzA==\n\
+    -----END PUBLIC KEY-----\n";
+const COSIGN_BUNDLE: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"uLIJIf5Or+h7K7IUlSNRpT1/nGA0vZqDgqsgE0tLQpM="}},"dsseEnvelope":{"payload":"eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEiLCJzdWJqZWN0IjpbeyJkaWdlc3QiOnsic2hhMjU2IjoiMGZkODJkNzNkNGViMGE5ZTUwOWZhMTliYWMwNzdjMThkZWI2NWEwMjRmZTY1N2FjNjg5NDQ5NGZmOTAxMjI5NCJ9LCJhbm5vdGF0aW9ucyI6e319XSwicHJlZGljYXRlVHlwZSI6Imh0dHBzOi8vc2lnc3RvcmUuZGV2L2Nvc2lnbi9zaWduL3YxIiwicHJlZGljYXRlIjp7fX0=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"MEQCICwYOyfJW+eTqeasP3R9jUDJkeSbZPMbBDe0TtEy6jXKAiACtesrXSODWBwjoZlkoUPPC3aZAzlZkXrS3gA8ydS1yg=="}]}}"#;
+const COSIGN_IMAGE: &str = "sha256:0fd82d73d4eb0a9e509fa19bac077c18deb65a024fe657ac6894494ff9012294";
+
+#[test]
+fn a_bundle_of_cosign_is_a_signature_too() {
+    let place = Place::new();
+    let [image, other] = ["one", "two"].map(|content| place.image(content));
+    let (key, stranger) = (place.key("key.pem"), place.key("stranger.pem"));
+    let verified = |image, key: &SigningKey| verify_signature(&place.store, image, &key.public().unwrap());
+    let attach = |image, content: &[u8]| {
+        let (artifact_type, media_type) = (bundle::MEDIA_TYPE, bundle::MEDIA_TYPE);
+        let artifact = Artifact { artifact_type, media_type, content, annotations: [].into() };
+        place.store.attach(image, &artifact).unwrap()
+    };
+    // Bundles that say something else do not stand in the way of the one that counts.
+    attach(image, b"{}");
+    assert_eq!(problems(verified(image, &key).unwrap_err()), "its bundle has no signed statement");
+    let bundled = |kind: &str| {
+        let statement = Statement::new(NAME, image, kind, serde_json::json!({})).unwrap();
+        attest(&place.store, image, &statement, &key).unwrap();
+        let envelope = place.remarks(image, Companion::Attestations).pop().unwrap();
+        format!(r#"{{"dsseEnvelope":{}}}"#, String::from_utf8(envelope.content).unwrap())
+    };
+    attach(image, bundled("https://example.org/t/v1").as_bytes());
+    assert!(problems(verified(image, &key).unwrap_err()).contains("it is of type `https://example.org/t/v1`"));
+    let signature = bundled("https://sigstore.dev/cosign/sign/v1");
+    attach(image, signature.as_bytes());
+    assert_eq!(verified(image, &key).unwrap(), None);
+    assert!(problems(verified(image, &stranger).unwrap_err()).contains("it is by another key"));
+    attach(other, signature.as_bytes());
+    assert_eq!(problems(verified(other, &key).unwrap_err()), "it is about another image");
+
+    let made = attach(image, COSIGN_BUNDLE.as_bytes());
+    let key = PublicKey::read(&place.file("cosign.pub", COSIGN_KEY)).unwrap();
+    let signed = |image| bundle::check(&place.store, made, image, &key);
+    assert_eq!(signed(COSIGN_IMAGE.parse().unwrap()), Ok(()));
+    assert_eq!(signed(image), Err("it is about another image".to_owned()));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Images pulled once a key has signed them, and documents signed before they are pushed.
 
+use super::bundle;
 use super::dsse::attest;
 use super::error::AttestError;
 use super::key::{PublicKey, SigningKey};
@@ -24,11 +25,12 @@ pub async fn pull_trusted(
     let exact = registry::with_digest(reference, digest)?;
     if let Some(key) = key {
         registry::companion(&exact, store, Companion::Signatures, access).await?;
-        let name = verify_signature(store, digest, key)?;
-        (access.report)(Event::Note { text: format!("`{exact}` is signed by the key, as `{name}`") });
+        registry::referrers(&exact, store, Some(bundle::MEDIA_TYPE), access).await?;
+        let name = verify_signature(store, digest, key)?.map(|name| format!(", as `{name}`")).unwrap_or_default();
+        (access.report)(Event::Note { text: format!("`{exact}` is signed by the key{name}") });
     }
     let pulled = registry::pull(&exact, store, access).await?;
-    registry::referrers(&exact, store, access).await?;
+    registry::referrers(&exact, store, None, access).await?;
     Ok(pulled)
 }
 

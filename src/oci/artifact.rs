@@ -67,7 +67,7 @@ impl Store {
         for entry in self.read_index()?.iter().filter(|entry| entry.artifact_type().is_some()) {
             let manifest = digest_of(entry)?;
             let bytes = self.read_blob(manifest)?;
-            if subject_of(&bytes, manifest)? == Some(subject) {
+            if artifact_of(&bytes, manifest)?.0 == Some(subject) {
                 found.push(referrer(entry)?);
             }
         }
@@ -89,10 +89,11 @@ impl Store {
     }
 }
 
-/// The image that a manifest is about.
-pub(super) fn subject_of(manifest: &[u8], digest: Sha256) -> Result<Option<Sha256>, OciError> {
+/// The image that a manifest is about, and what the artifact is.
+pub(super) fn artifact_of(manifest: &[u8], digest: Sha256) -> Result<(Option<Sha256>, Option<String>), OciError> {
     let document: ImageManifest = parse(manifest, &format!("the manifest `{digest}`"))?;
-    document.subject().as_ref().map(digest_of).transpose()
+    let artifact_type = document.artifact_type().as_ref().map(ToString::to_string);
+    Ok((document.subject().as_ref().map(digest_of).transpose()?, artifact_type))
 }
 
 /// The artifact that an entry of an index describes.

@@ -286,7 +286,8 @@ async fn documents_are_found_by_the_tag_that_stands_for_the_missing_api() {
     later.push(&image, &exact).await;
 
     let empty = Place::new();
-    let found = empty.with(async |access| registry::referrers(&exact, &empty.store, access).await).await.unwrap().0;
+    let found =
+        empty.with(async |access| registry::referrers(&exact, &empty.store, None, access).await).await.unwrap().0;
     let mut types: Vec<&str> = found.iter().map(|one| one.artifact_type.as_str()).collect();
     types.sort_unstable();
     assert_eq!(types, ["application/spdx+json", "application/vnd.in-toto+json"]);

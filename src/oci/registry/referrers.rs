@@ -11,15 +11,17 @@ use super::pull::{manifest_with_blobs, off_the_async_threads};
 use super::remote::{self, Purpose, Remote};
 use super::{Access, Moved, OciError, Refusal, Store, push};
 use crate::digest::Sha256;
-use crate::oci::artifact::{Referrer, referrer, subject_of};
+use crate::oci::artifact::{Referrer, artifact_of, referrer};
 use crate::oci::companion::Companion;
 use crate::oci::document::{canonical, digest_of, parse};
 
-/// The artifacts about the image `reference` (`NAME@sha256:…`) that its registry has, pulled into `store`; sorted by the
-/// digests of their manifests.
+/// The artifacts about the image `reference` (`NAME@sha256:…`) that its registry has, pulled into `store`: all, or those of
+/// the type `kind`. They are sorted by the digests of their manifests, and what a list says of their types does not count:
+/// not every program writes it right.
 pub async fn referrers(
     reference: &str,
     store: &Store,
+    kind: Option<&str>,
     access: &Access<'_>,
 ) -> Result<(Vec<Referrer>, Moved), OciError> {
     let subject = image_of(reference)?;
@@ -28,13 +30,14 @@ pub async fn referrers(
     for entry in listed(&remote, subject).await? {
         let manifest = digest_of(&entry)?;
         let (_, bytes) = remote.document(&remote.by_digest(manifest)).await?;
-        if subject_of(&bytes, manifest)? != Some(subject) {
+        let (about, artifact_type) = artifact_of(&bytes, manifest)?;
+        if about != Some(subject) || kind.is_some_and(|kind| artifact_type.as_deref() != Some(kind)) {
             continue;
         }
         moved += manifest_with_blobs(&remote, store, manifest, bytes).await?;
         let writer = store.clone();
         off_the_async_threads(move || writer.add_to_index(manifest, None)).await?;
-        found.push(referrer(&entry)?);
+        found.push(referrer(&store.index_entry(manifest, None)?)?);
     }
     found.sort();
     Ok((found, moved))

@@ -60,7 +60,7 @@ async fn artifacts_are_listed_under_a_tag_where_the_registry_does_not_list_them(
     let listed = String::from_utf8(server.kept(&tag).unwrap()).unwrap();
     assert!(listed.contains(&first.to_oci()) && listed.contains(&second.to_oci()), "{listed}");
     let found = Place::new();
-    let pulled = found.with(async |access| referrers(&reference, &found.store, access).await).await.unwrap();
+    let pulled = found.with(async |access| referrers(&reference, &found.store, None, access).await).await.unwrap();
     let mut manifests = [first, second];
     manifests.sort();
     assert_eq!(pulled.0.iter().map(|one| one.manifest).collect::<Vec<_>>(), manifests);
@@ -79,6 +79,24 @@ async fn a_registry_that_lists_artifacts_itself_gets_no_tag() {
     place.push(&image, &server.reference(":1")).await.unwrap();
     assert!(server.kept(&format!("manifests/{}", artifact.to_oci())).is_some());
     assert_eq!(server.kept(&format!("manifests/sha256-{}", image.manifest)), None);
+}
+
+#[tokio::test]
+async fn an_artifact_is_what_its_manifest_says_whatever_the_list_says() {
+    let (server, place) = (Server::start().await, Place::new());
+    let image = place.image(&["one"]);
+    let artifact = place.store.attach(image.manifest, &artifact("first")).unwrap();
+    place.push(&image, &server.reference(":1")).await.unwrap();
+    let mut entry = place.store.index_entry(artifact, None).unwrap();
+    entry.set_artifact_type(Some("application/vnd.oci.empty.v1+json".into()));
+    let list = crate::oci::index::index_json(vec![entry]).unwrap();
+    server.script("GET /v2/team/tools/referrers/", vec![whole(&list), whole(&list)]);
+    let (exact, found) = (server.reference(&format!("@{}", image.manifest.to_oci())), Place::new());
+    let pull = async |kind| {
+        found.with(async |access| referrers(&exact, &found.store, Some(kind), access).await).await.unwrap().0
+    };
+    assert_eq!(pull("application/vnd.oci.empty.v1+json").await, []);
+    assert_eq!(pull("text/x-test").await, place.store.referrers(image.manifest).unwrap());
 }
 
 #[tokio::test]
