@@ -116,11 +116,7 @@ impl RegistryArgs {
 
 /// A repository of a registry, without a tag.
 fn registry_name(text: &str) -> Result<String, String> {
-    match registry::name_of(text) {
-        Ok(name) if name == text => Ok(name),
-        Ok(name) => Err(format!("no tag is expected, as in `{name}`")),
-        Err(error) => Err(causes::in_one_line(&error)),
-    }
+    registry::repository(text).map_err(|error| causes::in_one_line(&error))
 }
 
 /// A time as seconds since 1970.

@@ -91,6 +91,14 @@ pub enum OciError {
         /// Why.
         source: oci_client::ParseError,
     },
+    /// A repository that is not written in full, or with a tag or a digest.
+    #[error("`{reference}` is to be a registry and a repository, and nothing else: `{name}`")]
+    Repository {
+        /// The text.
+        reference: String,
+        /// What is expected.
+        name: String,
+    },
     /// An image reference that could mean another image tomorrow.
     #[error("the image reference `{reference}` has no sha256 digest, so it could be another image tomorrow")]
     NoDigest {
@@ -132,6 +140,7 @@ impl OciError {
         match self {
             Self::Registry(fault) => fault.is_usage(),
             Self::Reference { .. }
+            | Self::Repository { .. }
             | Self::NoDigest { .. }
             | Self::NoImage { .. }
             | Self::Malformed { .. }

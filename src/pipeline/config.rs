@@ -134,11 +134,8 @@ impl Check<'_> {
     }
 
     fn registry(&mut self, raw: RawRegistry) -> StageRegistry {
-        let place = "registry: `name`";
-        match registry::name_of(&raw.name) {
-            Ok(name) if name == raw.name => {}
-            Ok(name) => self.faults.push(format!("{place}: `{}` is to have no tag: `{name}`", raw.name)),
-            Err(error) => self.faults.push(format!("{place}: {}", causes::in_one_line(&error))),
+        if let Err(error) = registry::repository(&raw.name) {
+            self.faults.push(format!("registry: `name`: {}", causes::in_one_line(&error)));
         }
         let key = raw.require_signature.map(|path| self.file(&path, "registry: require-signature"));
         StageRegistry { name: raw.name, key }

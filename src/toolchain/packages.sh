@@ -1,8 +1,9 @@
 # Installs the packages "$@" with the package manager of the image: packages.sh, in a container with network.
-# What the package manager keeps for later and what it logged is removed.
+# What the package manager keeps for later and what it logged is removed, and so are the numbers by which
+# zypper tells machines apart.
 
 set -eu
-export DEBIAN_FRONTEND=noninteractive
+export DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
 
 has() { command -v "$1" > /dev/null; }
 
@@ -28,7 +29,8 @@ else
     echo 'drydock: the image has no package manager that is known: tdnf, dnf, microdnf, zypper, apt-get, apk' >&2
     exit 1
 fi
-rm -rf /var/cache/tdnf/* /var/cache/dnf/* /var/cache/yum/* /var/lib/apt/lists/* /var/cache/apt/*.bin \
+rm -rf /var/cache/tdnf/* /var/cache/dnf/* /var/cache/yum/* /var/cache/zypp/* /var/lib/apt/lists/* /var/cache/apt/*.bin \
     /var/cache/ldconfig/aux-cache /var/cache/debconf/*-old
-rm -f /var/log/dnf* /var/log/tdnf* /var/log/zypper.log /var/log/dpkg.log /var/log/alternatives.log
+rm -f /run/zypp.pid /var/lib/YaST2/cookies /var/lib/zypp/AnonymousUniqueId
+rm -f /var/log/dnf* /var/log/hawkey.log /var/log/tdnf* /var/log/zypper.log /var/log/dpkg.log /var/log/alternatives.log
 rm -rf /var/log/apt /var/log/zypp

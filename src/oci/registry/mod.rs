@@ -23,7 +23,7 @@ use std::time::Duration;
 
 pub use credentials::Credentials;
 pub use fault::{Refusal, RegistryFault};
-pub use pull::{Pulled, name_of, pull, resolve, with_digest};
+pub use pull::{Pulled, name_of, pull, repository, resolve, with_digest};
 pub use push::push;
 pub use referrers::{companion, referrers};
 use tokio_util::sync::CancellationToken;

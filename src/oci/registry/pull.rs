@@ -36,6 +36,12 @@ pub fn name_of(reference: &str) -> Result<String, OciError> {
     Ok(format!("{}/{}", parsed.registry(), parsed.repository()))
 }
 
+/// Refuses a text that names more than a registry and a repository.
+pub fn repository(text: &str) -> Result<String, OciError> {
+    let name = name_of(text)?;
+    if name == text { Ok(name) } else { Err(OciError::Repository { reference: text.to_owned(), name }) }
+}
+
 /// `reference` with `digest` in the place of its tag and of the digest that it has.
 pub fn with_digest(reference: &str, digest: Sha256) -> Result<String, OciError> {
     Ok(format!("{}@{}", name_of(reference)?, digest.to_oci()))
