@@ -91,7 +91,8 @@ pub enum Mount {
 pub enum User {
     /// User 0 of the container.
     Root,
-    /// A user of the image's `/etc/passwd`, with the groups that `/etc/group` gives it.
+    /// `USER` or `USER:GROUP`, names or numbers: a user of the image's `/etc/passwd`, with the groups that `/etc/group`
+    /// gives it or the one that is named. A number needs no such user, and has the group 0 then.
     Named(String),
 }
 

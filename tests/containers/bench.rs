@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use drydock::digest::Sha256;
 use drydock::engine::{
     Capabilities, Choice, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, Home, HostPath, ImageId,
     Limits, Mount, Network, Places, Session, Stream, Transfer, User,
@@ -126,6 +127,31 @@ impl Bench {
         let exit = self.engine.run(spec, Session { output: &mut output, collect, cancel: &cancel }).await?;
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ok(Ran { exit, stdout: text(stdout), stderr: text(stderr) })
+    }
+
+    /// Runs it to its end and keeps what it changed as the image `key`; gives what it wrote to stdout.
+    pub async fn derive(&self, spec: &ContainerSpec, key: Sha256) -> (Exit, String) {
+        let mut stdout = Vec::new();
+        let mut output = |stream: Stream, bytes: &[u8]| match stream {
+            Stream::Stdout => stdout.extend_from_slice(bytes),
+            Stream::Stderr => eprint!("{}", String::from_utf8_lossy(bytes)),
+        };
+        let cancel = CancellationToken::new();
+        let session = Session { output: &mut output, collect: None, cancel: &cancel };
+        let exit = self.engine.derive(spec, key, session).await.unwrap();
+        (exit, String::from_utf8(stdout).unwrap())
+    }
+
+    /// The names in the layer of a derived image, sorted.
+    pub async fn changes(&self, key: Sha256) -> Vec<String> {
+        let path = self.folder().join("changes.tar");
+        self.engine.export_changes(key, &path).await.unwrap();
+        let mut archive = tar::Archive::new(std::fs::File::open(&path).unwrap());
+        let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().to_str().unwrap().to_owned());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        std::fs::remove_file(path).unwrap();
+        names
     }
 
     /// The folders of the daemon's containers.

@@ -20,6 +20,15 @@ pub fn image(store: &Store, folder: &Path) -> StoredImage {
     store.from_rootfs_tar(&path, &config).unwrap()
 }
 
+/// Puts a layer with one file on top of `image`.
+pub fn with_file(store: &Store, image: &StoredImage, name: &str, content: &str) -> StoredImage {
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let mut tar = Builder::new(std::fs::File::create(&path).unwrap());
+    add(&mut tar, name, (EntryType::Regular, 0o644, 0), content.as_bytes());
+    tar.finish().unwrap();
+    store.append_layer(image, &path, &store.config(image).unwrap()).unwrap()
+}
+
 fn busybox() -> PathBuf {
     let places = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
     places.into_iter().find(|path| path.exists()).expect("busybox is missing: apt-get install busybox-static")

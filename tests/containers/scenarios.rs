@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use drydock::digest::Sha256;
 use drydock::engine::{Exit, ImageId, Mount, Session, Stream, Terminal, TerminalSize, User};
+use drydock::oci::Store;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Bench, guest, read_only};
+use crate::bench::{Bench, guest, program, read_only};
 use crate::killed::Victim;
-use crate::rootfs::BUILDER;
+use crate::rootfs::{self, BUILDER};
 use crate::traces::Traces;
 
 type Scenario = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -287,8 +288,8 @@ scenarios! {
         spec.mounts.push(read_only(&input.join("file"), "/in/file"));
         (spec.user, spec.workdir) = (User::Root, guest("/root"));
         spec.env.insert("STEP".to_owned(), "one".to_owned());
-        assert_eq!(derive(bench, &spec, first).await, (Exit::Code(0), "one\n/root\n".to_owned()));
-        assert_eq!(changes(bench, first).await, ["etc/", "etc/.wh.group", "etc/new", "opt/", "root/"]);
+        assert_eq!(bench.derive(&spec, first).await, (Exit::Code(0), "one\n/root\n".to_owned()));
+        assert_eq!(bench.changes(first).await, ["etc/", "etc/.wh.group", "etc/new", "opt/", "root/"]);
 
         let mut next = bench.shell("cat /etc/new; ls /etc/group; stat -c %a /root; echo $STEP$HOME $FROM_IMAGE; id -un");
         next.image = ImageId::Derived(first);
@@ -297,11 +298,11 @@ scenarios! {
         assert!(ran.stderr.contains("/etc/group"), "{}", ran.stderr);
 
         next.argv = vec!["true".to_owned()];
-        assert_eq!(derive(bench, &next, second).await.0, Exit::Code(0));
-        assert_eq!(changes(bench, second).await, [""; 0]);
+        assert_eq!(bench.derive(&next, second).await.0, Exit::Code(0));
+        assert_eq!(bench.changes(second).await, [""; 0]);
         next.argv = vec!["false".to_owned()];
         let failed = Sha256::of_bytes(b"failed");
-        assert_eq!(derive(bench, &next, failed).await.0, Exit::Code(1));
+        assert_eq!(bench.derive(&next, failed).await.0, Exit::Code(1));
         for (key, there) in [(first, true), (second, true), (failed, false)] {
             assert_eq!(bench.engine.has_image(ImageId::Derived(key)).await.unwrap(), there);
             bench.engine.remove_derived(key).await.unwrap();
@@ -309,6 +310,26 @@ scenarios! {
         }
         bench.engine.remove_derived(first).await.unwrap();
         assert!(bench.try_run(&next, None).await.is_err(), "the image is gone");
+    }
+
+    async fn a_layer_that_an_image_has_twice_counts_where_it_is_highest(bench) {
+        let store = Store::open(bench.folder().join("oci")).unwrap();
+        let ImageId::Stored(manifest) = bench.image else { panic!("{:?}", bench.image) };
+        let mut image = store.image(manifest).unwrap();
+        for content in ["one", "two", "one"] {
+            image = rootfs::with_file(&store, &image, "etc/which", content);
+        }
+        let ran = bench.run(&program(ImageId::Stored(image.manifest), &["cat", "/etc/which"])).await;
+        assert_eq!((ran.exit, &*ran.stdout), (Exit::Code(0), "one"), "{}", ran.stderr);
+    }
+
+    async fn a_user_and_a_group_may_be_numbers(bench) {
+        for (user, expected) in [("1234", "1234 1234"), ("builder:extra", "1234 2345"), ("4321:2345", "4321 2345"), ("4321", "4321 0")] {
+            let mut spec = bench.shell("echo $(id -u) $(id -g)");
+            (spec.user, spec.workdir) = (User::Named(user.to_owned()), guest("/tmp"));
+            let ran = bench.run(&spec).await;
+            assert_eq!(ran.stdout.trim(), expected, "{user}: {}", ran.stderr);
+        }
     }
 
     async fn files_are_seen_as_they_are(bench) {
@@ -366,28 +387,4 @@ scenarios! {
         Traces::settle(&before, || bench.traces());
         assert_eq!(bench.run(&bench.shell("echo on")).await.stdout, "on\n");
     }
-}
-
-async fn derive(bench: &Bench, spec: &drydock::engine::ContainerSpec, key: Sha256) -> (Exit, String) {
-    let mut stdout = Vec::new();
-    let mut output = |stream: Stream, bytes: &[u8]| match stream {
-        Stream::Stdout => stdout.extend_from_slice(bytes),
-        Stream::Stderr => eprint!("{}", String::from_utf8_lossy(bytes)),
-    };
-    let cancel = CancellationToken::new();
-    let session = Session { output: &mut output, collect: None, cancel: &cancel };
-    let exit = bench.engine.derive(spec, key, session).await.unwrap();
-    (exit, String::from_utf8(stdout).unwrap())
-}
-
-/// The names in the layer, sorted.
-async fn changes(bench: &Bench, key: Sha256) -> Vec<String> {
-    let path = bench.folder().join("changes.tar");
-    bench.engine.export_changes(key, &path).await.unwrap();
-    let mut archive = tar::Archive::new(std::fs::File::open(&path).unwrap());
-    let names = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().to_str().unwrap().to_owned());
-    let mut names: Vec<_> = names.collect();
-    names.sort();
-    std::fs::remove_file(path).unwrap();
-    names
 }

@@ -3,6 +3,7 @@
 //! A layer is unpacked under a temporary name by one Drydock at a time (a lock file), synced and renamed. Owners must be
 //! mapped as in a container, so a helper process unpacks.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::PathBuf;
 
@@ -22,10 +23,14 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    /// The folders relative to the folder of the layers, highest first, as overlayfs wants them.
+    /// The folders relative to the folder of the layers, highest first, as overlayfs wants them. A layer that the image has
+    /// twice stands once, at its highest place, where it changes all that it changes lower down: overlayfs takes no folder
+    /// twice.
     pub(super) fn lower(&self) -> Vec<String> {
         let derived = self.derived.iter().rev().map(|key| format!("../derived/{}/upper", layer_name(*key)));
-        derived.chain(self.image.layers.iter().rev().map(|layer| layer_name(layer.diff_id))).collect()
+        let mut seen = BTreeSet::new();
+        let layers = self.image.layers.iter().rev().filter(|layer| seen.insert(layer.diff_id));
+        derived.chain(layers.map(|layer| layer_name(layer.diff_id))).collect()
     }
 
     /// Layers that are not unpacked.

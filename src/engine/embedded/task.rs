@@ -68,7 +68,7 @@ pub(super) struct Container {
     pub(super) argv: Vec<String>,
     /// The whole environment, `PATH` included; `HOME` is added when it is missing.
     pub(super) env: Vec<(String, String)>,
-    /// A name of the image's `/etc/passwd`; None for root.
+    /// A user, and perhaps a group, by name or number; None for root.
     pub(super) user: Option<String>,
     pub(super) workdir: String,
     pub(super) mounts: Vec<GuestMount>,

@@ -23,7 +23,7 @@ pub(super) fn find(name: Option<&str>) -> Result<Person, Fault> {
     match name {
         None => Ok(person("root", &passwd, &group).filter(|person| person.uid == 0).unwrap_or_else(root)),
         Some(name) => person(name, &passwd, &group)
-            .ok_or_else(|| Fault::new(Step::User, name, "the image's /etc/passwd has no such user")),
+            .ok_or_else(|| Fault::new(Step::User, name, "the image's /etc/passwd or /etc/group has no such name")),
     }
 }
 
@@ -39,15 +39,29 @@ fn read(path: &str) -> Result<String, Fault> {
     }
 }
 
-fn person(name: &str, passwd: &str, group: &str) -> Option<Person> {
-    let fields: Vec<&str> = passwd.lines().map(|line| line.split(':').collect()).find(|it: &Vec<_>| it[0] == name)?;
-    let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
-    let home = fields.get(5).filter(|home| !home.is_empty()).unwrap_or(&"/");
-    let mut groups: Vec<u32> = group.lines().filter_map(|line| group_of(line, name)).collect();
-    groups.push(gid);
-    groups.sort_unstable();
-    groups.dedup();
-    Some(Person { name: name.to_owned(), uid, gid, groups, home: (*home).to_owned() })
+/// Who `text` is, `USER` or `USER:GROUP`, each a name or a number. A number needs no entry in the files.
+fn person(text: &str, passwd: &str, group: &str) -> Option<Person> {
+    let (user, own_group) = text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
+    let mut lines = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let entry = lines.find(|fields| fields[0] == user || fields.get(2) == Some(&user));
+    let mut person = if let Some(fields) = entry {
+        let (uid, gid) = (fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?);
+        let home = fields.get(5).filter(|home| !home.is_empty()).unwrap_or(&"/");
+        let mut groups: Vec<u32> = group.lines().filter_map(|line| group_of(line, fields[0])).collect();
+        groups.push(gid);
+        Person { name: fields[0].to_owned(), uid, gid, groups, home: (*home).to_owned() }
+    } else {
+        Person { name: user.to_owned(), uid: user.parse().ok()?, gid: 0, groups: vec![0], home: "/".to_owned() }
+    };
+    if let Some(own) = own_group {
+        let mut lines = group.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let known = lines.find(|fields| fields[0] == own).and_then(|fields| fields.get(2)?.parse().ok());
+        person.gid = known.or_else(|| own.parse().ok())?;
+        person.groups = vec![person.gid];
+    }
+    person.groups.sort_unstable();
+    person.groups.dedup();
+    Some(person)
 }
 
 /// The number of the group of this line, if `name` is in it.
@@ -69,5 +83,17 @@ mod tests {
         assert_eq!(builder.groups, [135, 1001]);
         assert_eq!(person("nobody", passwd, group), None);
         assert_eq!(person("broken", passwd, group), None);
+        assert_eq!(person("1000", passwd, group), Some(builder));
+    }
+
+    #[test]
+    fn numbers_and_groups_stand_for_themselves() {
+        let (passwd, group) = ("builder:x:1000:1001::/home/b:/bin/sh\n", "mock:x:135:builder\n");
+        let who = |text| person(text, passwd, group).map(|person| (person.uid, person.gid, person.groups, person.home));
+        assert_eq!(who("builder:mock"), Some((1000, 135, vec![135], "/home/b".to_owned())));
+        assert_eq!(who("builder:7"), Some((1000, 7, vec![7], "/home/b".to_owned())));
+        assert_eq!(who("65532"), Some((65532, 0, vec![0], "/".to_owned())));
+        assert_eq!(who("65532:65532"), Some((65532, 65532, vec![65532], "/".to_owned())));
+        assert_eq!([who("builder:none"), who("-1"), who(""), who(":7")], [None, None, None, None]);
     }
 }
