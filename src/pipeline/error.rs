@@ -285,6 +285,7 @@ fn of_toolchain(error: &ToolchainError) -> Blame {
         ToolchainError::ReadContainerfile { .. }
         | ToolchainError::Containerfile { .. }
         | ToolchainError::Copy { .. }
+        | ToolchainError::CopyOver { .. }
         | ToolchainError::NoStageBelow { .. }
         | ToolchainError::Provides { .. }
         | ToolchainError::Database { .. } => Blame::Usage,

@@ -2,11 +2,15 @@
 //!
 //! In: the file's text. Out: [`Instruction`]s with their line numbers. `FROM`, `RUN`, `COPY`, `ADD` of a local file,
 //! `ENV`, `ARG`, `WORKDIR`, `USER` and `LABEL` are read as BuildKit reads them (continuation lines, `#` comments, exec
-//! form, `$NAME` and `${NAME}`); everything else is an error that names the line. The base image is the pipeline's
-//! affair: the file starts with `ARG BASE` and `FROM ${BASE}`, so that `docker build --build-arg BASE=…` takes it too.
+//! form, [`words`]); everything else is an error that names the line. The base image is the pipeline's affair: the file
+//! starts with `ARG BASE` and `FROM ${BASE}`, so that `docker build --build-arg BASE=…` takes it too. It gives the user and
+//! the folder of the first commands, and variables.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use super::words::words;
+use crate::oci::ImageConfig;
 
 /// One instruction, with variables already replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +64,10 @@ pub struct ContainerfileError {
 
 const SUPPORTED: &str = "FROM, RUN, COPY, ADD, ENV, ARG, WORKDIR, USER and LABEL";
 
-/// The longest argument or variable that Linux gives to a program. Values that name themselves would grow beyond any bound.
-const MOST_EXPANDED_BYTES: usize = 128 << 10;
-
-/// Reads `text`, the content of `path`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Containerfile, ContainerfileError> {
-    let mut reader = Reader::default();
+/// Reads `text`, the content of `path`, for an image on one with the configuration `base`. While that is not known, what
+/// it may give stands as it is.
+pub(super) fn parse(path: &Path, text: &str, base: Option<&ImageConfig>) -> Result<Containerfile, ContainerfileError> {
+    let mut reader = Reader::on(base);
     for (line, instruction) in logical_lines(text) {
         reader.read(line, &instruction).map_err(|wrong| ContainerfileError { path: path.to_owned(), line, wrong })?;
     }
@@ -82,7 +84,7 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut continued = false;
     for (at, physical) in text.lines().enumerate() {
         let trimmed = physical.trim();
-        if trimmed.starts_with('#') || (trimmed.is_empty() && !continued) {
+        if trimmed.starts_with('#') || trimmed.is_empty() {
             continue;
         }
         let (part, goes_on) = match physical.trim_end().strip_suffix('\\') {
@@ -99,13 +101,20 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 }
 
 #[derive(Default)]
-struct Reader {
+struct Reader<'a> {
     file: Containerfile,
     args: BTreeMap<String, String>,
     has_base: bool,
+    /// What the image below says of itself, when that is known.
+    base: Option<&'a ImageConfig>,
 }
 
-impl Reader {
+impl<'a> Reader<'a> {
+    fn on(base: Option<&'a ImageConfig>) -> Self {
+        let (user, workdir) = base.map(|base| (base.user.clone(), base.workdir.clone())).unwrap_or_default();
+        Self { file: Containerfile { workdir, user, ..Containerfile::default() }, base, ..Self::default() }
+    }
+
     fn read(&mut self, line: usize, instruction: &str) -> Result<(), String> {
         let (word, rest) = instruction.split_once(char::is_whitespace).unwrap_or((instruction, ""));
         let (word, rest) = (word.to_ascii_uppercase(), rest.trim());
@@ -121,7 +130,7 @@ impl Reader {
             "LABEL" => self.pairs(rest).map(|pairs| self.file.labels.extend(pairs)),
             "WORKDIR" => self.workdir(rest),
             "USER" => {
-                self.file.user = Some(self.expand(rest)?);
+                self.file.user = Some(self.words(rest)?.join(" "));
                 Ok(())
             }
             other => Err(format!("`{other}` is not supported: use {SUPPORTED}")),
@@ -140,12 +149,12 @@ impl Reader {
     }
 
     fn arg(&mut self, rest: &str) -> Result<(), String> {
-        let (name, value) = rest.split_once('=').unwrap_or((rest, ""));
-        if name == "BASE" {
-            return Ok(());
+        for word in self.words(rest)? {
+            let (name, value) = word.split_once('=').unwrap_or((&word, ""));
+            if name != "BASE" {
+                self.args.insert(name.to_owned(), value.to_owned());
+            }
         }
-        let value = unquote(&self.expand(value)?)?.join(" ");
-        self.args.insert(name.trim().to_owned(), value);
         Ok(())
     }
 
@@ -172,7 +181,7 @@ impl Reader {
         }
         let mut paths = match exec_form(rest)? {
             Some(paths) => paths,
-            None => unquote(&self.expand(rest)?)?,
+            None => self.words(rest)?,
         };
         let to = paths.pop().filter(|_| !paths.is_empty());
         let to = to.ok_or_else(|| format!("`{word}` needs at least one source and a destination"))?;
@@ -193,7 +202,7 @@ impl Reader {
     }
 
     fn workdir(&mut self, rest: &str) -> Result<(), String> {
-        let folder = self.expand(rest)?;
+        let folder = self.words(rest)?.join(" ");
         self.file.workdir = Some(if folder.starts_with('/') { folder } else { self.absolute(&folder) });
         Ok(())
     }
@@ -205,7 +214,7 @@ impl Reader {
 
     /// `key=value …`, or the old form `key value`.
     fn pairs(&self, rest: &str) -> Result<Vec<(String, String)>, String> {
-        let words = unquote(&self.expand(rest)?)?;
+        let words = self.words(rest)?;
         match words.first() {
             None => Err("a name and a value are expected".to_owned()),
             Some(first) if !first.contains('=') => Ok(vec![(first.clone(), words[1..].join(" "))]),
@@ -217,29 +226,17 @@ impl Reader {
         }
     }
 
-    /// Replaces `$NAME` and `${NAME}` by the values of `ENV` and `ARG`.
-    fn expand(&self, text: &str) -> Result<String, String> {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            let after = &rest[at + 1..];
-            let (name, skip) = if let Some(inner) = after.strip_prefix('{') {
-                let end = inner.find('}').ok_or("a `}` is missing")?;
-                (&inner[..end], end + 2)
-            } else {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                (&after[..end], end)
+    /// The words of `text`, with the values of `ENV` and `ARG`.
+    fn words(&self, text: &str) -> Result<Vec<String>, String> {
+        words(text, &|name| {
+            let below = || {
+                let mut entries = self.base?.env.iter();
+                entries.find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
             };
-            let value = self.file.env.get(name).or_else(|| self.args.get(name));
-            out.push_str(value.ok_or_else(|| format!("`${name}` has no value: set it by `ARG` or `ENV`"))?);
-            if out.len() > MOST_EXPANDED_BYTES {
-                return Err(format!("with `${name}` it is longer than {MOST_EXPANDED_BYTES} bytes"));
-            }
-            rest = &after[skip..];
-        }
-        out.push_str(rest);
-        Ok(out)
+            let arg = || self.args.get(name).cloned();
+            let not_known_yet = || self.base.is_none().then(|| format!("${{{name}}}"));
+            self.file.env.get(name).cloned().or_else(below).or_else(arg).or_else(not_known_yet)
+        })
     }
 }
 
@@ -251,35 +248,36 @@ fn exec_form(text: &str) -> Result<Option<Vec<String>>, String> {
     serde_json::from_str(text).map(Some).map_err(|error| format!("the exec form is not a JSON list of texts: {error}"))
 }
 
-/// Splits at white space outside of quotes and takes the quotes away.
-fn unquote(text: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for letter in text.chars() {
-        match (quote, letter) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '"' | '\'') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote is not closed".to_owned());
-    }
-    words.extend(word);
-    Ok(words)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Containerfile, String> {
-        parse(Path::new("a.containerfile"), text).map_err(|error| error.to_string())
+        read_on(&ImageConfig::default(), text)
+    }
+
+    fn read_on(base: &ImageConfig, text: &str) -> Result<Containerfile, String> {
+        parse(Path::new("a.containerfile"), text, Some(base)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_base_gives_variables_a_user_and_a_folder() {
+        let text = "ARG A=1 PATH=/no\nFROM ${BASE}\nENV PATH=/opt/bin:$PATH\nRUN true\nUSER root\n\nRUN \\\n\n  id\n";
+        let (env, user) = (vec!["PATH=/usr/bin".to_owned()], Some("builder".to_owned()));
+        let base = ImageConfig { env, user, workdir: Some("/src".to_owned()), ..ImageConfig::default() };
+        let file = read_on(&base, text).unwrap();
+        let run = |command: &str, user: &str| Instruction::Run {
+            argv: vec!["/bin/sh".into(), "-c".into(), command.into()],
+            env: [("A".into(), "1".into()), ("PATH".into(), "/opt/bin:/usr/bin".into())].into(),
+            user: Some(user.to_owned()),
+            workdir: "/src".to_owned(),
+        };
+        assert_eq!(file.steps, [(4, run("true", "builder")), (7, run("id", "root"))]);
+        assert!(read(text).unwrap().env["PATH"].ends_with(":/no"), "the base has no PATH");
+        let early = parse(Path::new("a.containerfile"), text, None).unwrap();
+        assert_eq!(early.env["PATH"], "/opt/bin:/no");
+        let early = parse(Path::new("a.containerfile"), "FROM $BASE\nENV PATH=/x:$PATH\n", None).unwrap();
+        assert_eq!(early.env["PATH"], "/x:${PATH}");
     }
 
     #[test]

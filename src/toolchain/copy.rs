@@ -33,6 +33,20 @@ pub(super) fn digest(context: &Path, from: &[String]) -> Result<Sha256, (String,
     Ok(key.finish())
 }
 
+/// The folders below what `from` names, relative to where they are copied to.
+pub(super) fn folders(context: &Path, from: &[String]) -> Result<Vec<String>, (String, io::Error)> {
+    let mut found = Vec::new();
+    for name in from {
+        let fault = |error| (name.clone(), error);
+        for entry in entries(context, name, "").map_err(fault)? {
+            if std::fs::symlink_metadata(&entry.host).map_err(fault)?.is_dir() {
+                found.push(entry.guest.trim_start_matches('/').to_owned());
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// Writes a tar archive with the files of `from` at `to`, owned by root.
 pub(super) fn layer(context: &Path, from: &[String], to: &str, into: &Path) -> Result<(), (String, io::Error)> {
     let fault = |name: &str| {

@@ -42,6 +42,16 @@ pub enum ToolchainError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder is copied to where the image has something else.
+    #[error("`{}` line {line}: `{place}` is a folder in what is copied, and a link or a file in the image", containerfile.display())]
+    CopyOver {
+        /// The containerfile.
+        containerfile: PathBuf,
+        /// Line of the instruction.
+        line: usize,
+        /// The path in the image.
+        place: String,
+    },
     /// A command of the containerfile failed.
     #[error("`{}` line {line}: the command ended with {exit}{}", containerfile.display(), quoted(excerpt))]
     Command {
@@ -157,6 +167,9 @@ impl ToolchainError {
             Self::Command { log, .. } | Self::Install { log, .. } => {
                 Some(format!("the whole output is in `{}`", log.display()))
             }
+            Self::CopyOver { place, .. } => Some(format!(
+                "copy what is in the folder by an instruction of its own, as in `COPY DIR/ {place}/`: it goes where the link leads"
+            )),
             Self::NoBase { .. } => {
                 Some("a base can be an image by digest, an archive, or `debootstrap` with a mirror".into())
             }

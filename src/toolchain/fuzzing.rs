@@ -3,11 +3,16 @@
 use std::path::Path;
 
 use super::containerfile::{self, Instruction};
+use crate::oci::ImageConfig;
 
 /// Reads `text` as a containerfile, and checks what it gives.
 pub fn containerfile(text: &str) {
     let lines = text.lines().count();
-    match containerfile::parse(Path::new("a.containerfile"), text) {
+    let base = ImageConfig { env: vec!["PATH=/bin".to_owned()], ..ImageConfig::default() };
+    let read = |base| containerfile::parse(Path::new("a.containerfile"), text, base);
+    // What is right on a base is right before it is known.
+    assert!(read(Some(&base)).is_err() || read(None).is_ok());
+    match read(Some(&base)) {
         Ok(file) => {
             assert!(file.steps.len() <= lines);
             for (line, step) in &file.steps {

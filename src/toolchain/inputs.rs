@@ -22,7 +22,7 @@ pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
 
 fn copied(Instructions { path, context }: &Instructions) -> Vec<PathBuf> {
     let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
-    let Ok(file) = containerfile::parse(path, &text) else { return Vec::new() };
+    let Ok(file) = containerfile::parse(path, &text, None) else { return Vec::new() };
     let names = file.steps.into_iter().flat_map(|(_, instruction)| match instruction {
         Instruction::Copy { from, .. } => from,
         Instruction::Run { .. } => Vec::new(),

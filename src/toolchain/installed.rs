@@ -1,21 +1,20 @@
 //! What the RPM database of an image says that the image has.
 //!
 //! One container reads the database; the answer is kept in `build/state/toolchain/installed/<image>.json`, since an image
-//! named by its digest never changes. An image without `rpm` has no packages. Paths count as capabilities, as RPM has it; those of documentation, which nothing
-//! requires, are left out. Where `/bin` and its like are links, the files behind them are known under both names.
+//! named by its digest never changes. An image without `rpm` has no packages. Paths count as capabilities, as RPM has it;
+//! those of documentation, which nothing requires, are left out. Where `/bin` and its like are links, the files behind
+//! them are known under both names.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::StageContext;
+use super::ask::ask;
 use super::error::ToolchainError;
 use super::record::write;
 use crate::digest::Sha256;
-use crate::engine::{
-    Capabilities, ContainerSpec, Exit, GuestPath, ImageId, Limits, Network, RelativePath, Session, Stream, User,
-};
+use crate::engine::Exit;
 use crate::package::{Capability, Evr, Nevra};
 
 /// Records end with U+001E and their fields with U+001F, bytes that no name, version or path has.
@@ -24,8 +23,6 @@ const FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEAS
 const SCRIPT: &str = "command -v rpm >/dev/null || exit 127; exec rpm -qa --qf \"$1\"";
 /// The exit status of the script where there is no `rpm`.
 const NO_PROGRAM: i32 = 127;
-/// More than the database of a whole distribution says.
-const MOST_BYTES: usize = 1 << 30;
 /// Folders whose files nothing requires.
 const DOCUMENTATION: [&str; 4] = ["/usr/share/doc/", "/usr/share/man/", "/usr/share/info/", "/usr/share/locale/"];
 
@@ -50,7 +47,7 @@ pub async fn installed(stage: &str, image: Sha256, context: &StageContext<'_>) -
     if let Some(known) = known(&state, image) {
         return Ok(known);
     }
-    let found = parse(&ask(stage, image, context).await?);
+    let found = parse(&ask_rpm(stage, image, context).await?);
     let path = path(&state, image);
     write(&path, &found).map_err(|source| ToolchainError::File { operation: "write", path, source })?;
     Ok(found)
@@ -60,39 +57,16 @@ fn path(state: &Path, image: Sha256) -> PathBuf {
     state.join("toolchain/installed").join(format!("{image}.json"))
 }
 
-async fn ask(stage: &str, image: Sha256, context: &StageContext<'_>) -> Result<String, ToolchainError> {
-    let spec = container(image).map_err(|error| ToolchainError::place(context, &error))?;
-    let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-    let mut output = |stream, bytes: &[u8]| match stream {
-        Stream::Stdout if answer.len() < MOST_BYTES => answer.extend_from_slice(bytes),
-        Stream::Stderr if complaint.len() < 4096 => complaint.extend_from_slice(bytes),
-        _ => {}
-    };
-    let session = Session { output: &mut output, collect: None, cancel: context.cancel };
-    let exit = context.engine.run(&spec, session).await;
-    let exit = exit.map_err(|source| ToolchainError::Engine { stage: stage.to_owned(), source })?;
-    if exit.is_success() {
-        return Ok(String::from_utf8_lossy(&answer).into_owned());
+async fn ask_rpm(stage: &str, image: Sha256, context: &StageContext<'_>) -> Result<String, ToolchainError> {
+    let answer = ask(SCRIPT, vec![FORMAT.to_owned()], (stage, image), context).await?;
+    match answer.exit {
+        exit if exit.is_success() => Ok(answer.text),
+        Exit::Code(NO_PROGRAM) => Ok(String::new()),
+        exit => {
+            let reason = format!("`rpm -qa` ended with {exit}: {}", answer.complaint);
+            Err(ToolchainError::Database { stage: stage.to_owned(), reason })
+        }
     }
-    if exit == Exit::Code(NO_PROGRAM) {
-        return Ok(String::new());
-    }
-    let reason = format!("`rpm -qa` ended with {exit}: {}", String::from_utf8_lossy(&complaint).trim());
-    Err(ToolchainError::Database { stage: stage.to_owned(), reason })
-}
-
-fn container(image: Sha256) -> Result<ContainerSpec, RelativePath> {
-    Ok(ContainerSpec {
-        image: ImageId::Stored(image),
-        argv: ["sh", "-c", SCRIPT, "sh", FORMAT].map(str::to_owned).to_vec(),
-        env: BTreeMap::from([("LC_ALL".to_owned(), "C".to_owned())]),
-        user: User::Root,
-        workdir: GuestPath::new("/")?,
-        mounts: Vec::new(),
-        network: Network::None,
-        capabilities: Capabilities::Default,
-        limits: Limits::default(),
-    })
 }
 
 fn parse(answer: &str) -> Installed {

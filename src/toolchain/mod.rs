@@ -5,14 +5,16 @@
 //! A stage is a base (an image of a registry by digest, an archive, or a Debian-like root by mmdebstrap, the first that
 //! can be had) or the image of a stage above, then packages that the image's own package manager installs, then the
 //! instructions of its containerfile, then one layer with an RPM database that says what the stage [provides](provides).
-//! Each instruction gives one layer and is kept when it is finished, so that an interrupted stage goes on with the next one. A stage can also be made of packages, which are built
-//! elsewhere ([`assemble()`]). What the packages of an image provide is asked of its RPM database ([`installed()`]).
+//! Each instruction gives one layer and is kept when it is finished, so that an interrupted stage goes on with the next
+//! one. A stage can also be made of packages, which are built elsewhere ([`assemble()`]). What the packages of an image
+//! provide is asked of its RPM database ([`installed()`]).
 //!
 //! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
-//! of the image below, the packages to install, the containerfile's instructions, the content of the files that it copies, `provides`, and
-//! [`KEY_VERSION`]. What does not: paths of the host, its mirrors, the engine. Known hole: a command such as `apt-get
+//! of the image below, the packages to install, the containerfile's instructions, the content of the files that it copies,
+//! `provides`, and [`KEY_VERSION`]. What does not: paths of the host, its mirrors, the engine. Known hole: a command such as `apt-get
 //! install` gives what the archive holds on that day; the image is made once and its digest enters every build key.
 
+mod ask;
 mod assemble;
 mod base;
 mod containerfile;
@@ -24,10 +26,12 @@ pub mod fuzzing;
 mod inputs;
 mod installed;
 mod layers;
+mod place;
 mod provides;
 mod record;
 mod stage;
 mod steps;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -130,13 +134,13 @@ pub async fn build(
     below: Option<Sha256>,
     context: &StageContext<'_>,
 ) -> Result<Finished, ToolchainError> {
-    let script = steps::read(stage)?;
+    let script = steps::read(stage, None)?;
     let key = key_with(stage, below, script.as_ref(), context.layout)?;
     if let Some(finished) = find(key, context) {
         return Ok(finished);
     }
     let start = base::obtain(stage, below, context).await?;
-    let done = steps::carry_out(stage, script.as_ref(), start, context).await?;
+    let done = steps::carry_out(stage, start, context).await?;
     record::save(&context.layout.toolchain_state(), key, &done)?;
     Ok(Finished { image: done.image, base: done.base, up_to_date: false })
 }
@@ -196,7 +200,7 @@ fn find(key: Sha256, context: &StageContext<'_>) -> Option<Finished> {
 
 /// The key of `stage` on the image `below`, or on what `below` is the digest of.
 pub fn key(stage: &Stage, below: Option<Sha256>, layout: &Layout) -> Result<Sha256, ToolchainError> {
-    key_with(stage, below, steps::read(stage)?.as_ref(), layout)
+    key_with(stage, below, steps::read(stage, None)?.as_ref(), layout)
 }
 
 fn key_with(

@@ -8,6 +8,7 @@ use super::StageContext;
 use super::containerfile::{self, Containerfile, Instruction};
 use super::copy;
 use super::error::ToolchainError;
+use super::place;
 use super::provides;
 use super::record::{self, Record};
 use super::stage::{Instructions, Stage};
@@ -20,6 +21,8 @@ use crate::oci::ImageConfig;
 
 /// How many last lines of a failing command an error shows.
 const EXCERPT_LINES: usize = 30;
+/// Counts up when files are copied in another way.
+const COPY_VERSION: &str = "2";
 const PACKAGES: &str = include_str!("packages.sh");
 
 /// A containerfile that was read.
@@ -45,7 +48,7 @@ impl Script {
             Instruction::Run { .. } => key.finish(),
             Instruction::Copy { from, .. } => {
                 let copied = copy::digest(&self.context, from).map_err(|fault| self.copy_fault(*line, fault))?;
-                key.field("files", copied.as_bytes()).finish()
+                key.field("copy-version", COPY_VERSION).field("files", copied.as_bytes()).finish()
             }
         })
     }
@@ -71,23 +74,23 @@ impl Script {
     }
 }
 
-/// The containerfile of `stage`, if it has one.
-pub(super) fn read(stage: &Stage) -> Result<Option<Script>, ToolchainError> {
+/// The containerfile of `stage`, if it has one, for an image on one with the configuration `base`, when that is known.
+pub(super) fn read(stage: &Stage, base: Option<&ImageConfig>) -> Result<Option<Script>, ToolchainError> {
     let Some(Instructions { path, context }) = &stage.containerfile else { return Ok(None) };
     let text = std::fs::read_to_string(path).map_err(|source| ToolchainError::ReadContainerfile {
         stage: stage.name.clone(),
         path: path.clone(),
         source,
     })?;
-    let file = containerfile::parse(path, &text)
+    let file = containerfile::parse(path, &text, base)
         .map_err(|source| ToolchainError::Containerfile { stage: stage.name.clone(), source })?;
     Ok(Some(Script { path: path.clone(), context: context.clone(), file }))
 }
 
-/// Carries out `script` and records what the stage provides, from the image in `start` on.
+/// Installs the packages of `stage`, carries out its containerfile and records what it provides, from the image in `start`
+/// on.
 pub(super) async fn carry_out(
     stage: &Stage,
-    script: Option<&Script>,
     start: Record,
     context: &StageContext<'_>,
 ) -> Result<Record, ToolchainError> {
@@ -95,11 +98,11 @@ pub(super) async fn carry_out(
     if !stage.install.is_empty() {
         maker.install().await?;
     }
-    if let Some(script) = script {
+    if let Some(script) = read(stage, Some(&maker.config()?))? {
         for step in &script.file.steps {
-            maker.step(script, step).await?;
+            maker.step(&script, step).await?;
         }
-        maker.configure(script)?;
+        maker.configure(&script)?;
     }
     if !stage.provides.is_empty() {
         maker.record_provides().await?;
@@ -133,7 +136,15 @@ impl Maker<'_> {
         let layer = self.work_file("layer")?;
         match instruction {
             Instruction::Copy { from, to } => {
-                copy::layer(&script.context, from, to, &layer).map_err(|fault| script.copy_fault(*line, fault))?;
+                let fault = |fault| script.copy_fault(*line, fault);
+                let folders = copy::folders(&script.context, from).map_err(fault)?;
+                let place = place::find(to, folders, (&self.stage.name, self.now.image), self.context).await?;
+                if let Some(folder) = place.no_folders.first() {
+                    let (containerfile, place) =
+                        (script.path.clone(), format!("{}/{folder}", place.path.trim_end_matches('/')));
+                    return Err(ToolchainError::CopyOver { containerfile, line: *line, place });
+                }
+                copy::layer(&script.context, from, &place.path, &layer).map_err(fault)?;
             }
             Instruction::Run { argv, env, user, workdir } => {
                 let spec = self.container(argv, env, user.as_deref(), workdir)?;
@@ -179,13 +190,16 @@ impl Maker<'_> {
         record::save(&self.context.layout.toolchain_state(), key, &self.now)
     }
 
+    /// What the image says of itself.
+    fn config(&self) -> Result<ImageConfig, ToolchainError> {
+        let store = self.context.store;
+        store.image(self.now.image).and_then(|image| store.config(&image)).map_err(|source| self.store_fault(source))
+    }
+
     /// Gives the image the configuration that the containerfile asks for, without a layer.
     fn configure(&mut self, script: &Script) -> Result<(), ToolchainError> {
-        let store = self.context.store;
-        let change = || {
-            let image = store.image(self.now.image)?;
-            store.with_config(&image, &script.configure(store.config(&image)?))
-        };
+        let (store, config) = (self.context.store, script.configure(self.config()?));
+        let change = || store.with_config(&store.image(self.now.image)?, &config);
         self.now.image = change().map_err(|source| self.store_fault(source))?.manifest;
         Ok(())
     }
