@@ -188,6 +188,9 @@ impl<'a> Reader<'a> {
         if let Some(url) = paths.iter().find(|path| path.contains("://")) {
             return Err(format!("`{word} {url}`: only local files can be added, since a download has no digest here"));
         }
+        if let Some(pattern) = paths.iter().find(|path| path.contains(['*', '?'])) {
+            return Err(format!("`{word} {pattern}`: patterns are not supported, name the files or their folder"));
+        }
         if let Some(outside) = paths.iter().find(|path| path.split('/').any(|part| part == "..")) {
             return Err(format!(
                 "`{word} {outside}` leaves the folder it copies from: the stage's `context` names another"
@@ -300,6 +303,7 @@ mod tests {
             format!("`a.containerfile` line 2: `HEALTHCHECK` is not supported: use {SUPPORTED}")
         );
         assert!(with("ADD https://example.org/x /x").contains("only local files"));
+        assert!(with("COPY a/*.repo /x/").contains("`COPY a/*.repo`: patterns are not supported"));
         assert!(with("COPY ../x /x").contains("leaves the folder it copies from"));
         assert!(with("COPY a b /x").contains("ends in `/`"));
         assert!(with("LABEL a=$MISSING").contains("`$MISSING` has no value"));
