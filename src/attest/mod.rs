@@ -27,6 +27,6 @@ pub use dsse::{attest, verify_attestation};
 pub use error::AttestError;
 pub use key::{PublicKey, SigningKey};
 pub use provenance::{Build, Material, Statement, attach_provenance, provenance};
-pub use signature::{sign, verify_signature};
+pub use signature::{SignedAs, sign, verify_signature};
 pub use spdx::{SbomPackage, attach_sbom, purl, sbom};
 pub use trusted::{pull_trusted, sign_all};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::error::AttestError;
 use crate::digest::Sha256;
@@ -14,7 +14,7 @@ use crate::oci::{Artifact, Store};
 /// The media type of statements.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.in-toto+json";
 /// The annotation that says what kind of statement an artifact is.
-pub(super) const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
+const PREDICATE_TYPE: &str = "in-toto.io/predicate-type";
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
@@ -130,6 +130,24 @@ pub fn provenance(name: &str, image: Sha256, build: &Build) -> Result<Statement,
         run_details: RunDetails { builder: Builder { id: &build.builder } },
     };
     Statement::new(name, image, PROVENANCE, predicate)
+}
+
+/// The statement in `content` when it says how the image `image` was made, and nothing of another.
+pub(super) fn read(content: Vec<u8>, image: Sha256) -> Option<Statement> {
+    /// What is looked at.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read {
+        subject: [ReadSubject; 1],
+        predicate_type: String,
+    }
+    #[derive(Deserialize)]
+    struct ReadSubject {
+        digest: BTreeMap<String, String>,
+    }
+    let Read { subject: [subject], predicate_type } = serde_json::from_slice(&content).ok()?;
+    let is_it = predicate_type == PROVENANCE && subject.digest.get("sha256") == Some(&image.to_string());
+    is_it.then_some(Statement { predicate_type, content })
 }
 
 /// Keeps an unsigned statement about the image `image` in `store`; gives the digest of the artifact's manifest.

@@ -15,12 +15,14 @@ const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// The annotation that holds a layer's signature.
 pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const TYPE: &str = "cosign container image signature";
+/// The key of the tag that an image is signed for.
+const TAG: &str = "org.drydock.tag";
 
 /// What is signed.
 #[derive(Serialize, Deserialize)]
 struct Payload {
     critical: Critical,
-    /// Who made it and when, in cosign's own payloads; nothing in ours.
+    /// Who made it and when, in cosign's own payloads; the tag in ours.
     optional: Option<serde_json::Value>,
 }
 
@@ -44,21 +46,30 @@ struct Image {
     docker_manifest_digest: String,
 }
 
-/// Signs the image `image` of `store` under the name `name` (`REGISTRY/NAME`); an image that the key has signed under
-/// this name already stays as it is.
-pub fn sign(store: &Store, image: Sha256, name: &str, key: &SigningKey) -> Result<(), AttestError> {
+/// What an image is signed as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedAs {
+    /// `REGISTRY/NAME`.
+    pub name: String,
+    /// The tag that it is signed for: under another one it is another image than the one that was meant. None for an
+    /// image that is signed for all.
+    pub tag: Option<String>,
+}
+
+/// Signs the image `image` of `store` as `signed_as`; an image that the key has signed as the same already stays as it is.
+pub fn sign(store: &Store, image: Sha256, signed_as: &SignedAs, key: &SigningKey) -> Result<(), AttestError> {
     let public = key.public()?;
-    let is_same = |remark: &Remark| check(remark, image, &public).is_ok_and(|known| known == name);
+    let is_same = |remark: &Remark| check(remark, image, &public).is_ok_and(|known| known == *signed_as);
     if store.remarks(image, Companion::Signatures)?.iter().any(is_same) {
         return Ok(());
     }
     let payload = Payload {
         critical: Critical {
-            identity: Identity { docker_reference: name.to_owned() },
+            identity: Identity { docker_reference: signed_as.name.clone() },
             image: Image { docker_manifest_digest: image.to_oci() },
             kind: TYPE.to_owned(),
         },
-        optional: None,
+        optional: signed_as.tag.as_ref().map(|tag| serde_json::json!({ TAG: tag })),
     };
     let content =
         serde_json::to_vec(&payload).map_err(|source| AttestError::Json { what: "a signature's payload", source })?;
@@ -71,12 +82,21 @@ pub fn sign(store: &Store, image: Sha256, name: &str, key: &SigningKey) -> Resul
 
 /// Refuses an image that has no signature by `key` in `store`, neither in its companion nor in a bundle; gives the name
 /// that it is signed under, which bundles do not have. The names are not compared with where the image comes from, so
-/// that it may be copied to another registry.
-pub fn verify_signature(store: &Store, image: Sha256, key: &PublicKey) -> Result<Option<String>, AttestError> {
+/// that it may be copied to another registry; the tag is, when the image was found by `tag`: whoever may write to the
+/// registry cannot pass off an older image, or the one of another stage, as this one.
+pub fn verify_signature(
+    store: &Store,
+    image: Sha256,
+    tag: Option<&str>,
+    key: &PublicKey,
+) -> Result<Option<String>, AttestError> {
     let mut problems = Vec::new();
     for remark in store.remarks(image, Companion::Signatures)? {
         match check(&remark, image, key) {
-            Ok(name) => return Ok(Some(name)),
+            Ok(SignedAs { tag: Some(other), .. }) if tag.is_some_and(|tag| tag != other) => {
+                problems.push(format!("it is for the tag `{other}`"));
+            }
+            Ok(signed_as) => return Ok(Some(signed_as.name)),
             Err(problem) => problems.push(problem),
         }
     }
@@ -95,8 +115,8 @@ pub fn verify_signature(store: &Store, image: Sha256, key: &PublicKey) -> Result
     Err(AttestError::Untrusted { image, what, count, problems: problems.join("; ") })
 }
 
-/// The name in a signature by `key` of `image`, or what is wrong with it.
-fn check(remark: &Remark, image: Sha256, key: &PublicKey) -> Result<String, String> {
+/// What a signature by `key` says of `image`, or what is wrong with it.
+fn check(remark: &Remark, image: Sha256, key: &PublicKey) -> Result<SignedAs, String> {
     if remark.media_type != MEDIA_TYPE {
         return Err(format!("it is a `{}`", remark.media_type));
     }
@@ -112,5 +132,6 @@ fn check(remark: &Remark, image: Sha256, key: &PublicKey) -> Result<String, Stri
     if signed.docker_manifest_digest != image.to_oci() {
         return Err(format!("it is about the image `{}`", signed.docker_manifest_digest));
     }
-    Ok(identity.docker_reference)
+    let tag = payload.optional.as_ref().and_then(|optional| optional.get(TAG)?.as_str()).map(str::to_owned);
+    Ok(SignedAs { name: identity.docker_reference, tag })
 }

@@ -22,6 +22,10 @@ const FOREIGN_SIGNATURE: &str =
     "MEQCIDiyPPSdF5aP02+tUCb2XFkR9hd4aZhhi5KANqqNAV1SAiBHBhzIiPZiYnTzB67MC9H+etkWU1cd1LA7emlU55dBNQ==";
 const NAME: &str = "localhost:5000/team/tools";
 
+fn signed_as(tag: Option<&str>) -> SignedAs {
+    SignedAs { name: NAME.to_owned(), tag: tag.map(str::to_owned) }
+}
+
 struct Place {
     folder: TempDir,
     store: Store,
@@ -81,14 +85,14 @@ fn a_signature_is_trusted_for_its_image_and_its_key_alone() {
     let place = Place::new();
     let [image, other] = ["one", "two"].map(|content| place.image(content));
     let (key, stranger) = (place.key("key.pem"), place.key("stranger.pem"));
-    let verified = |image, key: &SigningKey| verify_signature(&place.store, image, &key.public().unwrap());
+    let verified = |image, key: &SigningKey| verify_signature(&place.store, image, None, &key.public().unwrap());
     assert!(matches!(verified(image, &key), Err(AttestError::Unsigned { .. })));
-    sign(&place.store, image, NAME, &key).unwrap();
+    sign(&place.store, image, &signed_as(None), &key).unwrap();
     assert_eq!(verified(image, &key).unwrap().as_deref(), Some(NAME));
     assert_eq!(problems(verified(image, &stranger).unwrap_err()), "it is by another key, or was changed");
     // A second signature is a second layer; the same one is not made again.
-    sign(&place.store, image, NAME, &stranger).unwrap();
-    sign(&place.store, image, NAME, &key).unwrap();
+    sign(&place.store, image, &signed_as(None), &stranger).unwrap();
+    sign(&place.store, image, &signed_as(None), &key).unwrap();
     assert_eq!(verified(image, &stranger).unwrap().as_deref(), Some(NAME));
     let remarks = place.remarks(image, Companion::Signatures);
     assert_eq!(remarks.len(), 2);
@@ -106,6 +110,20 @@ fn a_signature_is_trusted_for_its_image_and_its_key_alone() {
     assert_eq!(place.store.find(&format!("sha256-{image}.sig")).unwrap().map(|found| found == image), Some(false));
 }
 
+#[test]
+fn a_signature_for_a_tag_is_good_for_no_other() {
+    let place = Place::new();
+    let (image, key) = (place.image("one"), place.key("key.pem"));
+    sign(&place.store, image, &signed_as(Some("tools-1")), &key).unwrap();
+    let verified = |tag| verify_signature(&place.store, image, tag, &key.public().unwrap());
+    assert_eq!(verified(Some("tools-1")).unwrap().as_deref(), Some(NAME));
+    assert_eq!(problems(verified(Some("tools-2")).unwrap_err()), "it is for the tag `tools-1`");
+    assert!(verified(None).is_ok(), "whoever names the image by its digest means this one");
+    // The same image may be meant by several tags.
+    sign(&place.store, image, &signed_as(Some("tools-2")), &key).unwrap();
+    assert!(verified(Some("tools-2")).is_ok());
+}
+
 /// An artifact of cosign 3.1.1 (`cosign sign --key`), its key, and the image that it signed.
 const COSIGN_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE0Q9MsHdmv1Ue2zNmUpRF9hmvDLWJ\n\
@@ -119,7 +137,7 @@ fn a_bundle_of_cosign_is_a_signature_too() {
     let place = Place::new();
     let [image, other] = ["one", "two"].map(|content| place.image(content));
     let (key, stranger) = (place.key("key.pem"), place.key("stranger.pem"));
-    let verified = |image, key: &SigningKey| verify_signature(&place.store, image, &key.public().unwrap());
+    let verified = |image, key: &SigningKey| verify_signature(&place.store, image, None, &key.public().unwrap());
     let attach = |image, content: &[u8]| {
         let (artifact_type, media_type) = (bundle::MEDIA_TYPE, bundle::MEDIA_TYPE);
         let artifact = Artifact { artifact_type, media_type, content, annotations: [].into() };
@@ -286,8 +304,10 @@ fn documents_are_artifacts_of_their_image_and_no_images() {
     let content = |wanted: &str| place.store.artifact_content(of_type(wanted).manifest).unwrap();
     assert_eq!(content("application/spdx+json"), document);
     assert_eq!(content("application/vnd.in-toto+json"), statement.content);
-    let kind = &of_type("application/vnd.in-toto+json").annotations["in-toto.io/predicate-type"];
-    assert_eq!(kind, "https://slsa.dev/provenance/v1");
+    assert!(found.iter().all(|one| one.made_here));
+    let manifest = std::fs::read_to_string(place.store.blob_path(of_type("application/vnd.in-toto+json").manifest));
+    let kind = r#""in-toto.io/predicate-type":"https://slsa.dev/provenance/v1""#;
+    assert!(manifest.unwrap().contains(kind), "other programs look for it");
     assert!(place.store.referrers(other).unwrap().is_empty());
     assert_eq!(place.store.images().unwrap(), images);
 }

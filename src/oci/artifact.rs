@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use oci_spec::image::{Descriptor, ImageManifest, ImageManifestBuilder, MediaType};
 
 use super::document::{canonical, descriptor, digest_of, parse};
+use super::index::is_made_here;
 use super::{OciError, Store};
 use crate::digest::Sha256;
 
@@ -35,8 +36,8 @@ pub struct Referrer {
     pub manifest: Sha256,
     /// What it is.
     pub artifact_type: String,
-    /// Annotations of the manifest.
-    pub annotations: BTreeMap<String, String>,
+    /// True when it was made here; false when it was pulled, whoever made it.
+    pub made_here: bool,
 }
 
 impl Store {
@@ -58,6 +59,7 @@ impl Store {
             .map_err(|fault| OciError::malformed("a new manifest", fault.to_string()))?;
         let manifest = self.write_blob(&canonical(&manifest, "a new manifest")?)?;
         self.add_to_index(manifest, None)?;
+        self.mark_made_here(manifest)?;
         Ok(manifest)
     }
 
@@ -101,6 +103,6 @@ pub(super) fn referrer(entry: &Descriptor) -> Result<Referrer, OciError> {
     Ok(Referrer {
         manifest: digest_of(entry)?,
         artifact_type: entry.artifact_type().as_ref().map(ToString::to_string).unwrap_or_default(),
-        annotations: entry.annotations().clone().unwrap_or_default().into_iter().collect(),
+        made_here: is_made_here(entry),
     })
 }

@@ -13,6 +13,8 @@ use crate::digest::Sha256;
 
 /// The annotation of a descriptor in `index.json` that holds an image's name.
 pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation of a descriptor in `index.json` of an artifact that was made here, as against one that was pulled.
+const MADE_HERE: &str = "org.drydock.made-here";
 /// The content of `oci-layout`.
 pub(super) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
@@ -61,6 +63,19 @@ impl Store {
         self.write_index(images)
     }
 
+    /// Notes that the artifact was made here.
+    pub(super) fn mark_made_here(&self, artifact: Sha256) -> Result<(), OciError> {
+        let _lock = self.lock_index()?;
+        let mut entries = self.read_index()?;
+        let of_artifact = entries.iter_mut().filter(|entry| digest_of(entry).is_ok_and(|digest| digest == artifact));
+        for entry in of_artifact {
+            let mut annotations = entry.annotations().clone().unwrap_or_default();
+            annotations.insert(MADE_HERE.to_owned(), "true".to_owned());
+            entry.set_annotations(Some(annotations));
+        }
+        self.write_index(entries)
+    }
+
     /// A descriptor of an image of the layout.
     pub(super) fn index_entry(&self, manifest: Sha256, new_name: Option<&str>) -> Result<Descriptor, OciError> {
         let bytes = self.read_blob(manifest)?;
@@ -70,7 +85,10 @@ impl Store {
         let named = new_name.map(|name| [(NAME.to_owned(), name.to_owned())].into());
         if document.artifact_type().is_some() {
             entry.set_artifact_type(document.artifact_type().clone());
-            entry.set_annotations(document.annotations().clone().filter(|annotations| !annotations.is_empty()));
+            let mut annotations = document.annotations().clone().unwrap_or_default();
+            // Nobody says of his own document that it was made here.
+            annotations.remove(MADE_HERE);
+            entry.set_annotations(Some(annotations).filter(|annotations| !annotations.is_empty()));
         } else {
             entry.set_annotations(named);
         }
@@ -111,6 +129,11 @@ pub(super) fn index_json(images: Vec<Descriptor>) -> Result<Vec<u8>, OciError> {
         .build()
         .map_err(|fault| OciError::malformed("a new index", fault.to_string()))?;
     canonical(&index, "a new index")
+}
+
+/// True for an entry of `index.json` of an artifact that was made here.
+pub(super) fn is_made_here(entry: &Descriptor) -> bool {
+    entry.annotations().as_ref().is_some_and(|annotations| annotations.contains_key(MADE_HERE))
 }
 
 fn name(image: &Descriptor) -> Option<String> {

@@ -63,7 +63,7 @@ impl StageRegistry {
 
     /// The name of the image of `stage`, which is made from what `recipe` is the digest of.
     fn reference_of(&self, stage: &str, recipe: Sha256) -> String {
-        format!("{}:{stage}-{}-{recipe}", self.name, std::env::consts::ARCH)
+        format!("{}:{}", self.name, tag_of(stage, recipe))
     }
 }
 
@@ -98,12 +98,14 @@ impl Runner<'_> {
         Ok(Some(of_pulled(chain, (image, installed), exact)))
     }
 
-    /// False for a stage that was pulled when no signature was asked for, and that `key` has not signed.
-    pub(super) fn is_trusted(&self, made: &Made, key: Option<&Path>) -> Result<bool, PipelineError> {
-        let (Some(reference), Some(key)) = (&made.pulled, key) else { return Ok(true) };
+    /// False for the stage at the end of `chain` when it was pulled while no signature was asked for, and `key` has not
+    /// signed it.
+    pub(super) fn is_trusted(&self, made: &Made, chain: &[&Stage], key: Option<&Path>) -> Result<bool, PipelineError> {
+        let (Some(reference), Some(key), Some(stage)) = (&made.pulled, key, chain.last()) else { return Ok(true) };
+        let tag = tag_of(stage.name(), recipe::of_chain(chain, self.layout)?);
         let key = PublicKey::read(key)?;
         let digest = reference.rsplit_once('@').and_then(|(_, digest)| digest.parse().ok());
-        Ok(attest::verify_signature(self.store, digest.unwrap_or(made.image), &key).is_ok())
+        Ok(attest::verify_signature(self.store, digest.unwrap_or(made.image), Some(&tag), &key).is_ok())
     }
 
     fn access(&self) -> Access<'_> {
@@ -123,6 +125,11 @@ pub(super) fn pulled_before(chain: &[&Stage], layout: &Layout, store: &Store) ->
         let installed = toolchain::known_packages(&layout.toolchain_state(), image)?;
         Some(of_pulled(chain, (image, installed), reference))
     }))
+}
+
+/// The tag of the image of `stage`, which is made from what `recipe` is the digest of.
+fn tag_of(stage: &str, recipe: Sha256) -> String {
+    format!("{stage}-{}-{recipe}", std::env::consts::ARCH)
 }
 
 fn of_pulled(chain: &[&Stage], (image, installed): (Sha256, Installed), reference: String) -> Made {

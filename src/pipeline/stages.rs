@@ -73,7 +73,7 @@ impl Runner<'_> {
         let title = format!("toolchain {}", stage.name());
         let started = Instant::now();
         if let Some(made) = run.made.get(stage.name())
-            && self.is_trusted(made, run.key.as_deref())?
+            && self.is_trusted(made, chain, run.key.as_deref())?
         {
             if run.told.insert(title.clone()) {
                 (self.report)(Event::StageStarted { stage: title.clone() });

@@ -7,13 +7,16 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use drydock::attest::{self, Build, PublicKey, SigningKey};
+use drydock::attest::{self, Build, PublicKey, SignedAs, SigningKey};
 use drydock::digest::Sha256;
 use drydock::event::Event;
 use drydock::oci::registry::{self, Access, Credentials, Moved, Patience};
-use drydock::oci::{Companion, ImageConfig, OciError, Store, StoredImage};
+use drydock::oci::{Artifact, Companion, ImageConfig, OciError, Store, StoredImage};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+/// What is said of images.
+const KINDS: [&str; 2] = ["application/spdx+json", "application/vnd.in-toto+json"];
 
 /// A registry of the test's own; it ends with this value.
 pub(super) struct Registry {
@@ -236,8 +239,8 @@ async fn a_signature_goes_with_its_image_and_other_keys_are_refused() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8(output.stderr).unwrap().contains("has no signature"));
 
-    let name = registry::name_of(&tag).unwrap();
-    attest::sign(&place.store, image.manifest, &name, &SigningKey::read(&key).unwrap()).unwrap();
+    let signed_as = SignedAs { name: registry::name_of(&tag).unwrap(), tag: None };
+    attest::sign(&place.store, image.manifest, &signed_as, &SigningKey::read(&key).unwrap()).unwrap();
     let moved = place.push(&image, &tag).await;
     assert_eq!((moved.blobs, moved.skipped), (2, 2), "the signature and its configuration are new");
     let (output, _project) = pull_command(&tag, Some(&public));
@@ -254,7 +257,7 @@ async fn a_signature_goes_with_its_image_and_other_keys_are_refused() {
     // Somebody else signs it too, from a store that knows nothing of the first signature: both stay.
     let other = Place::new();
     other.pull(&registry::with_digest(&tag, image.manifest).unwrap()).await.unwrap();
-    attest::sign(&other.store, image.manifest, &name, &SigningKey::read(&stranger_key).unwrap()).unwrap();
+    attest::sign(&other.store, image.manifest, &signed_as, &SigningKey::read(&stranger_key).unwrap()).unwrap();
     other.push(&image, &tag).await;
     for key in [&public, &stranger_public] {
         let (output, _project) = pull_command(&tag, Some(key));
@@ -287,7 +290,7 @@ async fn documents_are_found_by_the_tag_that_stands_for_the_missing_api() {
 
     let empty = Place::new();
     let found =
-        empty.with(async |access| registry::referrers(&exact, &empty.store, None, access).await).await.unwrap().0;
+        empty.with(async |access| registry::referrers(&exact, &empty.store, &KINDS, access).await).await.unwrap().0;
     let mut types: Vec<&str> = found.iter().map(|one| one.artifact_type.as_str()).collect();
     types.sort_unstable();
     assert_eq!(types, ["application/spdx+json", "application/vnd.in-toto+json"]);
@@ -304,4 +307,65 @@ async fn documents_are_found_by_the_tag_that_stands_for_the_missing_api() {
     let kind = &statement.predicate_type;
     let verified = attest::verify_attestation(&empty.store, image.manifest, kind, &public).unwrap();
     assert_eq!(verified, statement.content);
+}
+
+#[tokio::test]
+async fn what_others_attached_to_an_image_is_not_signed_with_it() {
+    if !is_wanted() {
+        return;
+    }
+    let (registry, place) = (Registry::start(), Place::new());
+    let (key, public) = keys(place.folder.path());
+    let (key, public) = (SigningKey::read(&key).unwrap(), PublicKey::read(&public).unwrap());
+    let image = place.image(&["one"]);
+    let tag = registry.reference(":1");
+    let exact = registry::with_digest(&tag, image.manifest).unwrap();
+    place.push(&image, &tag).await;
+    // Whoever may write to the registry says that the image is signed, that it has no packages, and how it was made.
+    let stranger = Place::new();
+    stranger.pull(&exact).await.unwrap();
+    let statement = |kind: &str| attest::Statement::new("x", image.manifest, kind, serde_json::json!({})).unwrap();
+    let signed = statement("https://sigstore.dev/cosign/sign/v1");
+    let build = Build { builder: "https://example.org/stranger".to_owned(), ..Build::default() };
+    let made = attest::provenance("x", image.manifest, &build).unwrap();
+    for statement in [&signed, &made] {
+        attest::attach_provenance(&stranger.store, image.manifest, statement).unwrap();
+    }
+    let sbom = attest::sbom("x", 0, "stranger", &[]).unwrap();
+    attest::attach_sbom(&stranger.store, image.manifest, &sbom).unwrap();
+    stranger.push(&image, &exact).await;
+
+    // A mirror pulls the image with all of it, and pushes it signed.
+    let mirror = Place::new();
+    let work = async |access: &Access<'_>| {
+        attest::pull_trusted(&tag, image.manifest, None, (&mirror.store, access)).await?;
+        attest::sign_all(&tag, image.manifest, &key, (&mirror.store, access)).await
+    };
+    mirror.with(work).await.unwrap();
+    assert_eq!(mirror.store.referrers(image.manifest).unwrap().len(), 3);
+    assert!(mirror.store.remarks(image.manifest, Companion::Attestations).unwrap().is_empty());
+    assert!(attest::verify_signature(&mirror.store, image.manifest, Some("1"), &public).is_ok());
+    assert!(attest::verify_signature(&mirror.store, image.manifest, Some("2"), &public).is_err());
+
+    // What is said where the image was made is signed; the statement of another kind is not even then.
+    attest::attach_sbom(&place.store, image.manifest, &sbom).unwrap();
+    attest::attach_provenance(&place.store, image.manifest, &signed).unwrap();
+    let sign = async |access: &Access<'_>| attest::sign_all(&tag, image.manifest, &key, (&place.store, access)).await;
+    place.with(sign).await.unwrap();
+    let kind = "https://spdx.dev/Document";
+    assert_eq!(place.store.remarks(image.manifest, Companion::Attestations).unwrap().len(), 1);
+    assert!(attest::verify_attestation(&place.store, image.manifest, kind, &public).is_ok());
+
+    // A manifest that says of itself that it was made here was not.
+    let annotations = [("org.drydock.made-here".to_owned(), "true".to_owned())].into();
+    let (artifact_type, content) = (KINDS[0], b"{}".as_slice());
+    let artifact = Artifact { artifact_type, media_type: artifact_type, content, annotations };
+    stranger.store.attach(image.manifest, &artifact).unwrap();
+    stranger.push(&image, &exact).await;
+    let later = Place::new();
+    let pull = async |access: &Access<'_>| {
+        attest::pull_trusted(&tag, image.manifest, None, (&later.store, access)).await.unwrap();
+    };
+    later.with(pull).await;
+    assert!(later.store.referrers(image.manifest).unwrap().iter().all(|one| !one.made_here));
 }

@@ -69,7 +69,7 @@ impl Download<'_> {
     /// Asks for what is not there yet.
     async fn attempt(&mut self) -> Result<(), Box<RegistryFault>> {
         let resumed = self.received > 0;
-        let (client, reference) = (&self.remote.client, &self.remote.reference);
+        let (client, reference) = (self.remote.client().await?, &self.remote.reference);
         let descriptor = OciDescriptor { digest: self.digest.to_oci(), ..OciDescriptor::default() };
         let response = if resumed {
             client.pull_blob_stream_partial(reference, &descriptor, self.received, None).await

@@ -2,8 +2,9 @@
 //! the blob by name, and without anything that could be a credential.
 
 use std::fmt;
+use std::time::Duration;
 
-use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
+use oci_client::errors::{DigestError, OciDistributionError, OciEnvelope, OciErrorCode};
 
 use crate::causes;
 use crate::digest::Sha256;
@@ -25,6 +26,8 @@ pub struct RegistryFault {
     /// What happened.
     pub refusal: Refusal,
     pub(super) cause: Option<Cause>,
+    /// The pause that the registry asks for.
+    pub(super) wait: Option<Duration>,
 }
 
 /// What a registry did instead.
@@ -132,15 +135,25 @@ impl Cause {
     /// What the registry said, or else the error and its causes, without the queries of URLs: a registry may have signed
     /// them.
     pub(super) fn of(error: &OciDistributionError) -> Option<Self> {
-        let text = match error {
+        match error {
             OciDistributionError::AuthenticationFailure(said)
-            | OciDistributionError::ServerError { message: said, .. } => said.chars().take(SAID_AT_MOST).collect(),
-            OciDistributionError::RegistryError { envelope, .. } => {
-                envelope.errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ")
-            }
-            OciDistributionError::UnauthorizedError { .. } => return None,
-            other => causes::in_one_line(other),
-        };
+            | OciDistributionError::ServerError { message: said, .. } => Self::said(said),
+            OciDistributionError::RegistryError { envelope, .. } => Self::said(&messages(envelope)),
+            OciDistributionError::UnauthorizedError { .. } => None,
+            other => Self::said(&causes::in_one_line(other)),
+        }
+    }
+
+    /// What the registry said in an answer that says no.
+    pub(super) fn of_answer(said: &[u8]) -> Option<Self> {
+        match serde_json::from_slice(said) {
+            Ok(envelope) => Self::said(&messages(&envelope)),
+            Err(_) => Self::said(&String::from_utf8_lossy(said)),
+        }
+    }
+
+    fn said(text: &str) -> Option<Self> {
+        let text: String = text.chars().take(SAID_AT_MOST).collect();
         let mut kept = String::with_capacity(text.len());
         let mut in_query = false;
         for letter in text.trim().chars() {
@@ -150,6 +163,21 @@ impl Cause {
             }
         }
         (!kept.is_empty()).then_some(Self(kept))
+    }
+}
+
+fn messages(envelope: &OciEnvelope) -> String {
+    envelope.errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// What an answer with this status means, which says `said`.
+pub(super) fn refusal_of_answer(status: u16, said: &[u8]) -> Refusal {
+    match of_status(status) {
+        Refusal::Answer => {
+            let envelope: Option<OciEnvelope> = serde_json::from_slice(said).ok();
+            envelope.and_then(|envelope| Some(of_code(&envelope.errors.first()?.code))).unwrap_or(Refusal::Answer)
+        }
+        refusal => refusal,
     }
 }
 

@@ -16,6 +16,8 @@ mod pull;
 mod push;
 mod referrers;
 mod remote;
+mod request;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +25,7 @@ use std::time::Duration;
 
 pub use credentials::Credentials;
 pub use fault::{Refusal, RegistryFault};
-pub use pull::{Pulled, name_of, pull, repository, resolve, with_digest};
+pub use pull::{Pulled, name_of, pull, repository, resolve, tag_of, with_digest};
 pub use push::push;
 pub use referrers::{companion, referrers};
 use tokio_util::sync::CancellationToken;

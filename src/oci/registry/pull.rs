@@ -36,6 +36,12 @@ pub fn name_of(reference: &str) -> Result<String, OciError> {
     Ok(format!("{}/{}", parsed.registry(), parsed.repository()))
 }
 
+/// The tag of `reference`; None when it names the image by its digest alone.
+pub fn tag_of(reference: &str) -> Result<Option<String>, OciError> {
+    let parsed = remote::parse(reference)?;
+    Ok(parsed.tag().map(str::to_owned))
+}
+
 /// Refuses a text that names more than a registry and a repository.
 pub fn repository(text: &str) -> Result<String, OciError> {
     let name = name_of(text)?;

@@ -1,10 +1,11 @@
-//! Images pushed: the blobs that the registry does not have, several at a time, then the manifest as it is.
+//! Images pushed: the blobs that the registry does not have, several at a time, then the manifest as it is, then what is
+//! said of the image, and at last its tag: whoever finds it finds all of it.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
 use oci_client::Reference;
 use oci_client::errors::OciDistributionError;
 use tokio_util::io::ReaderStream;
@@ -12,6 +13,7 @@ use tokio_util::io::ReaderStream;
 use super::fault::RegistryFault;
 use super::pull::{blobs_of, off_the_async_threads};
 use super::remote::{self, Purpose, Remote};
+use super::request::Upload;
 use super::{AT_A_TIME, Access, Moved, OciError, Refusal, Store, referrers};
 use crate::digest::Sha256;
 use crate::event::Event;
@@ -29,14 +31,13 @@ pub async fn push(store: &Store, image: Sha256, reference: &str, access: &Access
         return Err(OciError::malformed(format!("the digest `{other}` of `{reference}`"), problem));
     }
     let remote = Remote::open(reference, Purpose::Push, access).await?;
-    // A tag that is given together with the digest is to be set.
-    let target = match parsed.tag() {
-        Some(tag) => remote.by_tag(tag),
-        None if parsed.digest().is_some() => remote.by_digest(image),
-        None => remote.by_tag("latest"),
-    };
-    let mut moved = manifest_with_blobs(&remote, store, image, &target).await?;
+    let mut moved = manifest_with_blobs(&remote, store, image, &remote.by_digest(image)).await?;
     moved += referrers::push_all(&remote, store, image).await?;
+    // A tag that is given together with the digest is to be set.
+    let tag = parsed.tag().or_else(|| parsed.digest().is_none().then_some("latest"));
+    if let Some(tag) = tag {
+        document(&remote, &store.read_blob(image)?, &remote.by_tag(tag)).await?;
+    }
     (access.report)(Event::Note { text: format!("pushed `{reference}`: {moved}") });
     Ok(moved)
 }
@@ -56,22 +57,18 @@ pub(super) async fn manifest_with_blobs(
     while let Some(one) = uploads.try_next().await? {
         moved += one;
     }
-    document(remote, bytes, target).await?;
+    document(remote, &bytes, target).await?;
     Ok(moved)
 }
 
 /// Puts a manifest or index under the name `target`.
-pub(super) async fn document(remote: &Remote<'_>, bytes: Vec<u8>, target: &Reference) -> Result<(), OciError> {
+pub(super) async fn document(remote: &Remote<'_>, bytes: &[u8], target: &Reference) -> Result<(), OciError> {
     let name = target.digest().or(target.tag()).unwrap_or_default();
     let what = format!("the manifest `{name}`");
-    let media_type = media_type_of(&bytes, &what)?;
+    let media_type = media_type_of(bytes, &what)?;
     let wrong = |_| OciError::malformed(what.clone(), format!("`{media_type}` is no media type"));
     let media_type = media_type.parse().map_err(wrong)?;
-    let put = async || {
-        let pushed = remote.client.push_manifest_raw(target, bytes.clone(), Clone::clone(&media_type));
-        remote.unless_it_stalls(&what, None, pushed).await.map(drop)
-    };
-    remote.patiently(put).await
+    remote.put(&what, &format!("manifests/{name}"), &Upload { media_type: &media_type, bytes }).await
 }
 
 async fn upload(remote: &Remote<'_>, store: &Store, digest: Sha256, size: u64) -> Result<Moved, OciError> {
@@ -79,7 +76,8 @@ async fn upload(remote: &Remote<'_>, store: &Store, digest: Sha256, size: u64) -
     let name = digest.to_oci();
     let known = remote
         .patiently(async || {
-            let asked = remote.client.blob_exists(&remote.reference, &name);
+            let client = remote.client().await?;
+            let asked = client.blob_exists(&remote.reference, &name).map_err(|error| remote.fault(&what, &error));
             remote.unless_it_stalls(&what, None, asked).await
         })
         .await?;
@@ -121,7 +119,9 @@ async fn send(
         counter.fetch_add(piece.len() as u64, Ordering::Relaxed);
         Ok(piece)
     });
-    let pushed = remote.client.push_blob_stream(&remote.reference, content, &name, Some(size));
+    let client = remote.client().await?;
+    let pushed = client.push_blob_stream(&remote.reference, content, &name, Some(size));
+    let pushed = pushed.map_err(|error| remote.fault(&what, &error));
     remote.unless_it_stalls(&what, Some(sent), pushed).await.map(drop)
 }
 

@@ -1,46 +1,108 @@
 //! What is said of an image, moved along with it: artifacts that name it as their subject, and its companions.
 //!
 //! Registries that do not know the referrers API get the list of artifacts under the tag that the specification gives for
-//! them, `sha256-<digest>`. The client does not tell whether an answer came from the API, so the list is asked for after
-//! the artifacts were pushed, and written only where they are missing in it.
+//! them, `sha256-<digest>`. Others write into it too: what it says stays as it is, and ours is added.
+//!
+//! Anybody who may write to the repository can attach anything: what cannot be pulled or understood is told and left out.
 //! Format: <https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#referrers-tag-schema>.
 
-use oci_spec::image::{Descriptor, ImageIndex, ImageIndexBuilder, MediaType};
+use oci_spec::image::Descriptor;
+use serde_json::Value;
 
-use super::pull::{manifest_with_blobs, off_the_async_threads};
+use super::pull::{blobs_of, manifest_with_blobs, off_the_async_threads};
 use super::remote::{self, Purpose, Remote};
 use super::{Access, Moved, OciError, Refusal, Store, push};
+use crate::causes;
 use crate::digest::Sha256;
+use crate::event::Event;
 use crate::oci::artifact::{Referrer, artifact_of, referrer};
 use crate::oci::companion::Companion;
 use crate::oci::document::{canonical, digest_of, parse};
+use crate::oci::index::index_json;
 
-/// The artifacts about the image `reference` (`NAME@sha256:…`) that its registry has, pulled into `store`: all, or those of
-/// the type `kind`. They are sorted by the digests of their manifests, and what a list says of their types does not count:
-/// not every program writes it right.
+/// How large a document about an image may be: whoever reads it holds it in memory.
+const LARGEST: u64 = 64 << 20;
+
+/// The artifacts of these `kinds` about the image `reference` (`NAME@sha256:…`) that its registry has, pulled into `store`.
+/// They are sorted by the digests of their manifests, and what a list says of their types does not count: not every
+/// program writes it right.
 pub async fn referrers(
     reference: &str,
     store: &Store,
-    kind: Option<&str>,
+    kinds: &[&str],
     access: &Access<'_>,
 ) -> Result<(Vec<Referrer>, Moved), OciError> {
     let subject = image_of(reference)?;
     let remote = Remote::open(reference, Purpose::Pull, access).await?;
     let (mut found, mut moved) = (Vec::new(), Moved::default());
-    for entry in listed(&remote, subject).await? {
-        let manifest = digest_of(&entry)?;
-        let (_, bytes) = remote.document(&remote.by_digest(manifest)).await?;
-        let (about, artifact_type) = artifact_of(&bytes, manifest)?;
-        if about != Some(subject) || kind.is_some_and(|kind| artifact_type.as_deref() != Some(kind)) {
-            continue;
+    let left_out = |error: OciError| {
+        if is_ours(&error) {
+            return Err(error);
         }
-        moved += manifest_with_blobs(&remote, store, manifest, bytes).await?;
-        let writer = store.clone();
-        off_the_async_threads(move || writer.add_to_index(manifest, None)).await?;
-        found.push(referrer(&store.index_entry(manifest, None)?)?);
+        let text = format!("left out of what is said of `{reference}`: {}", causes::in_one_line(&error));
+        (access.report)(Event::Warning { text });
+        Ok(())
+    };
+    let entries = match List::of(&remote, subject).await {
+        Ok(list) => list.entries(),
+        Err(error) => left_out(error).map(|()| Vec::new())?,
+    };
+    for entry in entries {
+        match artifact(&remote, store, subject, &entry, kinds).await {
+            Ok(Some((one, bytes))) => {
+                moved += bytes;
+                found.push(one);
+            }
+            Ok(None) => {}
+            Err(error) => left_out(error)?,
+        }
     }
     found.sort();
     Ok((found, moved))
+}
+
+/// The artifact that an entry of a list describes, pulled into `store`; None when it is not about `subject` or of another
+/// kind.
+async fn artifact(
+    remote: &Remote<'_>,
+    store: &Store,
+    subject: Sha256,
+    entry: &Value,
+    kinds: &[&str],
+) -> Result<Option<(Referrer, Moved)>, OciError> {
+    let what = format!("an entry of the list of artifacts about `{}`", subject.to_oci());
+    let entry: Descriptor = serde_json::from_value(entry.clone()).map_err(|source| OciError::Json { what, source })?;
+    let manifest = digest_of(&entry)?;
+    let (_, bytes) = remote.document(&remote.by_digest(manifest)).await?;
+    let (about, kind) = artifact_of(&bytes, manifest)?;
+    if about != Some(subject) || !kind.is_some_and(|kind| kinds.contains(&kind.as_str())) {
+        return Ok(None);
+    }
+    refuse_large(&bytes, manifest)?;
+    let moved = manifest_with_blobs(remote, store, manifest, bytes).await?;
+    let writer = store.clone();
+    off_the_async_threads(move || writer.add_to_index(manifest, None)).await?;
+    Ok(Some((referrer(&store.index_entry(manifest, None)?)?, moved)))
+}
+
+/// True for a fault of this machine, or the user's stop.
+fn is_ours(error: &OciError) -> bool {
+    match error {
+        OciError::Registry(fault) => fault.refusal == Refusal::Disk,
+        OciError::Json { .. } | OciError::Malformed { .. } => false,
+        _ => true,
+    }
+}
+
+/// Refuses a document about an image that is too large to be read.
+fn refuse_large(manifest: &[u8], digest: Sha256) -> Result<(), OciError> {
+    match blobs_of(manifest, digest)?.into_iter().find(|(_, size)| *size > LARGEST) {
+        Some((blob, size)) => {
+            let problem = format!("`{}` has {size} bytes, more than {} MiB", blob.to_oci(), LARGEST >> 20);
+            Err(OciError::malformed(format!("the manifest `{digest}`"), problem))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Pulls the companion of the image `reference` (`NAME@sha256:…`) into `store`, where its remarks are added to those that
@@ -51,6 +113,7 @@ pub async fn companion(reference: &str, store: &Store, kind: Companion, access: 
     let Some((manifest, bytes)) = remote.document_if_any(&remote.by_tag(&kind.tag(image))).await? else {
         return Ok(false);
     };
+    refuse_large(&bytes, manifest)?;
     manifest_with_blobs(&remote, store, manifest, bytes).await?;
     let store = store.clone();
     off_the_async_threads(move || store.join(image, kind, manifest)).await?;
@@ -65,13 +128,11 @@ pub(super) async fn push_all(remote: &Remote<'_>, store: &Store, image: Sha256) 
         moved += push::manifest_with_blobs(remote, store, own.manifest, &remote.by_digest(own.manifest)).await?;
         missing.push(store.index_entry(own.manifest, None)?);
     }
-    if !missing.is_empty() {
-        let mut listed = listed(remote, image).await?;
-        missing.retain(|own| !listed.iter().any(|entry| entry.digest() == own.digest()));
-        if !missing.is_empty() {
-            listed.append(&mut missing);
-            push::document(remote, index_of(listed)?, &remote.by_tag(&format!("sha256-{image}"))).await?;
-        }
+    if !missing.is_empty()
+        && let List::Tag(list) = List::of(remote, image).await?
+        && let Some(longer) = with_entries(list, missing, image)?
+    {
+        push::document(remote, &longer, &remote.by_tag(&format!("sha256-{image}"))).await?;
     }
     let exact = super::with_digest(remote.text, image)?;
     for kind in Companion::ALL {
@@ -85,39 +146,53 @@ pub(super) async fn push_all(remote: &Remote<'_>, store: &Store, image: Sha256) 
     Ok(moved)
 }
 
-/// The artifacts that the registry lists for `subject`.
-async fn listed(remote: &Remote<'_>, subject: Sha256) -> Result<Vec<Descriptor>, OciError> {
-    let what = format!("the list of artifacts about `{}`", subject.to_oci());
-    let name = remote.by_digest(subject);
-    let asked = remote
-        .patiently(async || remote.unless_it_stalls(&what, None, remote.client.pull_referrers(&name, None)).await)
-        .await;
-    let index: ImageIndex = match asked {
-        Ok(index) => {
-            let fault = |source| OciError::Json { what: what.clone(), source };
-            serde_json::from_value(serde_json::to_value(index).map_err(fault)?).map_err(fault)?
-        }
-        // Not every registry that does not know the API says so by 404.
-        Err(OciError::Registry(fault)) if matches!(fault.refusal, Refusal::Answer | Refusal::Missing) => {
-            match remote.document_if_any(&remote.by_tag(&format!("sha256-{subject}"))).await? {
-                Some((_, bytes)) => parse(&bytes, &what)?,
-                None => return Ok(Vec::new()),
-            }
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(index.manifests().clone())
+/// The artifacts about an image, as the registry lists them.
+enum List {
+    /// The pages of the referrers API.
+    Api(Vec<Value>),
+    /// What is kept under the tag; None when nothing is.
+    Tag(Option<Value>),
 }
 
-fn index_of(mut entries: Vec<Descriptor>) -> Result<Vec<u8>, OciError> {
-    entries.sort_by_key(|entry| entry.digest().to_string());
-    let index = ImageIndexBuilder::default()
-        .schema_version(2_u32)
-        .media_type(MediaType::ImageIndex)
-        .manifests(entries)
-        .build()
-        .map_err(|fault| OciError::malformed("a new index", fault.to_string()))?;
-    canonical(&index, "a new index")
+impl List {
+    async fn of(remote: &Remote<'_>, subject: Sha256) -> Result<Self, OciError> {
+        let what = format!("the list of artifacts about `{}`", subject.to_oci());
+        let read = |page: &Vec<u8>| parse::<Value>(page, &what);
+        match remote.pages(&what, &format!("referrers/{}", subject.to_oci())).await {
+            Ok(pages) => pages.iter().map(read).collect::<Result<_, _>>().map(Self::Api),
+            // Not every registry that does not know the API says so by 404.
+            Err(OciError::Registry(fault)) if matches!(fault.refusal, Refusal::Answer | Refusal::Missing) => {
+                let tagged = remote.document_if_any(&remote.by_tag(&format!("sha256-{subject}"))).await?;
+                tagged.map(|(_, bytes)| read(&bytes)).transpose().map(Self::Tag)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn entries(&self) -> Vec<Value> {
+        let lists = match self {
+            Self::Api(pages) => pages.as_slice(),
+            Self::Tag(list) => list.as_slice(),
+        };
+        lists.iter().filter_map(|list| list.get("manifests")?.as_array()).flatten().cloned().collect()
+    }
+}
+
+/// The list with the entries of `own` that are not in it; None when all are. What others have written stays.
+fn with_entries(list: Option<Value>, own: Vec<Descriptor>, image: Sha256) -> Result<Option<Vec<u8>>, OciError> {
+    let Some(mut list) = list else { return index_json(own).map(Some) };
+    let what = format!("the list of artifacts under the tag `sha256-{image}`");
+    let Some(entries) = list.get_mut("manifests").and_then(Value::as_array_mut) else {
+        return Err(OciError::malformed(what, "it is no index; ours is not written over it"));
+    };
+    let before = entries.len();
+    for entry in own {
+        let entry = serde_json::to_value(entry).map_err(|source| OciError::Json { what: what.clone(), source })?;
+        if !entries.iter().any(|known| known.get("digest") == entry.get("digest")) {
+            entries.push(entry);
+        }
+    }
+    if entries.len() == before { Ok(None) } else { canonical(&list, &what).map(Some) }
 }
 
 /// The image that a reference names by its digest.

@@ -3,23 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
+use oci_client::{Client, Reference};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::fault::{Cause, RegistryFault, refusal_of};
+use super::session::{self, Session};
 use super::{Access, OciError, Refusal};
 use crate::digest::Sha256;
 use crate::event::Event;
 
-const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-
 /// How often something is tried.
 const ATTEMPTS: u32 = 3;
+/// The longest pause that a registry can ask for.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// What is done in a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +29,15 @@ pub(super) enum Purpose {
 
 /// A repository of a registry.
 pub(super) struct Remote<'a> {
-    pub(super) client: Client,
+    pub(super) http: reqwest::Client,
     /// The image that was asked for; other references differ in tag or digest.
     pub(super) reference: Reference,
     /// The reference as it was written.
     pub(super) text: &'a str,
     pub(super) access: &'a Access<'a>,
-    purpose: Purpose,
-    login: RegistryAuth,
+    pub(super) purpose: Purpose,
+    pub(super) login: RegistryAuth,
+    session: Mutex<Option<Session>>,
 }
 
 impl<'a> Remote<'a> {
@@ -45,38 +45,47 @@ impl<'a> Remote<'a> {
     pub(super) async fn open(text: &'a str, purpose: Purpose, access: &'a Access<'a>) -> Result<Self, OciError> {
         let reference = parse(text)?;
         let login = access.credentials.of(&reference).await?;
-        let client = client(&reference, purpose, access);
-        let remote = Self { client, reference, text, access, purpose, login };
-        let operation = match purpose {
-            Purpose::Pull => RegistryOperation::Pull,
-            Purpose::Push => RegistryOperation::Push,
-        };
-        remote
-            .patiently(async || {
-                let authenticated = remote.client.auth(&remote.reference, &remote.login, operation).await;
-                authenticated.map(drop).map_err(|error| remote.fault("the repository", &error))
-            })
-            .await?;
+        let http = session::http(&reference, purpose, access.patience)?;
+        let remote = Self { http, reference, text, access, purpose, login, session: Mutex::default() };
+        remote.patiently(async || remote.session().await.map(drop)).await?;
         Ok(remote)
+    }
+
+    /// The login that counts now.
+    pub(super) async fn session(&self) -> Result<Session, Box<RegistryFault>> {
+        let mut session = self.session.lock().await;
+        match &*session {
+            Some(session) if !session.is_over() => Ok(session.clone()),
+            _ => Ok(session.insert(self.log_in().await?).clone()),
+        }
+    }
+
+    /// A client for blobs.
+    pub(super) async fn client(&self) -> Result<Client, Box<RegistryFault>> {
+        self.session().await.map(|session| session.client)
+    }
+
+    /// Forgets the login when it is older than `since` and there may be another; true when it did.
+    async fn forget_session(&self, since: Instant) -> bool {
+        let mut session = self.session.lock().await;
+        let old = session.as_ref().is_some_and(|session| session.can_be_renewed() && session.since < since);
+        if old {
+            *session = None;
+        }
+        old
     }
 
     /// The manifest or index that `reference` names, with its digest.
     pub(super) async fn document(&self, reference: &Reference) -> Result<(Sha256, Vec<u8>), OciError> {
         let name = reference.digest().or(reference.tag()).unwrap_or_default();
         let what = format!("the manifest `{name}`");
-        let accepted = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX];
-        let bytes = self
-            .patiently(async || {
-                let pulled = self.client.pull_manifest_raw(reference, &self.login, &accepted);
-                self.unless_it_stalls(&what, None, pulled).await.map(|(bytes, _)| bytes)
-            })
-            .await?;
+        let bytes = self.get(&what, &format!("manifests/{name}")).await?;
         let actual = Sha256::of_bytes(&bytes);
         match reference.digest().map(str::parse::<Sha256>) {
             Some(Ok(expected)) if expected != actual => {
                 Err(self.refused(&what, Refusal::OtherBytes { expected, actual: Some(actual) }).into())
             }
-            _ => Ok((actual, bytes.to_vec())),
+            _ => Ok((actual, bytes)),
         }
     }
 
@@ -109,6 +118,7 @@ impl<'a> Remote<'a> {
         let stopped = || OciError::Stopped { reference: self.text.to_owned() };
         let mut wait = self.access.patience.retry;
         for number in 1.. {
+            let since = Instant::now();
             let outcome = tokio::select! {
                 biased;
                 () = self.access.cancel.cancelled() => return Err(stopped()),
@@ -117,12 +127,19 @@ impl<'a> Remote<'a> {
             let fault = match outcome {
                 Ok(result) => return Ok(result),
                 Err(fault) if number < ATTEMPTS && fault.is_passing() => fault,
+                Err(fault) if number < ATTEMPTS && fault.refusal == Refusal::Unauthorized => {
+                    if self.forget_session(since).await {
+                        continue;
+                    }
+                    return Err(fault.into());
+                }
                 Err(fault) => return Err(fault.into()),
             };
-            self.tell_retry(&fault, wait);
+            let pause = fault.wait.map_or(wait, |asked| asked.clamp(wait, LONGEST_WAIT.max(wait)));
+            self.tell_retry(&fault, pause);
             tokio::select! {
                 () = self.access.cancel.cancelled() => return Err(stopped()),
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(pause) => {}
             }
             wait *= 4;
         }
@@ -134,7 +151,7 @@ impl<'a> Remote<'a> {
         &self,
         what: &str,
         progress: Option<&AtomicU64>,
-        work: impl Future<Output = Result<T, OciDistributionError>>,
+        work: impl Future<Output = Result<T, Box<RegistryFault>>>,
     ) -> Result<T, Box<RegistryFault>> {
         let patience = self.access.patience.stall * 5;
         let now = || progress.map_or(0, |progress| progress.load(Ordering::Relaxed));
@@ -142,7 +159,7 @@ impl<'a> Remote<'a> {
         let mut before = now();
         loop {
             if let Ok(done) = tokio::time::timeout(patience, &mut work).await {
-                return done.map_err(|error| self.fault(what, &error));
+                return done;
             }
             if now() == before {
                 let fault = self.refused(what, Refusal::Connection);
@@ -174,6 +191,7 @@ impl<'a> Remote<'a> {
             registry: self.reference.registry().to_owned(),
             refusal,
             cause: None,
+            wait: None,
         })
     }
 }
@@ -181,23 +199,6 @@ impl<'a> Remote<'a> {
 /// Reads an image reference.
 pub(super) fn parse(text: &str) -> Result<Reference, OciError> {
     text.parse().map_err(|source| OciError::Reference { reference: text.to_owned(), source })
-}
-
-/// A client that speaks plain HTTP to this machine's own registries, and HTTPS to all others.
-fn client(reference: &Reference, purpose: Purpose, access: &Access<'_>) -> Client {
-    let registry = reference.resolve_registry().to_owned();
-    let protocol =
-        if is_local(&registry) { ClientProtocol::HttpsExcept(vec![registry]) } else { ClientProtocol::Https };
-    Client::new(ClientConfig {
-        protocol,
-        connect_timeout: Some(access.patience.connect),
-        // The client would count the time of sending a blob as time without an answer.
-        read_timeout: (purpose == Purpose::Pull).then_some(access.patience.stall),
-        // One request a blob, which every registry understands.
-        use_monolithic_push: true,
-        user_agent: concat!("drydock/", env!("CARGO_PKG_VERSION")),
-        ..ClientConfig::default()
-    })
 }
 
 /// True for a registry of this machine.

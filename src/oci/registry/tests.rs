@@ -1,5 +1,6 @@
 //! Images moved to and from a registry that breaks, lies and recovers.
 
+mod login;
 mod push;
 mod server;
 
@@ -147,55 +148,6 @@ async fn blobs_at_hand_are_not_asked_for() {
     let pulled = place.pull(&reference).await.unwrap();
     assert_eq!((pulled.moved.blobs, pulled.moved.skipped), (2, 2));
     assert!(server.asked(&format!("GET {}", blob_path(image.layers[0].digest))).is_empty());
-}
-
-#[tokio::test]
-async fn a_token_is_asked_for_with_the_users_login() {
-    let (server, image, reference) = registry().await;
-    let realm = format!("Bearer realm=\"http://{}/token\",service=\"demo\"", server.host);
-    server.guard("Bearer T", realm);
-    server.script("GET /token", vec![whole(br#"{"token": "T"}"#); 9]);
-    let place = Place::logged_in(&server.host, "me:SECRET");
-    place.pull(&reference).await.unwrap();
-    let asked = server.asked("GET /token").remove(0);
-    assert!(asked.contains("scope=repository%3Ateam%2Ftools%3Apull&service=demo"), "{asked}");
-    assert!(asked.contains("authorization: Basic bWU6U0VDUkVU"), "{asked}");
-    let moved = place.push(&image, &server.reference(":2")).await.unwrap();
-    assert_eq!((moved.blobs, moved.skipped), (0, 4));
-    let asked = server.asked("GET /token");
-    assert!(asked.iter().any(|asked| asked.contains("tools%3Apull%2Cpush")), "{asked:?}");
-}
-
-#[tokio::test]
-async fn a_wrong_login_is_told_without_the_login() {
-    let (server, _, reference) = registry().await;
-    server.guard("Bearer T", format!("Bearer realm=\"http://{}/token\"", server.host));
-    server.script("GET /token", vec![status("401 Unauthorized")]);
-    let place = Place::logged_in(&server.host, "me:SECRET");
-    let fault = place.pull(&reference).await.unwrap_err();
-    insta::assert_snapshot!(message(&fault, &server), @r#"
-    cannot pull the repository of `[HOST]/team/tools@[DIGEST]`: `[HOST]` refuses it: no login, or not the right one
-    hint: log in by `docker login [HOST]` or `podman login [HOST]`, and check the name: many registries say the same of what they do not have
-    "#);
-    assert!(!format!("{fault:?}").contains("SECRET") && fault.is_usage());
-    assert!(server.asked("GET /v2/team").is_empty());
-}
-
-#[tokio::test]
-async fn a_password_is_given_where_the_registry_takes_one() {
-    let (server, image, reference) = registry().await;
-    server.guard("Basic bWU6U0VDUkVU", "Basic realm=\"demo\"".to_owned());
-    let fault = Place::new().pull(&reference).await.unwrap_err();
-    insta::assert_snapshot!(message(&fault, &server), @r#"
-    cannot pull the manifest `[DIGEST]` of `[HOST]/team/tools@[DIGEST]`: `[HOST]` refuses it: no login, or not the right one
-    hint: log in by `docker login [HOST]` or `podman login [HOST]`, and check the name: many registries say the same of what they do not have
-    "#);
-    let place = Place::logged_in(&server.host, "me:SECRET");
-    assert_eq!(place.pull(&reference).await.unwrap().image, image);
-    let stranger = Place::new();
-    stranger.image(&["one", "two", "three"]);
-    let fault = stranger.push(&image, &server.reference(":2")).await.unwrap_err();
-    assert!(fault.is_usage() && fault.to_string().contains("cannot push the blob"), "{fault}");
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl Server {
         self.state.lock().unwrap().scripts.push((request.into(), answers.into()));
     }
 
+    /// The same, before what it was told earlier.
+    pub(super) fn script_first(&self, request: impl Into<String>, answers: Vec<Answer>) {
+        self.state.lock().unwrap().scripts.insert(0, (request.into(), answers.into()));
+    }
+
     /// Asks for `authorization` from now on, by the header `challenge`.
     pub(super) fn guard(&self, authorization: &str, challenge: String) {
         self.state.lock().unwrap().guard = Some((authorization.to_owned(), challenge));
@@ -152,7 +157,7 @@ fn content_of(content: &[u8], range: Option<String>, head_only: bool) -> Answer 
 }
 
 /// An answer that promises `length` bytes.
-fn answer_of(line: &str, content: &[u8], length: usize) -> Answer {
+pub(super) fn answer_of(line: &str, content: &[u8], length: usize) -> Answer {
     let head = format!("HTTP/1.1 {line}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     [head.as_bytes(), content].concat()
 }
