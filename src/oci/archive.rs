@@ -7,13 +7,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::blob::damaged;
+use super::blob::{blob_name, damaged};
 use super::document::canonical;
 use super::index::{LAYOUT, NAME, index_json};
 use super::tar_read::{Member, MemberKind};
 use super::tar_write::MemberWriter;
 use super::{Compression, OciError, Store, StoredImage};
-use crate::digest::Sha256;
 
 /// The annotation by which containerd, and Docker with it, names an image of a layout.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -89,10 +88,6 @@ fn docker_manifest(image: &StoredImage, tag: &str) -> Result<Vec<u8>, OciError> 
     let layers: Vec<String> = image.layers.iter().map(|layer| blob_name(layer.digest)).collect();
     let document = json!([{ "Config": blob_name(image.config), "RepoTags": [tag], "Layers": layers }]);
     canonical(&document, "a new manifest.json")
-}
-
-fn blob_name(digest: Sha256) -> String {
-    format!("blobs/sha256/{digest}")
 }
 
 fn append(

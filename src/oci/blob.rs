@@ -1,5 +1,6 @@
 //! Blobs of a layout: written under a temporary name, synced and renamed; checked against their digest when read.
 
+use std::cell::Cell;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ impl Drop for TemporaryFile {
 impl Store {
     /// Where the blob with this digest is, or would be.
     pub fn blob_path(&self, digest: Sha256) -> PathBuf {
-        self.root.join("blobs/sha256").join(digest.to_string())
+        self.root.join(blob_name(digest))
     }
 
     /// The tar archive of a layer, not compressed. Its digest is checked at its end: read to the end, also after the
@@ -80,11 +81,13 @@ impl Store {
 
     /// Stores what `reader` gives as the blob `digest`; other bytes are an error that names `from`.
     pub(super) fn write_checked_blob(&self, reader: impl Read, digest: Sha256, from: &Path) -> Result<(), OciError> {
-        let mut temporary = self.temporary()?;
-        let copied = io::copy(&mut CheckedReader::new(reader, digest), &mut temporary.file);
-        copied.map_err(|source| match source.kind() {
-            io::ErrorKind::InvalidData => damaged(from, source),
-            _ => OciError::Write { path: temporary.path.clone(), source },
+        let temporary = self.temporary()?;
+        let fault = Cell::new(None);
+        let copied =
+            io::copy(&mut CheckedReader::new(reader, digest), &mut Watched { file: &temporary.file, fault: &fault });
+        copied.map_err(|source| match fault.get() {
+            None => damaged(from, source),
+            Some(_) => OciError::Write { path: temporary.path.clone(), source },
         })?;
         self.keep(&temporary, digest)
     }
@@ -97,9 +100,12 @@ impl Store {
     ) -> Result<Layer, OciError> {
         let temporary = self.temporary()?;
         let fault = |source| OciError::Write { path: temporary.path.clone(), source };
-        let blob = HashingWriter::new(BufWriter::with_capacity(1 << 18, &temporary.file));
+        let met = Cell::new(None);
+        let file = Watched { file: &temporary.file, fault: &met };
+        let blob = HashingWriter::new(BufWriter::with_capacity(1 << 18, file));
         let mut layer = HashingWriter::new(Encoder::new(compression, blob).map_err(fault)?);
-        fill(&mut layer)?;
+        // Whoever fills it takes a full disk for a fault of what he reads.
+        fill(&mut layer).map_err(|error| met.get().map_or(error, |code| fault(io::Error::from_raw_os_error(code))))?;
         let (encoder, diff_id) = layer.finish();
         let (mut compressed, digest) = encoder.finish().map_err(fault)?.finish();
         compressed.flush().map_err(fault)?;
@@ -158,6 +164,27 @@ pub(crate) fn open_tar(blob: BufReader<File>, diff_id: Sha256) -> io::Result<imp
     Ok(CheckedReader::new(decompressed(blob)?, diff_id))
 }
 
+/// A file that remembers the system's number of the fault that it was written with.
+struct Watched<'a> {
+    file: &'a File,
+    fault: &'a Cell<Option<i32>>,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).inspect_err(|error| self.fault.set(error.raw_os_error()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Where a blob is in every layout.
+pub(super) fn blob_name(digest: Sha256) -> String {
+    format!("blobs/sha256/{digest}")
+}
+
 /// The error of a blob that could not be read to its end.
 pub(super) fn damaged(path: &Path, source: io::Error) -> OciError {
     match source.kind() {
@@ -200,5 +227,22 @@ impl<R: Read> Read for CheckedReader<R> {
             hashing.write_all(&into[..count])?;
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_what_cannot_be_read() {
+        let (fault, full) = (Cell::new(None), File::options().write(true).open("/dev/full").unwrap());
+        let written = Watched { file: &full, fault: &fault }.write(b"x");
+        assert_eq!((written.unwrap_err().kind(), fault.get().is_some()), (io::ErrorKind::StorageFull, true));
+        let place = tempfile::tempdir().unwrap();
+        let store = Store::open(place.path().join("oci")).unwrap();
+        let short = store.write_checked_blob(b"ab".as_slice(), Sha256::of_bytes(b"abc"), Path::new("given.tar"));
+        let text = short.unwrap_err().to_string();
+        assert!(text.contains("given.tar"), "{text}");
     }
 }

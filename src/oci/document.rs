@@ -162,7 +162,10 @@ pub(super) fn for_this_machine<'a>(index: &'a ImageIndex, what: &str) -> Result<
     let platforms = || index.manifests().iter().filter_map(|image| Some((image, image.platform().as_ref()?)));
     let fitting = platforms().find(|(_, platform)| *platform.os() == Os::Linux && *platform.architecture() == wanted);
     let unnamed = || match index.manifests().as_slice() {
-        [only] if only.platform().is_none() => Some(only),
+        // One image may be listed under several names.
+        [first, rest @ ..] if rest.iter().all(|entry| entry.digest() == first.digest()) => {
+            Some(first).filter(|first| first.platform().is_none())
+        }
         _ => None,
     };
     fitting.map(|(image, _)| image).or_else(unnamed).ok_or_else(|| OciError::Platform {

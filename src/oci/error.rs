@@ -74,7 +74,7 @@ pub enum OciError {
         problem: String,
     },
     /// No image of an index fits this machine.
-    #[error("{what} has no image for linux/{wanted}; it has {found}")]
+    #[error("{what} has no image for linux/{wanted}; it has {}", if found.is_empty() { "several, and does not say what for" } else { found.as_str() })]
     Platform {
         /// The index.
         what: String,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 use serde::Deserialize;
 
-use super::blob::{CheckedReader, damaged};
+use super::blob::{CheckedReader, blob_name, damaged};
 use super::compress::decompressed;
 use super::document::{configuration, diff_ids, digest_of, for_this_machine, parse, write_manifest};
 use super::tar_read::{MemberKind, read_members};
@@ -202,8 +202,4 @@ impl Read for Part<'_> {
         self.left -= count as u64;
         Ok(count)
     }
-}
-
-fn blob_name(digest: Sha256) -> String {
-    format!("blobs/sha256/{digest}")
 }

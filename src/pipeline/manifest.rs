@@ -3,6 +3,7 @@
 //! In: a file with one `name-version-release.arch.rpm` a line; empty lines and those that start with `#` say nothing.
 //! Out: the packages in the file's order. File names have no epochs, so these are not known.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::package::{Evr, Nevra};
@@ -12,8 +13,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Nevra>, Vec<String>> {
     let text =
         std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read `{}`: {error}", path.display())])?;
     let (mut packages, mut faults) = (Vec::new(), Vec::new());
+    let mut lines = BTreeMap::new();
     for (number, line) in text.lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(first) = lines.insert(line, number + 1) {
+            faults.push(format!("`{}` line {}: `{line}` stands in line {first} already", path.display(), number + 1));
             continue;
         }
         match package(line) {
@@ -52,9 +58,14 @@ mod tests {
     fn every_wrong_line_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("toolchain.txt");
-        std::fs::write(&path, "# RPMs\nacl-2.3.1-2.azl3.x86_64.rpm\n\nacl.rpm\nattr-2.5.2-1.azl3.x86_64\n").unwrap();
+        std::fs::write(
+            &path,
+            "# RPMs\nacl-2.3.1-2.azl3.x86_64.rpm\n\nacl.rpm\nattr-2.5.2-1.azl3.x86_64\n  acl-2.3.1-2.azl3.x86_64.rpm",
+        )
+        .unwrap();
         let faults = read(&path).unwrap_err();
-        assert_eq!(faults.len(), 2);
+        assert_eq!(faults.len(), 3);
+        assert!(faults[2].ends_with("line 6: `acl-2.3.1-2.azl3.x86_64.rpm` stands in line 2 already"), "{faults:?}");
         assert!(faults[0].contains("toolchain.txt` line 4: `acl.rpm` is not the file name of an RPM"), "{faults:?}");
         assert!(faults[1].contains("line 5"), "{faults:?}");
     }

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::PipelineError;
+use super::rpms::places_in;
 use super::stage::{PackageStage, RpmStage, Stage};
 use crate::build;
 use crate::digest::{KeyBuilder, Sha256};
@@ -18,7 +19,7 @@ use crate::source::remembered::FileDigests;
 use crate::toolchain;
 
 /// Counts up when stages of packages are made in another way.
-const KEY_VERSION: &str = "1";
+const KEY_VERSION: &str = "2";
 /// The name of the list of digests of the files of stages.
 const DIGESTS: &str = "stages";
 
@@ -49,7 +50,8 @@ pub(super) fn of_stage(stage: &PackageStage, below: Sha256, layout: &Layout) -> 
 }
 
 /// The digest of what `stage` is made from in the image `below`, or in what `below` is the digest of. Where its RPMs come
-/// from does not count: the manifest says what they are, and the keys say whose.
+/// from does not count: the manifest says what they are, and the keys say whose. Without keys nothing says so, and the
+/// files that are at hand count as they are.
 pub(super) fn of_rpms(stage: &RpmStage, below: Sha256, layout: &Layout) -> Result<Sha256, PipelineError> {
     let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name.clone(), path, source };
     let digests = FileDigests::open(layout, DIGESTS);
@@ -60,6 +62,11 @@ pub(super) fn of_rpms(stage: &RpmStage, below: Sha256, layout: &Layout) -> Resul
     }
     for package in &stage.rpms {
         key = key.field("rpm", package.file_name());
+        let at_hand = stage.folders.iter().flat_map(|folder| places_in(folder, package));
+        for path in at_hand.filter(|path| stage.keys.is_empty() && path.is_file()) {
+            let (digest, _) = digests.digest(&path).map_err(|source| wrong((path.clone(), source)))?;
+            key = key.field("file", digest.as_bytes());
+        }
     }
     digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
     Ok(key.finish())
@@ -124,6 +131,7 @@ fn of_folder(folder: &Path, digests: &FileDigests) -> io::Result<Sha256> {
 mod tests {
     use super::*;
     use crate::layout::Layout;
+    use crate::package::{Evr, Nevra};
     use crate::pipeline::Packages;
 
     #[test]
@@ -150,6 +158,33 @@ mod tests {
         assert_ne!(first, second);
         fs::rename(specs.join("a/a.patch"), specs.join("a/b.patch")).unwrap();
         assert_ne!(second, digest(&stage(&[]), below));
+    }
+
+    #[test]
+    fn rpms_without_keys_count_as_they_are() {
+        let place = tempfile::tempdir().unwrap();
+        let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
+        let rpm = Nevra {
+            name: "a".to_owned(),
+            evr: Evr { epoch: None, version: "1".to_owned(), release: "1".to_owned() },
+            arch: "noarch".to_owned(),
+        };
+        let stage = |keys: &[&str]| RpmStage {
+            name: "s".to_owned(),
+            from: "b".to_owned(),
+            manifest: place.path().join("list"),
+            rpms: vec![rpm.clone()],
+            urls: Vec::new(),
+            folders: vec![place.path().to_owned()],
+            keys: keys.iter().map(|name| place.path().join(name)).collect(),
+        };
+        fs::write(place.path().join("key"), "key").unwrap();
+        let of = |content: &str, keys: &[&str]| {
+            fs::write(place.path().join("a-1-1.noarch.rpm"), content).unwrap();
+            of_rpms(&stage(keys), Sha256::of_bytes(b"image"), &layout).unwrap()
+        };
+        assert_ne!(of("one", &[]), of("other", &[]));
+        assert_eq!(of("one", &["key"]), of("other", &["key"]), "the key says whose it is");
     }
 
     #[test]

@@ -76,7 +76,14 @@ impl Runner<'_> {
         // With `--no-remote`, what the file says of repositories stays.
         let all = lock.repositories.keys().cloned().collect();
         let names = if self.options.remote.off { &all } else { names };
-        let changes = lock.changes(&lock.with(&of_images(made), names));
+        let mut used = of_images(made);
+        // A stage may be made on one machine and pulled on another: it is another one only by its digest, where that is
+        // locked.
+        used.images.retain(|stage, image| {
+            let is_pulled = made.get(stage).is_some_and(|made| made.pulled.is_some());
+            !is_pulled || lock.images.get(stage).is_some_and(|known| known.digest != image.digest)
+        });
+        let changes = lock.changes(&lock.with(&used, names));
         if changes.is_empty() { Ok(lock) } else { Err(locked(changes)) }
     }
 

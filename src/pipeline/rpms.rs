@@ -98,7 +98,7 @@ impl Runner<'_> {
 }
 
 /// Where an RPM may be in a folder: in it, or sorted by architecture.
-fn places_in(folder: &Path, wanted: &Nevra) -> [PathBuf; 2] {
+pub(super) fn places_in(folder: &Path, wanted: &Nevra) -> [PathBuf; 2] {
     [folder.join(wanted.file_name()), folder.join(&wanted.arch).join(wanted.file_name())]
 }
 

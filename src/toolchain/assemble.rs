@@ -5,11 +5,11 @@
 //! The container is root's, with the default capabilities and without network: scriptlets run below the new root, and
 //! nothing is mounted.
 //!
-//! **Key.** What the RPMs provide to a build, the image below, and [`KEY_VERSION`].
+//! **Key.** What the RPMs provide to a build, the image below, the script that installs them, and [`KEY_VERSION`].
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Write as _};
+use std::io::{BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use rpm::FileFlags;
@@ -17,8 +17,8 @@ use rpm::FileFlags;
 use super::StageContext;
 use super::error::ToolchainError;
 use super::layers::{self, Owners};
+use super::log::{Tail, open_log};
 use super::record::{self, Record};
-use super::steps::{Tail, open_log};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::engine::{
     Capabilities, Collect, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath,
@@ -56,7 +56,10 @@ pub async fn assemble(
     rpms: &[StageRpm],
     context: &StageContext<'_>,
 ) -> Result<(Sha256, bool), ToolchainError> {
-    let mut key = KeyBuilder::new("toolchain packages").field("version", KEY_VERSION).field("below", below.as_bytes());
+    let mut key = KeyBuilder::new("toolchain packages")
+        .field("version", KEY_VERSION)
+        .field("script", SCRIPT.1)
+        .field("below", below.as_bytes());
     for rpm in rpms {
         key = key.field(&rpm.spec, rpm.content.as_bytes());
     }
@@ -98,9 +101,11 @@ impl Assembly<'_> {
         fs::create_dir_all(out)?;
         for rpm in self.rpms {
             let target = inputs.join("rpms").join(&rpm.file);
-            // Another name of the file where the file system allows one: the container cannot change it.
-            if fs::hard_link(&rpm.path, &target).is_err() {
-                fs::copy(&rpm.path, &target)?;
+            // Another name of the file where the file system allows one: the container cannot change it. What is there
+            // already may be the file itself, which a copy onto it would empty.
+            match fs::hard_link(&rpm.path, &target) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => _ = fs::copy(&rpm.path, &target)?,
+                linked => linked?,
             }
         }
         fs::write(inputs.join(SCRIPT.0), SCRIPT.1)

@@ -49,6 +49,9 @@ async fn first_of(stage: &Stage, bases: &[Base], context: &StageContext<'_>) -> 
         }
         match obtain_one(base, context).await {
             Ok(record) => return Ok(record),
+            Err(_) if context.cancel.is_cancelled() => {
+                return Err(ToolchainError::Cancelled { stage: stage.name.clone() });
+            }
             Err(reason) => {
                 let text = format!("stage `{}`: {} cannot be had: {reason}", stage.name, base.describe());
                 (context.report)(Event::Note { text });

@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::words::words;
+use super::variables::Variables;
+use super::words;
 use crate::oci::ImageConfig;
 
 /// One instruction, with variables already replaced.
@@ -26,6 +27,11 @@ pub(super) enum Instruction {
         /// `WORKDIR` at this place.
         workdir: String,
     },
+    /// Makes a folder of the image where there is none.
+    Folder {
+        /// Absolute.
+        path: String,
+    },
     /// Puts files of the stage's context into the image.
     Copy {
         /// Paths relative to the stage's context.
@@ -40,6 +46,8 @@ pub(super) enum Instruction {
 pub(super) struct Containerfile {
     /// In the file's order, with the line of each.
     pub steps: Vec<(usize, Instruction)>,
+    /// The instructions as they are written.
+    pub text: Vec<String>,
     /// `ENV` at the end.
     pub env: BTreeMap<String, String>,
     /// `LABEL` at the end.
@@ -70,12 +78,13 @@ pub(super) fn parse(path: &Path, text: &str, base: Option<&ImageConfig>) -> Resu
     let mut reader = Reader::on(base);
     for (line, instruction) in logical_lines(text) {
         reader.read(line, &instruction).map_err(|wrong| ContainerfileError { path: path.to_owned(), line, wrong })?;
+        reader.file.text.push(instruction);
     }
     if !reader.has_base {
         let wrong = "the file has no `FROM ${BASE}`".to_owned();
         return Err(ContainerfileError { path: path.to_owned(), line: 1, wrong });
     }
-    Ok(reader.file)
+    Ok(Containerfile { env: reader.variables.env, ..reader.file })
 }
 
 /// Joins continued lines and drops comments and empty lines; the number is that of the first physical line.
@@ -103,16 +112,15 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
 #[derive(Default)]
 struct Reader<'a> {
     file: Containerfile,
-    args: BTreeMap<String, String>,
+    variables: Variables<'a>,
     has_base: bool,
-    /// What the image below says of itself, when that is known.
-    base: Option<&'a ImageConfig>,
 }
 
 impl<'a> Reader<'a> {
     fn on(base: Option<&'a ImageConfig>) -> Self {
         let (user, workdir) = base.map(|base| (base.user.clone(), base.workdir.clone())).unwrap_or_default();
-        Self { file: Containerfile { workdir, user, ..Containerfile::default() }, base, ..Self::default() }
+        let variables = Variables::on(base.map(|base| base.env.as_slice()));
+        Self { file: Containerfile { workdir, user, ..Containerfile::default() }, variables, has_base: false }
     }
 
     fn read(&mut self, line: usize, instruction: &str) -> Result<(), String> {
@@ -126,9 +134,9 @@ impl<'a> Reader<'a> {
             "ARG" => self.arg(rest),
             "RUN" => self.run(line, rest),
             "COPY" | "ADD" => self.copy(line, &word, rest),
-            "ENV" => self.pairs(rest).map(|pairs| self.file.env.extend(pairs)),
+            "ENV" => self.pairs(rest).map(|pairs| self.variables.env.extend(pairs)),
             "LABEL" => self.pairs(rest).map(|pairs| self.file.labels.extend(pairs)),
-            "WORKDIR" => self.workdir(rest),
+            "WORKDIR" => self.workdir(line, rest),
             "USER" => {
                 self.file.user = Some(self.words(rest)?.join(" "));
                 Ok(())
@@ -145,16 +153,12 @@ impl<'a> Reader<'a> {
             return Err(format!("`FROM {rest}`: the base is the pipeline's, write `FROM ${{BASE}}`"));
         }
         self.has_base = true;
+        self.variables.start();
         Ok(())
     }
 
     fn arg(&mut self, rest: &str) -> Result<(), String> {
-        for word in self.words(rest)? {
-            let (name, value) = word.split_once('=').unwrap_or((&word, ""));
-            if name != "BASE" {
-                self.args.insert(name.to_owned(), value.to_owned());
-            }
-        }
+        self.words(rest)?.iter().for_each(|word| self.variables.argument(word));
         Ok(())
     }
 
@@ -167,8 +171,7 @@ impl<'a> Reader<'a> {
             None if rest.is_empty() => return Err("`RUN` has no command".to_owned()),
             None => ["/bin/sh", "-c", rest].map(str::to_owned).to_vec(),
         };
-        let mut env = self.args.clone();
-        env.extend(self.file.env.clone());
+        let env = self.variables.of_command();
         let workdir = self.file.workdir.clone().unwrap_or_else(|| "/".to_owned());
         let step = Instruction::Run { argv, env, user: self.file.user.clone(), workdir };
         self.file.steps.push((line, step));
@@ -180,7 +183,10 @@ impl<'a> Reader<'a> {
             return Err(format!("flags of `{word}` are not supported"));
         }
         let mut paths = match exec_form(rest)? {
-            Some(paths) => paths,
+            Some(paths) => paths
+                .iter()
+                .map(|path| words::word(path, &|name| self.variables.value(name)))
+                .collect::<Result<_, _>>()?,
             None => self.words(rest)?,
         };
         let to = paths.pop().filter(|_| !paths.is_empty());
@@ -191,28 +197,52 @@ impl<'a> Reader<'a> {
         if let Some(pattern) = paths.iter().find(|path| path.contains(['*', '?'])) {
             return Err(format!("`{word} {pattern}`: patterns are not supported, name the files or their folder"));
         }
+        if word == "ADD"
+            && let Some(archive) = paths.iter().find(|path| is_archive(path))
+        {
+            return Err(format!("`ADD {archive}`: archives are not unpacked, write `COPY` and a `RUN tar`"));
+        }
         if let Some(outside) = paths.iter().find(|path| path.split('/').any(|part| part == "..")) {
             return Err(format!(
                 "`{word} {outside}` leaves the folder it copies from: the stage's `context` names another"
             ));
         }
-        let to = if to.starts_with('/') { to } else { self.absolute(&to) };
+        let to = self.absolute(&to);
         if paths.len() > 1 && !to.ends_with('/') {
             return Err(format!("`{word}` of several files needs a folder that ends in `/`, not `{to}`"));
         }
-        self.file.steps.push((line, Instruction::Copy { from: paths, to }));
+        // A source belongs to the context, written with a `/` before it or not.
+        let from = paths.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
+        self.file.steps.push((line, Instruction::Copy { from, to }));
         Ok(())
     }
 
-    fn workdir(&mut self, rest: &str) -> Result<(), String> {
+    fn workdir(&mut self, line: usize, rest: &str) -> Result<(), String> {
         let folder = self.words(rest)?.join(" ");
-        self.file.workdir = Some(if folder.starts_with('/') { folder } else { self.absolute(&folder) });
+        if folder.is_empty() {
+            return Err("`WORKDIR` names no folder".to_owned());
+        }
+        let path = self.absolute(&folder);
+        let path = if path == "/" { path } else { path.trim_end_matches('/').to_owned() };
+        self.file.workdir = Some(path.clone());
+        self.file.steps.push((line, Instruction::Folder { path }));
         Ok(())
     }
 
+    /// `path` seen from the folder at this place, without `.` and `..`; what is a folder by its form ends in `/`.
     fn absolute(&self, path: &str) -> String {
-        let workdir = self.file.workdir.as_deref().unwrap_or("/").trim_end_matches('/');
-        format!("{workdir}/{path}")
+        let workdir = if path.starts_with('/') { "" } else { self.file.workdir.as_deref().unwrap_or_default() };
+        let mut parts: Vec<&str> = Vec::new();
+        for part in workdir.split('/').chain(path.split('/')) {
+            match part {
+                "" | "." => {}
+                ".." => _ = parts.pop(),
+                part => parts.push(part),
+            }
+        }
+        let is_folder = matches!(path.rsplit('/').next(), Some("" | "." | ".."));
+        let end = if is_folder && !parts.is_empty() { "/" } else { "" };
+        format!("/{}{end}", parts.join("/"))
     }
 
     /// `key=value …`, or the old form `key value`.
@@ -231,16 +261,14 @@ impl<'a> Reader<'a> {
 
     /// The words of `text`, with the values of `ENV` and `ARG`.
     fn words(&self, text: &str) -> Result<Vec<String>, String> {
-        words(text, &|name| {
-            let below = || {
-                let mut entries = self.base?.env.iter();
-                entries.find_map(|entry| entry.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
-            };
-            let arg = || self.args.get(name).cloned();
-            let not_known_yet = || self.base.is_none().then(|| format!("${{{name}}}"));
-            self.file.env.get(name).cloned().or_else(below).or_else(arg).or_else(not_known_yet)
-        })
+        words::words(text, &|name| self.variables.value(name))
     }
+}
+
+/// True for what `docker build` would unpack.
+fn is_archive(path: &str) -> bool {
+    let endings = [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst"];
+    endings.iter().any(|ending| path.ends_with(ending))
 }
 
 /// The words of `["a", "b"]`; None when the text does not start with `[`.
@@ -265,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_base_gives_variables_a_user_and_a_folder() {
-        let text = "ARG A=1 PATH=/no\nFROM ${BASE}\nENV PATH=/opt/bin:$PATH\nRUN true\nUSER root\n\nRUN \\\n\n  id\n";
+        let text = "ARG A=1 PATH=/no B=2\nFROM ${BASE}\nARG A PATH=/no\nENV PATH=/opt/bin:$PATH\nRUN true\nUSER root\n\nRUN \\\n\n  id\n";
         let (env, user) = (vec!["PATH=/usr/bin".to_owned()], Some("builder".to_owned()));
         let base = ImageConfig { env, user, workdir: Some("/src".to_owned()), ..ImageConfig::default() };
         let file = read_on(&base, text).unwrap();
@@ -275,7 +303,7 @@ mod tests {
             user: Some(user.to_owned()),
             workdir: "/src".to_owned(),
         };
-        assert_eq!(file.steps, [(4, run("true", "builder")), (7, run("id", "root"))]);
+        assert_eq!(file.steps, [(5, run("true", "builder")), (8, run("id", "root"))]);
         assert!(read(text).unwrap().env["PATH"].ends_with(":/no"), "the base has no PATH");
         let early = parse(Path::new("a.containerfile"), text, None).unwrap();
         assert_eq!(early.env["PATH"], "/opt/bin:/no");
@@ -291,8 +319,49 @@ mod tests {
         let argv = vec!["/bin/sh".into(), "-c".into(), "echo   \"$A\"".into()];
         let run = Instruction::Run { argv, env, user: None, workdir: "/src".into() };
         let copy = Instruction::Copy { from: vec!["x".into()], to: "/src/y/".into() };
-        assert_eq!(file.steps, [(6, run), (9, copy)]);
+        assert_eq!(file.steps, [(5, Instruction::Folder { path: "/src".into() }), (6, run), (9, copy)]);
         assert_eq!(file.user.as_deref(), Some("builder"));
+    }
+
+    #[test]
+    fn arguments_count_where_docker_build_has_them() {
+        let env = |text: &str| -> Result<BTreeMap<String, String>, String> {
+            let base = ImageConfig { env: vec!["X=base".to_owned()], ..ImageConfig::default() };
+            let file = read_on(&base, &format!("ARG A=1\nFROM ${{BASE}}\n{text}\nRUN true\n"))?;
+            match file.steps.last() {
+                Some((_, Instruction::Run { env, .. })) => Ok(env.clone()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let expected = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        assert_eq!(env("").unwrap(), expected(&[]), "what stands before `FROM` is not seen");
+        assert_eq!(env("ARG A").unwrap(), expected(&[("A", "1")]));
+        assert_eq!(env("ARG B=2\nARG B").unwrap(), expected(&[("B", "2")]));
+        assert_eq!(env("ARG B").unwrap(), expected(&[]));
+        assert_eq!(env("ARG X=arg").unwrap(), expected(&[]), "the image's variable is stronger");
+        assert_eq!(env("ARG TARGETOS").unwrap(), expected(&[("TARGETOS", "linux")]));
+        assert!(env("LABEL a=$A").unwrap_err().contains("`$A` has no value"));
+    }
+
+    #[test]
+    fn places_are_seen_from_the_folder() {
+        let to = |text: &str| match read(&format!("FROM $BASE\n{text}\n")).unwrap().steps.pop() {
+            Some((_, Instruction::Copy { from, to })) => (from.join(" "), to),
+            other => panic!("{other:?}"),
+        };
+        for (text, from, place) in [
+            ("COPY f .", "f", "/"),
+            ("WORKDIR /w/../x/\nCOPY f .", "f", "/x/"),
+            ("WORKDIR /x\nWORKDIR y\nCOPY f ./sub/.", "f", "/x/y/sub/"),
+            ("WORKDIR /x\nCOPY f ../y/", "f", "/y/"),
+            ("COPY /f ../../g", "f", "/g"),
+            ("ARG A=h\nCOPY [\"$A i\", \"/x y\"]", "h i", "/x y"),
+        ] {
+            assert_eq!(to(text), (from.to_owned(), place.to_owned()), "{text}");
+        }
+        assert_eq!(read("FROM $BASE\nWORKDIR /w/../x/\n").unwrap().workdir.as_deref(), Some("/x"));
     }
 
     #[test]
@@ -303,6 +372,7 @@ mod tests {
             format!("`a.containerfile` line 2: `HEALTHCHECK` is not supported: use {SUPPORTED}")
         );
         assert!(with("ADD https://example.org/x /x").contains("only local files"));
+        assert!(with("ADD x.tar.gz /x").contains("archives are not unpacked"));
         assert!(with("COPY a/*.repo /x/").contains("`COPY a/*.repo`: patterns are not supported"));
         assert!(with("COPY ../x /x").contains("leaves the folder it copies from"));
         assert!(with("COPY a b /x").contains("ends in `/`"));

@@ -5,12 +5,19 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
-use tokio::process::Command;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Debootstrap;
 use crate::source::Archive;
+
+/// How long `mmdebstrap` may take to remove what it has begun.
+const LAST_WISHES: Duration = Duration::from_secs(30);
 
 /// The one-line entries of `sources.list` for `wanted`; empty when the host knows no archive with the suite.
 pub(super) fn apt_lines(wanted: &Debootstrap, host: &[Archive]) -> Vec<String> {
@@ -52,22 +59,51 @@ pub(super) async fn make(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
-    let child = command.spawn().map_err(|error| match error.kind() {
+    let mut child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "`mmdebstrap` is not installed (Debian package `mmdebstrap`)".to_owned(),
         _ => format!("cannot start `mmdebstrap`: {error}"),
     })?;
-    let output = tokio::select! {
-        output = child.wait_with_output() => output.map_err(|error| format!("cannot wait for `mmdebstrap`: {error}"))?,
-        () = cancel.cancelled() => return Err("cancelled".to_owned()),
+    let stderr = child.stderr.take();
+    let said = tokio::spawn(async move {
+        let mut said = Vec::new();
+        if let Some(mut stderr) = stderr {
+            // What cannot be read is missing in the message.
+            let _ = stderr.read_to_end(&mut said).await;
+        }
+        said
+    });
+    let status = tokio::select! {
+        status = child.wait() => status.map_err(|error| format!("cannot wait for `mmdebstrap`: {error}"))?,
+        () = cancel.cancelled() => {
+            stop(&mut child).await;
+            return Err("cancelled".to_owned());
+        }
     };
-    if output.status.success() {
+    if status.success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stderr);
+    let said = said.await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&said);
     let last: Vec<&str> = text.lines().rev().take(5).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
-    Err(format!("`mmdebstrap` ended with {}: {}", output.status, last.join("; ")))
+    Err(format!("`mmdebstrap` ended with {status}: {}", last.join("; ")))
+}
+
+/// Ends `mmdebstrap` and all that it has started; it removes its root itself when it is asked to end.
+async fn stop(child: &mut Child) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        if let Some(group) = group
+            && let Err(error) = killpg(group, signal)
+        {
+            tracing::debug!(%error, "mmdebstrap is gone");
+        }
+        if tokio::time::timeout(LAST_WISHES, child.wait()).await.is_ok() {
+            return;
+        }
+    }
 }
 
 fn without(glob: &str) -> String {

@@ -25,7 +25,7 @@ fn copied(Instructions { path, context }: &Instructions) -> Vec<PathBuf> {
     let Ok(file) = containerfile::parse(path, &text, None) else { return Vec::new() };
     let names = file.steps.into_iter().flat_map(|(_, instruction)| match instruction {
         Instruction::Copy { from, .. } => from,
-        Instruction::Run { .. } => Vec::new(),
+        Instruction::Run { .. } | Instruction::Folder { .. } => Vec::new(),
     });
     names.map(|name| context.join(name)).collect()
 }

@@ -26,7 +26,7 @@ in_database --install --nosignature /in/rpms/*.rpm > /tmp/transaction 2>&1 || st
 grep -v -e '^rpm: RPM should not be used directly' -e '^rpm: However assuming' /tmp/transaction || true
 [ $status -eq 0 ] || fail "the RPM transaction ended with status $status"
 # RPM takes a %post that fails for a warning.
-if grep -E 'scriptlet failed, (exit status|signal)' /tmp/transaction > /tmp/scriptlets; then
+if grep -E -i 'scriptlet failed, (exit status|signal)|lua script failed' /tmp/transaction > /tmp/scriptlets; then
     fail "$(grep -c . /tmp/scriptlets) scriptlet(s) failed, see above"
 fi
 echo "installed $(in_database -qa | wc -l) packages"

@@ -10,9 +10,10 @@
 //! provide is asked of its RPM database ([`installed()`]).
 //!
 //! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
-//! of the image below, the packages to install, the containerfile's instructions, the content of the files that it copies,
-//! `provides`, and [`KEY_VERSION`]. What does not: paths of the host, its mirrors, the engine. Known hole: a command such as `apt-get
-//! install` gives what the archive holds on that day; the image is made once and its digest enters every build key.
+//! of the image below, the packages to install, the containerfile's instructions as they are written and as they are understood,
+//! the content of the files that they copy, `provides`, and [`KEY_VERSION`]. What does not: paths of the host, its
+//! mirrors, the engine. Known hole: a command such as `apt-get install` gives what the archive holds on that day; the image
+//! is made once and its digest enters every build key.
 
 mod ask;
 mod assemble;
@@ -26,11 +27,15 @@ pub mod fuzzing;
 mod inputs;
 mod installed;
 mod layers;
+mod log;
 mod place;
 mod provides;
 mod record;
 mod stage;
 mod steps;
+#[cfg(test)]
+mod tests;
+mod variables;
 mod words;
 
 use std::collections::BTreeMap;
@@ -237,6 +242,7 @@ fn key_with(
 fn base_name(base: &Base, digests: &FileDigests) -> String {
     match base {
         Base::Archive(path) => format!("archive {}", archive_digest(path, digests)),
+        Base::Debootstrap(Debootstrap { mirror: Some(mirror), .. }) => format!("{} {mirror}", base.describe()),
         Base::Image(_) | Base::Debootstrap(_) => base.describe(),
     }
 }

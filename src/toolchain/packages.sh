@@ -1,4 +1,5 @@
-# Installs the packages "$@" with the package manager of the image: packages.sh, in a container with network.
+# Installs the packages "$@" with the package manager of the image: packages.sh, in a container with network. A scriptlet
+# that fails is a failure, whatever the package manager makes of it.
 # What the package manager keeps for later and what it logged is removed, and so are the numbers by which
 # zypper tells machines apart.
 
@@ -7,17 +8,28 @@ export DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
 
 has() { command -v "$1" > /dev/null; }
 
+installed() { # command
+    said=$(mktemp)
+    { status=0; "$@" 2>&1 || status=$?; echo "$status" > "$said.status"; } | tee "$said"
+    [ "$(cat "$said.status")" -eq 0 ] || exit "$(cat "$said.status")"
+    if grep -E -i -q 'scriptlet failed|script(let)? .*failed with|lua script failed|error in [a-z]+ scriptlet' "$said"; then
+        echo 'drydock: a scriptlet failed, see above' >&2
+        exit 1
+    fi
+    rm -f "$said" "$said.status"
+}
+
 if has tdnf; then
-    tdnf install --assumeyes "$@"
+    installed tdnf install --assumeyes "$@"
     tdnf clean all
 elif has dnf; then
-    dnf install --assumeyes --setopt=install_weak_deps=False "$@"
+    installed dnf install --assumeyes --setopt=install_weak_deps=False "$@"
     dnf clean all
 elif has microdnf; then
-    microdnf install --assumeyes --setopt=install_weak_deps=0 "$@"
+    installed microdnf install --assumeyes --setopt=install_weak_deps=0 "$@"
     microdnf clean all
 elif has zypper; then
-    zypper --non-interactive install --no-recommends "$@"
+    installed zypper --non-interactive install --no-recommends "$@"
     zypper clean --all
 elif has apt-get; then
     apt-get update --quiet

@@ -8,6 +8,7 @@ use super::StageContext;
 use super::containerfile::{self, Containerfile, Instruction};
 use super::copy;
 use super::error::ToolchainError;
+use super::log::{Tail, open_log};
 use super::place;
 use super::provides;
 use super::record::{self, Record};
@@ -19,8 +20,6 @@ use crate::engine::{
 };
 use crate::oci::ImageConfig;
 
-/// How many last lines of a failing command an error shows.
-const EXCERPT_LINES: usize = 30;
 /// Counts up when files are copied in another way.
 const COPY_VERSION: &str = "2";
 const PACKAGES: &str = include_str!("packages.sh");
@@ -36,6 +35,10 @@ impl Script {
     /// Digest of the instructions and of the files that they copy.
     pub(super) fn digest(&self) -> Result<Sha256, ToolchainError> {
         let mut key = KeyBuilder::new("containerfile");
+        // What the base decides is not known yet: as they are written, the instructions stand for all that it may be.
+        for line in &self.file.text {
+            key = key.field("line", line);
+        }
         for step in &self.file.steps {
             key = key.field("step", self.step_digest(step)?.as_bytes());
         }
@@ -45,7 +48,7 @@ impl Script {
     fn step_digest(&self, (line, instruction): &(usize, Instruction)) -> Result<Sha256, ToolchainError> {
         let key = KeyBuilder::new("instruction").field("text", format!("{instruction:?}"));
         Ok(match instruction {
-            Instruction::Run { .. } => key.finish(),
+            Instruction::Run { .. } | Instruction::Folder { .. } => key.finish(),
             Instruction::Copy { from, .. } => {
                 let copied = copy::digest(&self.context, from).map_err(|fault| self.copy_fault(*line, fault))?;
                 key.field("copy-version", COPY_VERSION).field("files", copied.as_bytes()).finish()
@@ -135,14 +138,27 @@ impl Maker<'_> {
         let (line, instruction) = step;
         let layer = self.work_file("layer")?;
         match instruction {
+            Instruction::Folder { path } => {
+                let place = place::find(path, Vec::new(), (&self.stage.name, self.now.image), self.context).await?;
+                if place.path.ends_with('/') {
+                    return Ok(());
+                }
+                let argv = ["mkdir", "-p", "--", path].map(str::to_owned);
+                let mut spec = self.container(&argv, &BTreeMap::new(), None, "/")?;
+                (spec.mounts, spec.network) = (Vec::new(), Network::None);
+                self.run(&spec, key, &layer, (script, *line)).await?;
+            }
             Instruction::Copy { from, to } => {
                 let fault = |fault| script.copy_fault(*line, fault);
                 let folders = copy::folders(&script.context, from).map_err(fault)?;
                 let place = place::find(to, folders, (&self.stage.name, self.now.image), self.context).await?;
                 if let Some(folder) = place.no_folders.first() {
-                    let (containerfile, place) =
-                        (script.path.clone(), format!("{}/{folder}", place.path.trim_end_matches('/')));
-                    return Err(ToolchainError::CopyOver { containerfile, line: *line, place });
+                    let place = [place.path.trim_end_matches('/'), folder].join("/");
+                    return Err(ToolchainError::CopyOver {
+                        containerfile: script.path.clone(),
+                        line: *line,
+                        place: place.trim_end_matches('/').to_owned(),
+                    });
                 }
                 copy::layer(&script.context, from, &place.path, &layer).map_err(fault)?;
             }
@@ -349,36 +365,5 @@ impl Maker<'_> {
             source,
         })?;
         Ok(folder.join(name))
-    }
-}
-
-pub(super) fn open_log(path: &Path) -> Result<std::fs::File, ToolchainError> {
-    let open = || {
-        std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-        std::fs::File::create(path)
-    };
-    open().map_err(|source| ToolchainError::File { operation: "write", path: path.to_owned(), source })
-}
-
-/// The last lines of an output.
-#[derive(Default)]
-pub(super) struct Tail {
-    bytes: Vec<u8>,
-}
-
-impl Tail {
-    const KEPT_BYTES: usize = 16 << 10;
-
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() > 2 * Self::KEPT_BYTES {
-            self.bytes.drain(..self.bytes.len() - Self::KEPT_BYTES);
-        }
-    }
-
-    pub(super) fn lines(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(EXCERPT_LINES)..].iter().map(|line| (*line).to_owned()).collect()
     }
 }

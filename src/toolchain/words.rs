@@ -9,8 +9,24 @@ use std::str::Chars;
 /// The longest argument or variable that Linux gives to a program. Values that name themselves would grow beyond any bound.
 const MOST_BYTES: usize = 128 << 10;
 
-/// The words of `text`; `value_of` gives the value of a variable, if it has one.
-pub(super) fn words(text: &str, value_of: &dyn Fn(&str) -> Option<String>) -> Result<Vec<String>, String> {
+/// How deep words of variables may stand in one another.
+const MOST_LEVELS: usize = 16;
+
+/// Gives the value of a variable, if it has one.
+type ValueOf<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The words of `text`.
+pub(super) fn words(text: &str, value_of: ValueOf<'_>) -> Result<Vec<String>, String> {
+    parted(text, value_of, true, 0)
+}
+
+/// `text` as one word.
+pub(super) fn word(text: &str, value_of: ValueOf<'_>) -> Result<String, String> {
+    parted(text, value_of, false, 0).map(|words| words.concat())
+}
+
+/// The words of `text`, or all of it as one when white space does not part it.
+fn parted(text: &str, value_of: ValueOf<'_>, parts: bool, level: usize) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;
@@ -27,14 +43,14 @@ pub(super) fn words(text: &str, value_of: &dyn Fn(&str) -> Option<String>) -> Re
                 word.get_or_insert_default().push(letters.next_if(is_taken).unwrap_or('\\'));
             }
             (None | Some('"'), '$') => {
-                let (name, value) = variable(&mut letters, value_of)?;
+                let (name, value) = variable(&mut letters, value_of, level)?;
                 let word = word.get_or_insert_default();
                 word.push_str(&value);
                 if word.len() > MOST_BYTES {
                     return Err(format!("with `${name}` it is longer than {MOST_BYTES} bytes"));
                 }
             }
-            (None, _) if letter.is_whitespace() => words.extend(word.take()),
+            (None, _) if parts && letter.is_whitespace() => words.extend(word.take()),
             _ => word.get_or_insert_default().push(letter),
         }
     }
@@ -45,11 +61,12 @@ pub(super) fn words(text: &str, value_of: &dyn Fn(&str) -> Option<String>) -> Re
     Ok(words)
 }
 
-/// The name and the value of the variable whose `$` was read: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:+other}`. A
-/// sign before no name stands for itself.
+/// The name and the value of the variable whose `$` was read: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:+other}`,
+/// where `default` and `other` may have variables again. A sign before no name stands for itself.
 fn variable(
     letters: &mut Peekable<Chars<'_>>,
-    value_of: &dyn Fn(&str) -> Option<String>,
+    value_of: ValueOf<'_>,
+    level: usize,
 ) -> Result<(String, String), String> {
     let in_braces = letters.next_if_eq(&'{').is_some();
     let mut name = String::new();
@@ -62,11 +79,12 @@ fn variable(
     let rest = if in_braces { up_to_brace(letters)? } else { String::new() };
     let known = value_of(&name).filter(|value| rest.is_empty() || !value.is_empty());
     let value = match (rest.get(..2), known) {
-        (Some(":+"), None) => String::new(),
-        (Some(":-"), None) | (Some(":+"), Some(_)) => rest[2..].to_owned(),
-        (Some(":-"), Some(value)) => value,
+        _ if name.is_empty() => return Err(format!("`${{{rest}}}` is not understood")),
+        (Some(":+"), None) => unused(&rest[2..], level)?,
+        (Some(":-"), None) | (Some(":+"), Some(_)) => inner(&rest[2..], value_of, level)?,
+        (Some(":-"), Some(value)) => unused(&rest[2..], level).map(|_| value)?,
         (None, Some(value)) if rest.is_empty() => value,
-        (None, None) if rest.is_empty() && !name.is_empty() => {
+        (None, None) if rest.is_empty() => {
             return Err(format!("`${name}` has no value: set it by `ARG` or `ENV`"));
         }
         _ => return Err(format!("`${{{name}{rest}}}` is not understood")),
@@ -74,13 +92,42 @@ fn variable(
     Ok((name, value))
 }
 
+/// The word of a variable.
+fn inner(text: &str, value_of: ValueOf<'_>, level: usize) -> Result<String, String> {
+    if level == MOST_LEVELS {
+        return Err(format!("variables stand more than {MOST_LEVELS} deep in one another"));
+    }
+    parted(text, value_of, false, level + 1).map(|words| words.concat())
+}
+
+/// Nothing, for a word of a variable that does not count; what is wrong in it is told all the same.
+fn unused(text: &str, level: usize) -> Result<String, String> {
+    inner(text, &|_| Some(String::new()), level).map(|_| String::new())
+}
+
+/// The text up to the brace that closes it.
 fn up_to_brace(letters: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     let mut text = String::new();
-    for letter in letters {
+    let mut open = 0_usize;
+    while let Some(letter) = letters.next() {
         match letter {
-            '}' => return Ok(text),
-            _ => text.push(letter),
+            '}' if open == 0 => return Ok(text),
+            '}' => open -= 1,
+            '$' if letters.peek() == Some(&'{') => {
+                text.push(letter);
+                letters.next();
+                text.push('{');
+                open += 1;
+                continue;
+            }
+            '\\' => {
+                text.push(letter);
+                text.extend(letters.next());
+                continue;
+            }
+            _ => {}
         }
+        text.push(letter);
     }
     Err("a `}` is missing".to_owned())
 }
@@ -105,11 +152,20 @@ mod tests {
             ("a\\ b \\$A \"\\$A \\\\ \\n\"", &["a b", "$A", "$A \\ \\n"]),
             ("'' \"\" ''x", &["", "", "x"]),
             ("${A}b ${B:-x y}! ${EMPTY:-z}${EMPTY} ${A:+set}${EMPTY:+set}", &["one twob", "x y!", "z", "set"]),
+            ("${B:-$A} ${B:-${C:-${EMPTY:-in}}}! ${A:+\"$A\"} ${A:-$B}", &["one two", "in!", "one two", "one two"]),
+            ("${B:-a\\}b}", &["a}b"]),
             ("5$ $ $-", &["5$", "$", "$-"]),
             ("a\\", &["a\\"]),
         ] {
             assert_eq!(read(text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn variables_that_stand_too_deep_in_one_another_are_told() {
+        let text = format!("{}x{}", "${B:-".repeat(10_000), "}".repeat(10_000));
+        assert_eq!(read(&text).unwrap_err(), "variables stand more than 16 deep in one another");
+        assert_eq!(word(" a  $A ", &|_| Some("b c".to_owned())).unwrap(), " a  b c ");
     }
 
     #[test]
@@ -119,6 +175,9 @@ mod tests {
             ("${B", "a `}` is missing"),
             ("${}", "`${}` is not understood"),
             ("${A%x}", "`${A%x}` is not understood"),
+            ("${B:-$C}", "`$C` has no value: set it by `ARG` or `ENV`"),
+            ("${A:-${}}", "`${}` is not understood"),
+            ("${B:-${C}", "a `}` is missing"),
             ("'a", "a quote is not closed"),
         ] {
             assert_eq!(read(text).unwrap_err(), expected, "{text}");

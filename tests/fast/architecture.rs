@@ -66,11 +66,17 @@ fn pure_modules_touch_nothing() {
 }
 
 #[test]
-fn only_one_module_knows_each_foreign_thing() {
-    for (word, folder) in [("bollard::", "src/engine"), ("serde_yaml::", "src/yaml.rs"), ("reqwest::", "src/source")] {
+fn only_few_modules_know_each_foreign_thing() {
+    let known: [(&str, &[&str]); 3] = [
+        ("bollard::", &["src/engine"]),
+        ("serde_yaml::", &["src/yaml.rs"]),
+        ("reqwest::", &["src/source", "src/oci/registry"]),
+    ];
+    for (word, folders) in known {
         for path in rust_files(Path::new("src")) {
             let text = fs::read_to_string(&path).unwrap();
-            assert!(!text.contains(word) || path.starts_with(folder), "{} names {word}", path.display());
+            let may = folders.iter().any(|folder| path.starts_with(folder));
+            assert!(!text.contains(word) || may, "{} names {word}", path.display());
         }
     }
 }

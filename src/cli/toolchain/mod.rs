@@ -14,7 +14,7 @@ use super::fault::Fault;
 use super::options::WorkArgs;
 use crate::digest::Sha256;
 use crate::event::Event;
-use crate::oci::ImageConfig;
+use crate::oci::{ImageConfig, OciError};
 use crate::pipeline;
 
 /// Makes, lists, exports, imports, pushes and pulls toolchain images
@@ -137,7 +137,12 @@ fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> 
     let _lock = project.lock()?;
     let store = project.store()?;
     let imported = store.import_archive(&project.folder.join(file), &ImageConfig::default());
-    let image = imported.map_err(|error| Fault::usage_error(&error).with_hint(error.hint()))?;
+    let image = imported.map_err(|error| {
+        // What cannot be read or understood is the archive.
+        let is_host = matches!(error, OciError::Write { .. });
+        let fault = if is_host { Fault::host_error(&error) } else { Fault::usage_error(&error) };
+        fault.with_hint(error.hint())
+    })?;
     println!("{}", image.manifest.to_oci());
     Ok(ExitCode::SUCCESS)
 }
