@@ -42,7 +42,7 @@ pub enum AttestError {
         what: String,
     },
     /// Others have signed the image, or its signatures are not about it.
-    #[error("none of the {count} {what}s of the image `{image}` is by the key: {problems}", image = image.to_oci())]
+    #[error("none of the {count} {what}s of the image `{image}` counts: {problems}", image = image.to_oci())]
     Untrusted {
         /// The image.
         image: Sha256,

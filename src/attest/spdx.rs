@@ -20,10 +20,10 @@ pub(super) const MEDIA_TYPE: &str = "application/spdx+json";
 pub struct SbomPackage {
     /// What it is.
     pub nevra: Nevra,
-    /// As its spec has it; an SPDX expression or not.
+    /// As its spec has it; an SPDX expression or not; empty when it is not known.
     pub license: String,
-    /// Digest of the RPM file.
-    pub sha256: Sha256,
+    /// Digest of the RPM file, when that is known.
+    pub sha256: Option<Sha256>,
     /// File name of the source package that it was built from; None when it is not known.
     pub source: Option<String>,
 }
@@ -65,7 +65,8 @@ struct Package {
     license_comments: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_info: Option<String>,
-    checksums: [Checksum; 1],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checksums: Vec<Checksum>,
     external_refs: [ExternalRef; 1],
 }
 
@@ -101,7 +102,7 @@ pub fn sbom(name: &str, created: u64, namespace: &str, packages: &[SbomPackage])
     let mut packages = packages.to_vec();
     packages.sort();
     packages.dedup();
-    let listed = packages.iter().map(|package| package.sha256.to_string()).collect::<String>();
+    let listed = packages.iter().map(identity).collect::<String>();
     // The format wants a name for every document that no other one has: what it lists gives one.
     let unique = Sha256::of_bytes(format!("{name} {created} {listed}").as_bytes());
     let packages: Vec<Package> = packages.iter().map(|package| written(package, namespace)).collect();
@@ -130,12 +131,17 @@ pub fn attach_sbom(store: &Store, image: Sha256, sbom: &[u8]) -> Result<Sha256, 
     Ok(store.attach(image, &artifact)?)
 }
 
+/// A digest that no other package has.
+fn identity(package: &SbomPackage) -> String {
+    package.sha256.unwrap_or_else(|| Sha256::of_bytes(package.nevra.to_string().as_bytes())).to_string()
+}
+
 fn written(package: &SbomPackage, namespace: &str) -> Package {
     let SbomPackage { nevra, license, sha256, source } = package;
     let name = &nevra.name;
     let declared = is_expression(license);
     Package {
-        id: format!("SPDXRef-Package-{}-{}", id_text(name), &sha256.to_string()[..16]),
+        id: format!("SPDXRef-Package-{}-{}", id_text(name), &identity(package)[..16]),
         name: name.clone(),
         version_info: nevra.evr.to_string(),
         download_location: "NOASSERTION",
@@ -145,7 +151,7 @@ fn written(package: &SbomPackage, namespace: &str) -> Package {
         copyright_text: "NOASSERTION",
         license_comments: (!declared && !license.is_empty()).then(|| format!("License of the RPM: {license}")),
         source_info: source.as_ref().map(|source| format!("built from {source}")),
-        checksums: [Checksum { algorithm: "SHA256", checksum_value: *sha256 }],
+        checksums: sha256.iter().map(|sha256| Checksum { algorithm: "SHA256", checksum_value: *sha256 }).collect(),
         external_refs: [ExternalRef {
             category: "PACKAGE-MANAGER",
             kind: "purl",

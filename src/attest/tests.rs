@@ -238,7 +238,7 @@ fn packages() -> Vec<SbomPackage> {
             arch: "x86_64".to_owned(),
         },
         license: license.to_owned(),
-        sha256: Sha256::of_bytes(name.as_bytes()),
+        sha256: Some(Sha256::of_bytes(name.as_bytes())),
         source: source.map(str::to_owned),
     };
     vec![
@@ -270,6 +270,10 @@ fn a_list_of_packages_is_the_same_in_whatever_order() {
     ] {
         assert_eq!(text(pointer), expected, "{pointer}");
     }
+    // Of what a package manager installed no file is known.
+    let unknown = SbomPackage { sha256: None, license: String::new(), ..given[0].clone() };
+    let listed = String::from_utf8(sbom("toolchain", 0, "azl", &[unknown]).unwrap()).unwrap();
+    assert!(!listed.contains("checksums") && listed.contains(r#""licenseDeclared":"NOASSERTION""#), "{listed}");
     let other = sbom("toolchain", 1_700_000_000, "azl", &given[..1]).unwrap();
     assert!(!String::from_utf8(other).unwrap().contains(text("/documentNamespace")));
     let purl = "pkg:rpm/azl/libstdc%2B%2B@13.2.0-7.azl3?arch=x86_64&epoch=1&upstream=gcc-13.2.0-7.azl3.src.rpm";

@@ -171,7 +171,11 @@ pub(super) fn for_this_machine<'a>(index: &'a ImageIndex, what: &str) -> Result<
     fitting.map(|(image, _)| image).or_else(unnamed).ok_or_else(|| OciError::Platform {
         what: what.to_owned(),
         wanted: wanted.to_string(),
-        found: platforms().map(|(_, it)| format!("{}/{}", it.os(), it.architecture())).collect::<Vec<_>>().join(", "),
+        found: match platforms().map(|(_, it)| format!("{}/{}", it.os(), it.architecture())).collect::<Vec<_>>() {
+            named if !named.is_empty() => named.join(", "),
+            _ if index.manifests().is_empty() => "none at all".to_owned(),
+            _ => "several, and does not say what for".to_owned(),
+        },
     })
 }
 

@@ -74,13 +74,13 @@ pub enum OciError {
         problem: String,
     },
     /// No image of an index fits this machine.
-    #[error("{what} has no image for linux/{wanted}; it has {}", if found.is_empty() { "several, and does not say what for" } else { found.as_str() })]
+    #[error("{what} has no image for linux/{wanted}; it has {found}")]
     Platform {
         /// The index.
         what: String,
         /// OCI's word for the architecture.
         wanted: String,
-        /// What it has, separated by commas.
+        /// What it has, in words.
         found: String,
     },
     /// An image reference that cannot be parsed.

@@ -201,3 +201,22 @@ fn a_name_moves_to_the_image_that_got_it_last() {
     assert_eq!(store.images().unwrap().len(), 2);
     assert_eq!(store.find("none").unwrap(), None);
 }
+
+#[test]
+fn an_index_may_list_one_image_under_several_names() {
+    use super::document::{for_this_machine, parse};
+    let entry = |digit: &str| {
+        let digest = digit.repeat(64);
+        format!(r#"{{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":1,"digest":"sha256:{digest}"}}"#)
+    };
+    let index = |entries: &[String]| {
+        let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
+        parse::<oci_spec::image::ImageIndex>(text.as_bytes(), "the index").unwrap()
+    };
+    let one = index(&[entry("1"), entry("1")]);
+    assert!(for_this_machine(&one, "the index").is_ok());
+    let two = index(&[entry("1"), entry("2")]);
+    let fault = for_this_machine(&two, "the index").unwrap_err().to_string();
+    assert!(for_this_machine(&index(&[]), "the index").unwrap_err().to_string().ends_with("it has none at all"));
+    assert!(fault.ends_with("it has several, and does not say what for"), "{fault}");
+}

@@ -25,7 +25,7 @@ use crate::graph;
 use crate::layout::Layout;
 use crate::package::{Dependency, Provides, Requirement, RpmHeader};
 use crate::repo::PublishedRpm;
-use crate::toolchain::{self, StageContext, StageRpm, ToolchainError};
+use crate::toolchain::{self, StageContext, StageRpm};
 
 /// Stages on their way.
 struct StageRun {
@@ -114,12 +114,16 @@ impl Runner<'_> {
         stage: &toolchain::Stage,
         chain: &[&Stage],
         made: &MadeStages,
-    ) -> Result<(&'static str, Made), ToolchainError> {
+    ) -> Result<(&'static str, Made), PipelineError> {
         let below = stage.origin.below().and_then(|name| made.get(name)).map(|below| below.image);
         let context = self.stage_context();
         let finished = toolchain::build(stage, below, &context).await?;
         let base = toolchain::base_of(stage, below, self.layout)?;
         let installed = toolchain::installed(&stage.name, finished.image, &context).await?;
+        // Said also of an image that is there: the run that made it may have been stopped before.
+        let about = (finished.image, recipe::of_chain(chain, self.layout)?);
+        let from = (finished.base.as_str(), below.or_else(|| base.as_ref().map(|(_, image)| *image)));
+        statements::attach_commands(stage, about, from, &installed, self.store)?;
         let state = if finished.up_to_date { "up to date" } else { "made" };
         Ok((state, Made { base, ..Made::of(chain, finished.image, installed) }))
     }

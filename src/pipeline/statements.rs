@@ -1,20 +1,24 @@
-//! What is said of the image of a stage that is made of RPMs: the list of those (SPDX) and what it was made from (SLSA
-//! provenance). Both are kept beside the image in the store and pushed along with it.
+//! What is said of the image of a stage: the list of its RPMs (SPDX) and what it was made from (SLSA provenance). Both are
+//! kept beside the image in the store and pushed along with it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use super::error::PipelineError;
-use crate::attest::{self, Build, Material, SbomPackage};
+use crate::attest::{self, AttestError, Build, Material, SbomPackage};
 use crate::cache::BuiltRpm;
 use crate::digest::Sha256;
 use crate::oci::Store;
+use crate::package::Nevra;
 use crate::package::header::{self, HeaderError};
-use crate::toolchain::ToolchainError;
+use crate::toolchain::{self, Installed, ToolchainError};
 
 /// The kind of build: RPMs, installed into an empty root.
 const BUILD_TYPE: &str = "urn:drydock:stage-of-packages:1";
+/// The kind of build: packages installed and commands carried out on a base or on another stage.
+const BUILD_TYPE_OF_COMMANDS: &str = "urn:drydock:stage-of-commands:1";
 const BUILDER: &str = concat!("urn:drydock:", env!("CARGO_PKG_VERSION"));
 
 /// The image that is described.
@@ -54,6 +58,42 @@ pub(super) fn attach(
     Ok(())
 }
 
+/// Keeps what is known of `image`, which the stage `stage` made of `from`: its base or the stage below, in words, and the
+/// image of that. `recipe` is the digest of all that the stage is made from.
+pub(super) fn attach_commands(
+    stage: &toolchain::Stage,
+    (image, recipe): (Sha256, Sha256),
+    (from, below): (&str, Option<Sha256>),
+    installed: &Installed,
+    store: &Store,
+) -> Result<(), PipelineError> {
+    // What its package manager installed has no file any more: its name and its version are what is known.
+    let package =
+        |nevra: &Nevra| SbomPackage { nevra: nevra.clone(), license: String::new(), sha256: None, source: None };
+    let packages: Vec<SbomPackage> = installed.packages.iter().map(package).collect();
+    if !packages.is_empty() {
+        let config = store.image(image).and_then(|image| store.config(&image)).map_err(AttestError::from)?;
+        attest::attach_sbom(store, image, &attest::sbom(&stage.name, config.created, "unknown", &packages)?)?;
+    }
+    let mut materials = vec![Material { uri: "urn:drydock:recipe".to_owned(), digest: recipe }];
+    materials.extend(below.map(|digest| Material { uri: "urn:drydock:base".to_owned(), digest }));
+    let mut parameters = BTreeMap::from([("stage", stage.name.clone()), ("base", from.to_owned())]);
+    if !stage.install.is_empty() {
+        parameters.insert("install", stage.install.join(" "));
+    }
+    if let Some(name) = stage.containerfile.as_ref().and_then(|file| file.path.file_name()) {
+        parameters.insert("containerfile", name.to_string_lossy().into_owned());
+    }
+    let build = Build {
+        builder: BUILDER.to_owned(),
+        build_type: BUILD_TYPE_OF_COMMANDS.to_owned(),
+        parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        materials,
+    };
+    attest::attach_provenance(store, image, &attest::provenance(&stage.name, image, &build)?)?;
+    Ok(())
+}
+
 /// Who makes the RPM, as it says itself.
 pub(super) fn vendor_of(path: Option<&Path>) -> String {
     let metadata = path.and_then(|path| header::metadata(&mut BufReader::new(File::open(path).ok()?)).ok());
@@ -72,7 +112,7 @@ fn described((path, rpm): (&Path, &BuiltRpm), stage: &str) -> Result<SbomPackage
     Ok(SbomPackage {
         nevra: rpm.header.nevra.clone(),
         license: metadata.get_license().unwrap_or_default().to_owned(),
-        sha256: rpm.sha256,
+        sha256: Some(rpm.sha256),
         source: rpm.header.source_rpm.clone(),
     })
 }

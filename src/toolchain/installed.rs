@@ -20,7 +20,9 @@ use crate::package::{Capability, Evr, Nevra};
 /// Records end with U+001E and their fields with U+001F, bytes that no name, version or path has.
 const FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1f}%{SOURCERPM}\u{1e}\
     [V\u{1f}%{PROVIDENAME}\u{1f}%{PROVIDEVERSION}\u{1e}][F\u{1f}%{FILENAMES}\u{1f}%{FILELINKTOS}\u{1e}]";
-const SCRIPT: &str = "command -v rpm >/dev/null || exit 127; exec rpm -qa --qf \"$1\"";
+/// The `rpm` of `busybox` has no database.
+const SCRIPT: &str = "command -v rpm >/dev/null || exit 127; \
+    case $(rpm --version 2>&1) in *BusyBox*) exit 127;; esac; exec rpm -qa --qf \"$1\"";
 /// The exit status of the script where there is no `rpm`.
 const NO_PROGRAM: i32 = 127;
 /// Folders whose files nothing requires.

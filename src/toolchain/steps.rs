@@ -143,7 +143,8 @@ impl Maker<'_> {
                 if place.path.ends_with('/') {
                     return Ok(());
                 }
-                let argv = ["mkdir", "-p", "--", path].map(str::to_owned);
+                // The shell, since some have the program built in.
+                let argv = ["/bin/sh", "-c", "mkdir -p -- \"$1\"", "sh", path].map(str::to_owned);
                 let mut spec = self.container(&argv, &BTreeMap::new(), None, "/")?;
                 (spec.mounts, spec.network) = (Vec::new(), Network::None);
                 self.run(&spec, key, &layer, (script, *line)).await?;

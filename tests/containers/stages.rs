@@ -50,6 +50,13 @@ fn everything_is_built_in_its_stage(place: &Mini) {
     assert!(told.contains("toolchain toolchain: made, image sha256:"), "{told}");
     assert!(told.contains("toolchain selfhosted: made, image sha256:"), "{told}");
     assert!(!told.contains("belong to no package"), "every file has its package: {told}");
+    let store = drydock::oci::Store::open(place.path("build/oci")).unwrap();
+    let made = store.referrers(images(place)["bootstrap"].parse().unwrap()).unwrap();
+    assert_eq!(made.len(), 1, "how it was made; its packages are Debian's");
+    let statement = String::from_utf8(store.artifact_content(made[0].manifest).unwrap()).unwrap();
+    for part in ["slsa.dev/provenance/v1", "debootstrap bookworm", "stages.containerfile", "gcc libc6-dev"] {
+        assert!(statement.contains(part), "{statement}");
+    }
     let names: Vec<String> = rpms_of(place, "toolchain").into_keys().collect();
     let expected = ["answer-devel-1.0-1.test.x86_64.rpm", "ask-1.0-1.test.x86_64.rpm", "tree-1.0-1.test.x86_64.rpm"];
     assert_eq!(names, expected);
