@@ -30,7 +30,7 @@ use crate::package::header;
 
 /// Counts up when images are made of RPMs in another way.
 const KEY_VERSION: &str = "1";
-const SCRIPT: (&str, &str) = ("install.sh", include_str!("install.sh"));
+const SCRIPT: (&str, &str) = ("install.sh", concat!(include_str!("database.sh"), include_str!("install.sh")));
 /// How many files without a package are named; the rest is counted.
 const NAMED_FILES: usize = 5;
 

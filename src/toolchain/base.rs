@@ -14,7 +14,7 @@ use crate::oci::registry::{self, Access, Patience};
 
 /// 2026-01-01 00:00:00 UTC in seconds since 1970: a file of an image that is newer gets this time, so that layers made on
 /// different days are equal. It is later than the files of the bases, whose times tell what they are.
-const NEWEST_FILE: u64 = 1_767_225_600;
+pub(super) const NEWEST_FILE: u64 = 1_767_225_600;
 
 /// The image that the stage's first instruction starts from.
 pub(super) async fn obtain(

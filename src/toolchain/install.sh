@@ -1,4 +1,5 @@
-# Installs the RPMs of /in/rpms into an empty root and packs it: install.sh, in a container of the image that has rpm.
+# Installs the RPMs of /in/rpms into an empty root and packs it: install.sh, after database.sh, in a container of
+# the image that has rpm.
 # Out: /out/rootfs.tar. SOURCE_DATE_EPOCH is the time of the transaction. Nothing is mounted.
 
 set -eu
@@ -33,15 +34,7 @@ echo "installed $(in_database -qa | wc -l) packages"
 
 rm -f "$root/var/cache/ldconfig/aux-cache"
 in_database -qf /dev/null > /dev/null 2>&1 || rm -f "$root/dev/null"
-rm -f "$root$database/.rpm.lock"
-for file in "$root$database"/*.sqlite; do
-    [ -f "$file" ] || continue
-    [ ! -s "$file-wal" ] || fail "the RPM database was not closed"
-    rm -f "$file-shm" "$file-wal"
-    # Whoever may not write beside a database in write-ahead mode cannot read it either: bytes 18 and 19 tell the mode
-    # (https://www.sqlite.org/fileformat2.html). rpm sets it again when it writes.
-    printf '\001\001' | dd of="$file" bs=1 seek=18 conv=notrunc 2> /dev/null
-done
+close_database "$root$database"
 # The rpm of the new root may look for its database elsewhere.
 own=$(chroot "$root" rpm --eval '%{_dbpath}' 2> /dev/null < /dev/null) || own=$database
 if [ "$own" != "$database" ]; then

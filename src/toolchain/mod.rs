@@ -62,7 +62,7 @@ use crate::source::Archive;
 use crate::source::remembered::FileDigests;
 
 /// Counts up when the same stage description gives another image.
-const KEY_VERSION: &str = "1";
+const KEY_VERSION: &str = "2";
 
 /// A finished stage: an image that packages are built in.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::StageContext;
+use super::base::NEWEST_FILE;
 use super::containerfile::{self, Containerfile, Instruction};
 use super::copy;
 use super::error::ToolchainError;
@@ -23,6 +24,7 @@ use crate::oci::ImageConfig;
 /// Counts up when files are copied in another way.
 const COPY_VERSION: &str = "2";
 const PACKAGES: &str = include_str!("packages.sh");
+const GIVEN: &str = concat!(include_str!("database.sh"), include_str!("given.sh"));
 
 /// A containerfile that was read.
 pub(super) struct Script {
@@ -230,9 +232,9 @@ impl Maker<'_> {
         std::fs::create_dir_all(&folder).map_err(io_fault)?;
         std::fs::write(folder.join("given.rpm"), &bytes).map_err(io_fault)?;
         // `/mnt` is in every root, so that no mount point of ours stays in the image.
-        let command = "rpm --initdb && rpm -i --justdb --replacepkgs /mnt/given.rpm";
-        let argv = ["/bin/sh", "-c", command].map(str::to_owned);
-        let mut spec = self.container(&argv, &BTreeMap::new(), None, "/")?;
+        let argv = ["/bin/sh", "-c", GIVEN].map(str::to_owned);
+        let env = BTreeMap::from([("SOURCE_DATE_EPOCH".to_owned(), NEWEST_FILE.to_string())]);
+        let mut spec = self.container(&argv, &env, None, "/")?;
         spec.network = Network::None;
         spec.mounts = vec![self.read_only(&folder, "/mnt")?];
         let key = KeyBuilder::new("provides").field("on", self.now.image.as_bytes()).field("rpm", &bytes).finish();
