@@ -13,6 +13,9 @@ use crate::event::Event;
 use crate::oci::StoredImage;
 use crate::oci::document::{digest_of, for_this_machine, parse};
 
+/// How many bytes are told of before they come.
+const WORTH_TELLING: u64 = 1_000_000;
+
 /// A pulled image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulled {
@@ -103,7 +106,8 @@ pub(super) async fn manifest_with_blobs(
     let (at_hand, away): (Vec<_>, Vec<_>) =
         wanted.into_iter().partition(|(digest, _)| store.blob_path(*digest).is_file());
     let size: u64 = away.iter().map(|(_, size)| size).sum();
-    if size > 0 {
+    // Signatures and documents are there in no time.
+    if size >= WORTH_TELLING {
         let text = format!("pulling `{}`: {} blobs, {} MB", remote.text, away.len(), size.div_ceil(1_000_000));
         (remote.access.report)(Event::Note { text });
     }

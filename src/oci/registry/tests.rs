@@ -180,6 +180,10 @@ async fn a_busy_registry_is_asked_again_and_a_broken_one_three_times() {
     assert_eq!(server.asked(&format!("GET {blob}")).len(), 3);
     assert_eq!(place.told().matches("is asked too often").count(), 2, "{}", place.told());
     let manifest = format!("GET /v2/team/tools/manifests/{}", image.manifest.to_oci());
+    server.script(&manifest, vec![status("429 Too Many Requests\r\nRetry-After: 1")]);
+    let place = Place::new();
+    place.pull(&reference).await.unwrap();
+    assert!(place.told().contains("is asked too often; trying again in 1 s"), "{}", place.told());
     let before = server.asked(&manifest).len();
     server.script(&manifest, vec![status("500 Internal Server Error"); 3]);
     let fault = Place::new().pull(&reference).await.unwrap_err();
