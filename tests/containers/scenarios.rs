@@ -286,6 +286,9 @@ scenarios! {
         let mut spec = bench.shell("cat /in/file >/etc/new; rm /etc/group; mkdir /opt; chmod 750 /root; echo $STEP; pwd");
         std::fs::write(input.join("file"), "new\n").unwrap();
         spec.mounts.push(read_only(&input.join("file"), "/in/file"));
+        // A place that a network puts a file into, too.
+        spec.mounts.push(read_only(&input.join("file"), "/etc/resolv.conf"));
+        spec.network = drydock::engine::Network::Host;
         (spec.user, spec.workdir) = (User::Root, guest("/root"));
         spec.env.insert("STEP".to_owned(), "one".to_owned());
         assert_eq!(bench.derive(&spec, first).await, (Exit::Code(0), "one\n/root\n".to_owned()));

@@ -213,8 +213,8 @@ fn tell(ended: &Ended, container: &Container, socket: &mut UnixStream) -> Result
 /// Removes the mount points that are not in the image; one that has got files stays.
 fn remove_mount_points(made: &[String]) {
     for point in made.iter().rev() {
-        // Not all of them are mount points: some are the folders above.
-        let _ = unmount(point.as_str(), UnmountFlags::DETACH);
+        // Not all of them are mount points: some are the folders above; and on some something is mounted twice.
+        while unmount(point.as_str(), UnmountFlags::DETACH).is_ok() {}
         let path = Path::new(point);
         let _ = match path.symlink_metadata() {
             Ok(metadata) if metadata.is_dir() => std::fs::remove_dir(path),
