@@ -93,6 +93,11 @@ impl Layout {
         self.shared.join("state")
     }
 
+    /// The file that the one process has locked that gives the project's images to a registry.
+    pub fn push_lock(&self) -> PathBuf {
+        self.shared.join("state/push-lock")
+    }
+
     /// The file that the one process has locked that works on the project.
     pub fn lock(&self) -> PathBuf {
         self.shared.join("state/lock")

@@ -23,7 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
-    let lock = project.lock()?;
+    let locks = (project.lock()?, project.lock_for_push()?);
     let store = project.store()?;
     // Folders of the embedded engine may belong to users of a user namespace, which only the engine can remove.
     let engine = project.engine(&store);
@@ -48,7 +48,7 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
     for path in gone {
         remove(project, &path)?;
     }
-    drop(lock);
+    drop(locks);
     Ok(ExitCode::SUCCESS)
 }
 

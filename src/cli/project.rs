@@ -186,10 +186,19 @@ impl Project {
 
     /// Makes this the only command that changes the project's files.
     pub(super) fn lock(&self) -> Result<Lock, Fault> {
-        let path = self.layout.lock();
+        self.locked(&self.layout.lock())
+    }
+
+    /// Makes this the only command that gives the project's images to a registry: others may work on the project, but
+    /// none removes anything.
+    pub(super) fn lock_for_push(&self) -> Result<Lock, Fault> {
+        self.locked(&self.layout.push_lock())
+    }
+
+    fn locked(&self, path: &Path) -> Result<Lock, Fault> {
         let open = || {
-            std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
-            File::options().read(true).write(true).create(true).truncate(false).open(&path)
+            std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+            File::options().read(true).write(true).create(true).truncate(false).open(path)
         };
         let fault = |error| Fault::host(format!("cannot open the lock file `{}`: {error}", path.display()));
         let mut file = open().map_err(fault)?;

@@ -17,7 +17,7 @@ pub(super) async fn push(
     reference: &str,
     sign_key: Option<&Path>,
 ) -> Result<ExitCode, Fault> {
-    let _lock = project.lock()?;
+    let _lock = project.lock_for_push()?;
     let store = project.store()?;
     let (credentials, report) = (access::credentials(), |event: Event| project.tell(&event));
     let access =
