@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AttestError;
 use super::key::{PublicKey, SigningKey};
-use super::provenance::{MEDIA_TYPE as PAYLOAD_TYPE, Statement};
+use super::provenance::{MEDIA_TYPE as PAYLOAD_TYPE, Read, Statement};
 use super::signature::SIGNATURE;
 use crate::digest::Sha256;
 use crate::oci::{Companion, Remark, Store};
@@ -32,19 +32,6 @@ struct Signature {
     keyid: String,
     /// In base64.
     sig: String,
-}
-
-/// What is read of a statement.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Read {
-    subject: Vec<Subject>,
-    predicate_type: String,
-}
-
-#[derive(Deserialize)]
-struct Subject {
-    digest: std::collections::BTreeMap<String, String>,
 }
 
 /// Signs `statement` about the image `image` of `store`, and keeps it there; one that the key has signed already stays as
@@ -129,8 +116,7 @@ pub(super) fn statement_of(
     if statement.predicate_type != predicate_type {
         return Err(format!("it is of type `{}`", statement.predicate_type));
     }
-    let digest = image.to_string();
-    if !statement.subject.iter().any(|subject| subject.digest.get("sha256") == Some(&digest)) {
+    if !statement.is_about(image) {
         return Err("it is about another image".to_owned());
     }
     Ok(payload)

@@ -132,22 +132,32 @@ pub fn provenance(name: &str, image: Sha256, build: &Build) -> Result<Statement,
     Statement::new(name, image, PROVENANCE, predicate)
 }
 
+/// What is read of a statement, whoever made it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Read {
+    subject: Vec<ReadSubject>,
+    pub(super) predicate_type: String,
+}
+
+#[derive(Deserialize)]
+struct ReadSubject {
+    digest: BTreeMap<String, String>,
+}
+
+impl Read {
+    /// True when it is about the image `image`, and maybe about others.
+    pub(super) fn is_about(&self, image: Sha256) -> bool {
+        let digest = image.to_string();
+        self.subject.iter().any(|subject| subject.digest.get("sha256") == Some(&digest))
+    }
+}
+
 /// The statement in `content` when it says how the image `image` was made, and nothing of another.
 pub(super) fn read(content: Vec<u8>, image: Sha256) -> Option<Statement> {
-    /// What is looked at.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Read {
-        subject: [ReadSubject; 1],
-        predicate_type: String,
-    }
-    #[derive(Deserialize)]
-    struct ReadSubject {
-        digest: BTreeMap<String, String>,
-    }
-    let Read { subject: [subject], predicate_type } = serde_json::from_slice(&content).ok()?;
-    let is_it = predicate_type == PROVENANCE && subject.digest.get("sha256") == Some(&image.to_string());
-    is_it.then_some(Statement { predicate_type, content })
+    let read: Read = serde_json::from_slice(&content).ok()?;
+    let is_it = read.predicate_type == PROVENANCE && read.subject.len() == 1 && read.is_about(image);
+    is_it.then_some(Statement { predicate_type: read.predicate_type, content })
 }
 
 /// Keeps an unsigned statement about the image `image` in `store`; gives the digest of the artifact's manifest.

@@ -10,10 +10,10 @@
 //! provide is asked of its RPM database ([`installed()`]).
 //!
 //! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
-//! of the image below, the packages to install, the containerfile's instructions as they are written and as they are understood,
-//! the content of the files that they copy, `provides`, and [`KEY_VERSION`]. What does not: paths of the host, its
-//! mirrors, the engine. Known hole: a command such as `apt-get install` gives what the archive holds on that day; the image
-//! is made once and its digest enters every build key.
+//! of the image below, the packages to install, the containerfile's instructions as they are written and as they are
+//! understood, the content of the files that they copy, `provides`, and [`KEY_VERSION`]. What does not: paths of the host,
+//! its mirrors, the engine. Known hole: a command such as `apt-get install` gives what the archive holds on that day; the
+//! image is made once and its digest enters every build key.
 
 mod ask;
 mod assemble;

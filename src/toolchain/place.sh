@@ -1,6 +1,6 @@
 # Says where the copy to "$1" goes: place.sh, in the image. The other arguments are the folders that are copied, relative
-# to it, an empty one for itself. Out: the place, with the links among its folders followed, with a `/` at its end where it is a folder; then those
-# of the folders that are something else in the image.
+# to it, an empty one for itself. Out: the place, with the links among its folders followed, with a `/` at its end where
+# it is a folder; then those of the folders that are something else in the image.
 
 set -eu
 path=$1 rest=

@@ -45,15 +45,7 @@ impl Remote<'_> {
 
     /// The document at `path` of the repository.
     pub(super) async fn get(&self, what: &str, path: &str) -> Result<Vec<u8>, OciError> {
-        let url = self.address(path);
-        self.patiently(async || {
-            let got = async {
-                let answer = self.ask(what, Method::GET, &url, None).await?;
-                self.content(what, answer, LIMIT).await
-            };
-            self.unless_it_stalls(what, None, got).await
-        })
-        .await
+        self.page(what, &self.address(path)).await.map(|(document, _)| document)
     }
 
     /// The pages of the list at `path` of the repository.
@@ -64,20 +56,24 @@ impl Remote<'_> {
             if pages.len() == PAGES {
                 return Err(OciError::malformed(what, format!("it has more than {PAGES} pages")));
             }
-            let (page, link) = self
-                .patiently(async || {
-                    let got = async {
-                        let answer = self.ask(what, Method::GET, &url, None).await?;
-                        let link = answer.headers().get(LINK).and_then(|link| link.to_str().ok()).and_then(next_of);
-                        Ok((self.content(what, answer, LIMIT).await?, link))
-                    };
-                    self.unless_it_stalls(what, None, got).await
-                })
-                .await?;
+            let (page, link) = self.page(what, &url).await?;
             pages.push(page);
             next = link.map(|link| same_place(what, &url, &link)).transpose()?;
         }
         Ok(pages)
+    }
+
+    /// What is at `url`, and the link to the next page.
+    async fn page(&self, what: &str, url: &str) -> Result<(Vec<u8>, Option<String>), OciError> {
+        self.patiently(async || {
+            let got = async {
+                let answer = self.ask(what, Method::GET, url, None).await?;
+                let link = answer.headers().get(LINK).and_then(|link| link.to_str().ok()).and_then(next_of);
+                Ok((self.content(what, answer, LIMIT).await?, link))
+            };
+            self.unless_it_stalls(what, None, got).await
+        })
+        .await
     }
 
     /// Puts a document to `path` of the repository.
