@@ -249,6 +249,7 @@ fn outcome(state: &str, made: &Made) -> String {
     match (&made.pulled, &made.base) {
         (Some(reference), _) => format!("{image} of `{reference}`"),
         (None, Some((base, _))) => format!("{image} from {base}"),
+        (None, None) if made.packages.is_empty() => image,
         (None, None) => format!("{image} with {} packages", made.packages.len()),
     }
 }

@@ -4,7 +4,7 @@
 # zypper tells machines apart.
 
 set -eu
-export DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1
+export DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 
 has() { command -v "$1" > /dev/null; }
 
@@ -12,7 +12,7 @@ installed() { # command
     said=$(mktemp)
     { status=0; "$@" 2>&1 || status=$?; echo "$status" > "$said.status"; } | tee "$said"
     [ "$(cat "$said.status")" -eq 0 ] || exit "$(cat "$said.status")"
-    if grep -E -i -q 'scriptlet failed|script(let)? .*failed with|lua script failed|error in [a-z]+ scriptlet' "$said"; then
+    if grep -E -i -q 'script(let)? failed|script(let)? .*failed with|error in [a-z]+ scriptlet' "$said"; then
         echo 'drydock: a scriptlet failed, see above' >&2
         exit 1
     fi
