@@ -4,7 +4,7 @@
 %__ctest                %{_bindir}/ctest
 %__cmake_in_source_build 1
 %__cmake_builddir       %{?__cmake_in_source_build:.}%{!?__cmake_in_source_build:%{_vpath_builddir}}
-%_cmake_lib_suffix64    -DLIB_SUFFIX=64
+%_cmake_lib_suffix64    %["%{_lib}" == "lib64" ? "-DLIB_SUFFIX=64" : ""]
 %_cmake_skip_rpath      -DCMAKE_SKIP_RPATH:BOOL=ON
 
 %cmake \
