@@ -3,6 +3,7 @@
 //! The modules stand in the order in which data moves; each names only those above it. Who owns which file on disk is
 //! told in the README, and each path is made in [`layout`] alone.
 
+pub mod address;
 pub mod causes;
 pub mod yaml;
 pub mod digest;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use crate::address;
+
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFileError {
@@ -37,7 +39,11 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigFileError> {
 
 /// `text`, the content of `path`, as a `T`.
 pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigFileError> {
-    let wrong = |message: String| ConfigFileError::Content { path: path.to_owned(), message };
+    // The lines around the place are shown, and an address in them may have a password.
+    let wrong = |message: String| ConfigFileError::Content {
+        path: path.to_owned(),
+        message: address::in_text(&message).into_owned(),
+    };
     if path.extension().is_some_and(|extension| extension == "json") {
         serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
     } else {

@@ -91,7 +91,7 @@ async fn run(
 ) -> Result<Exit, BuildError> {
     let context = one.run.context;
     let shares = context.options.jobserver && context.engine.shows_pipes().await.map_err(|e| one.engine_fault(e))?;
-    let pipe = Some(folder.join("jobserver")).filter(|_| shares);
+    let pipe = Some(folder.join("jobserver/pipe")).filter(|_| shares);
     let seat = one.run.jobserver.seat(one.cpus, pipe.as_deref());
     let seat = seat.map_err(|source| BuildError::Folder { path: folder.join("jobserver"), source })?;
     let spec = package_container(&PackageBuild {

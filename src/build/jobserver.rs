@@ -10,9 +10,9 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Jobserver {
     }
 
     /// A place for a build that runs `fixed` processes as long as it does not take part; with `path`, a pipe of that name
-    /// is made for it. An error is that of the file system.
+    /// is made for it, in a new folder that nobody else on this machine can look into. An error is that of the file system.
     pub(super) fn seat(&self, fixed: usize, path: Option<&Path>) -> io::Result<Seat<'_>> {
         let pipe = path.map(make_pipe).transpose()?;
         let mut builds = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,8 +135,12 @@ impl Drop for Seat<'_> {
 }
 
 fn make_pipe(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().mode(0o700).create(folder)?;
+    }
     nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600))?;
-    // The container's user is nobody that the host's umask knows; the folder keeps the host's users away.
+    // The container's user is nobody that this machine knows. Only the pipe itself is mounted for it: the folder around it
+    // is closed to all other users.
     std::fs::set_permissions(path, Permissions::from_mode(0o666))?;
     OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
 }
@@ -158,7 +162,7 @@ mod tests {
     #[test]
     fn tokens_go_to_who_takes_them_and_come_back_from_the_dead() {
         let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let (a, b) = (folder.path().join("a/pipe"), folder.path().join("b/pipe"));
         let jobserver = Jobserver::new(8);
         let seat = jobserver.seat(4, Some(&a)).unwrap();
         jobserver.round();
@@ -183,9 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn other_users_of_the_machine_cannot_reach_a_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let path = folder.path().join("a/pipe");
+        let jobserver = Jobserver::new(2);
+        let _seat = jobserver.seat(1, Some(&path)).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o666));
+    }
+
+    #[test]
     fn added_tokens_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
+        let path = folder.path().join("a/pipe");
         let jobserver = Jobserver::new(3);
         let seat = jobserver.seat(1, Some(&path)).unwrap();
         seat.take_part();
@@ -199,7 +214,7 @@ mod tests {
     #[test]
     fn a_build_that_does_not_take_part_counts_for_its_share() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
+        let path = folder.path().join("a/pipe");
         let jobserver = Jobserver::new(8);
         let (_apart, seat) = (jobserver.seat(4, None).unwrap(), jobserver.seat(4, Some(&path)).unwrap());
         seat.take_part();

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::address;
 use crate::pipeline::{Blame, PipelineError};
 
 /// Why a command ends without its result.
@@ -74,7 +75,7 @@ pub(super) fn tell(fault: &Fault) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
     let hint = fault.hint.as_ref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
     // Nobody is left to be told when stderr is closed.
-    let _ = write!(stderr, "error: {}\n{hint}", fault.text);
+    let _ = write!(stderr, "error: {}\n{hint}", address::in_text(&fault.text));
     ExitCode::from(fault.code)
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let selection = if args.names.is_empty() { Selection::All } else { Selection::Named(&args.names) };
     let specs = runner.load(packages, &toolchain, selection).await?;
     let wanted = specs.packages.iter().filter(|package| args.names.is_empty() || args.names.contains(&package.spec));
-    let found = runner.fetch_for(wanted, mode).await?;
+    let found = runner.fetch_for(packages, wanted, mode).await?;
     let text = format!("{} sources are at hand", found.files.len());
     project.tell(&Event::Note { text });
     Ok(ExitCode::SUCCESS)

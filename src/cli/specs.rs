@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Project;
 use super::fault::{FAILED, Fault};
+use crate::address;
 use crate::package::{Capability, Nevra, Requirement};
 use crate::source::SourceKind;
 use crate::spec::{BinaryPackage, LoadedSpecs, SourceFile, SourcePackage, SpecFailure};
@@ -72,7 +73,7 @@ struct Package<'a> {
 #[derive(Serialize)]
 struct Source<'a> {
     file: &'a str,
-    url: Option<&'a str>,
+    url: Option<String>,
 }
 
 /// A spec that does not parse, as JSON.
@@ -147,7 +148,7 @@ fn binary(package: &BinaryPackage) -> Package<'_> {
 }
 
 fn source(file: &SourceFile) -> Source<'_> {
-    Source { file: &file.name, url: file.url.as_deref() }
+    Source { file: &file.name, url: file.url.as_deref().map(address::without_login) }
 }
 
 fn texts(requirements: &[Requirement]) -> Vec<String> {

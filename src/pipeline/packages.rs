@@ -1,5 +1,6 @@
 //! The package stage: sources are fetched, and what is not up to date is built.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::config::Packages;
@@ -13,7 +14,7 @@ use crate::cache;
 use crate::event::Event;
 use crate::graph::{Goals, RemoteIndex};
 use crate::repo::Repo;
-use crate::source::{self, FetchOptions, Patience, SignatureMode, SourceProblem, Sources, WantedSource};
+use crate::source::{self, Checkout, FetchOptions, Patience, SignatureMode, SourceProblem, Sources, WantedSource};
 use crate::spec::SourcePackage;
 
 /// What a build uses besides what is prepared.
@@ -22,31 +23,43 @@ type Tools<'a> = (&'a cache::Store, &'a cache::History, &'a Repo, &'a BuildOptio
 impl Runner<'_> {
     /// Finds the sources of every spec of the graph.
     pub async fn fetch(&self, prepared: &Prepared) -> Result<Sources, PipelineError> {
-        self.fetch_for(prepared.packages(), self.options.signatures).await
+        let found = self.find_sources(prepared.packages(), &prepared.checkout, self.options.signatures).await?;
+        Ok(source::complete(found)?)
     }
 
-    /// Finds the sources of `packages`.
+    /// Finds the sources of `wanted`, specs of `packages`.
     pub async fn fetch_for(
         &self,
-        packages: impl Iterator<Item = &SourcePackage>,
+        packages: &Packages,
+        wanted: impl Iterator<Item = &SourcePackage>,
         mode: SignatureMode,
     ) -> Result<Sources, PipelineError> {
-        Ok(source::complete(self.find_sources(packages, mode).await?)?)
+        Ok(source::complete(self.find_sources(wanted, &self.checkout(packages), mode).await?)?)
     }
 
     /// Finds the sources of `packages`, and what is wrong with the others.
     pub(super) async fn find_sources(
         &self,
         packages: impl Iterator<Item = &SourcePackage>,
+        checkout: &Checkout,
         mode: SignatureMode,
     ) -> Result<(Sources, Vec<SourceProblem>), PipelineError> {
         let wanted: Vec<WantedSource> = packages.flat_map(SourcePackage::wanted_sources).collect();
-        Ok(source::fetch(&wanted, &self.fetch_options(mode), self.layout, self.report).await?)
+        let options = FetchOptions { checkout: checkout.clone(), ..self.fetch_options(mode) };
+        Ok(source::fetch(&wanted, &options, self.layout, self.report).await?)
     }
 
+    /// The project and the folders of the specs of `packages`.
+    pub(super) fn checkout(&self, packages: &Packages) -> Checkout {
+        let project = self.lock_file.parent().into_iter();
+        Checkout::new(project.chain(packages.specs.iter().map(PathBuf::as_path)))
+    }
+
+    /// How sources are found; without a checkout, whose links are not followed then.
     pub(super) fn fetch_options(&self, mode: SignatureMode) -> FetchOptions {
         FetchOptions {
             mode,
+            checkout: Checkout::default(),
             mirrors: self.options.source_urls.clone(),
             access: self.options.access.clone(),
             archives: self.archives.clone(),
@@ -127,7 +140,7 @@ impl Runner<'_> {
     /// What [`Runner::packages`] would do, without a container or a download.
     pub async fn preview(&self, prepared: &Prepared) -> Result<Preview, PipelineError> {
         let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
-        let sources = source::complete(source::signed(&wanted, self.layout).await?)?;
+        let sources = source::complete(source::signed(&wanted, &prepared.checkout, self.layout).await?)?;
         self.preview_with(prepared, &sources)
     }
 

@@ -17,7 +17,7 @@ use crate::package::{Capability, Requirement, RpmHeader};
 use crate::plan::Exception;
 use crate::remote::Remote;
 use crate::repo::Repo;
-use crate::source::{self, SourceError, SourceProblem, Sources};
+use crate::source::{self, Checkout, SourceError, SourceProblem, Sources};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
@@ -27,6 +27,8 @@ pub struct Prepared {
     pub toolchain: Toolchain,
     /// All specs of the folders.
     pub specs: LoadedSpecs,
+    /// What links beside specs may lead to.
+    pub(super) checkout: Checkout,
     /// Whose `%check` runs.
     pub checks: Checks,
     /// Names of specs that are built whether or not their result is at hand.
@@ -72,6 +74,7 @@ pub(super) struct Learned {
 struct Read {
     toolchain: Toolchain,
     specs: LoadedSpecs,
+    checkout: Checkout,
     learned: Learned,
     remote: Remote,
     checks: Checks,
@@ -117,12 +120,12 @@ impl Read {
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { mut toolchain, specs, remote, checks, exceptions, selected, .. } = self;
+        let Self { mut toolchain, specs, checkout, remote, checks, exceptions, selected, .. } = self;
         let Selected { goals, rebuild, ignored } = selected;
         toolchain.provides.extend(graph.assumed.iter().map(|name| Capability::new(name.clone(), None)));
         graph.take_as_built(&ignored);
         let left_out = BTreeMap::new();
-        Prepared { toolchain, specs, checks, rebuild, ignored, graph, exceptions, goals, remote, left_out }
+        Prepared { toolchain, specs, checkout, checks, rebuild, ignored, graph, exceptions, goals, remote, left_out }
     }
 }
 
@@ -165,7 +168,7 @@ impl Runner<'_> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         let wanted = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources);
-        let (sources, problems) = source::signed(&wanted.collect::<Vec<_>>(), self.layout).await?;
+        let (sources, problems) = source::signed(&wanted.collect::<Vec<_>>(), &read.checkout, self.layout).await?;
         partial.leave_out(of_sources(&problems));
         let prepared = read.prepared(std::mem::take(&mut partial.graph));
         Ok((self.preview_with(&prepared, &sources)?, partial))
@@ -180,8 +183,8 @@ impl Runner<'_> {
     ) -> Result<(Prepared, Sources), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
-        let (sources, problems) =
-            self.find_sources(in_graph(&read.specs, &partial.graph), self.options.signatures).await?;
+        let wanted = in_graph(&read.specs, &partial.graph);
+        let (sources, problems) = self.find_sources(wanted, &read.checkout, self.options.signatures).await?;
         partial.leave_out(of_sources(&problems));
         let graph = std::mem::take(&mut partial.graph);
         let told = |(spec, why): (&String, &Obstacle)| (spec.clone(), why.to_string());
@@ -215,7 +218,8 @@ impl Runner<'_> {
         let remote = self.remote(packages, made, &toolchain.arch).await?;
         let learned = self.learned(&specs.packages)?;
         let exceptions = self.exceptions(&packages.exceptions, &specs.packages);
-        let mut read = Read { toolchain, specs, learned, remote, checks, exceptions, selected };
+        let checkout = self.checkout(packages);
+        let mut read = Read { toolchain, specs, checkout, learned, remote, checks, exceptions, selected };
         read.add_layers(self.options.wishes.extra_layers)?;
         read.selected.goals = self.options.checks.with_goals(&read.selected.goals);
         if !read.remote.packages().is_empty() {

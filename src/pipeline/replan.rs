@@ -59,7 +59,7 @@ impl Replanner<'_> {
             needs.contains_key(&package.spec) && !self.prepared.graph.needs.contains_key(&package.spec)
         };
         let new: Vec<&SourcePackage> = self.prepared.specs.packages.iter().filter(is_new).collect();
-        match self.runner.find_sources(new.into_iter(), self.runner.options.signatures).await {
+        match self.runner.find_sources(new.into_iter(), &self.prepared.checkout, self.runner.options.signatures).await {
             Ok((sources, problems)) if problems.is_empty() => Replanned::Needs { needs, sources },
             Ok((_, problems)) => Replanned::Refused(SourceError::Unavailable(problems).to_string()),
             Err(error) => Replanned::Refused(error.to_string()),

@@ -91,7 +91,12 @@ impl Runner<'_> {
         if !wish.urls.is_empty() {
             open = self.download_srpms(&mut work, open, wish).await?;
         }
-        self.pack_srpms(&mut work, open, wish.signatures).await?;
+        self.pack_srpms(
+            &mut work,
+            open,
+            &FetchOptions { checkout: self.checkout(packages), ..self.fetch_options(wish.signatures) },
+        )
+        .await?;
         let Work { folder, summary, .. } = work;
         folder.close().map_err(BuildError::Records)?;
         let outcome = describe(&summary);
@@ -115,10 +120,10 @@ impl Runner<'_> {
         &self,
         work: &mut Work<'_>,
         open: Vec<&SourcePackage>,
-        mode: SignatureMode,
+        options: &FetchOptions,
     ) -> Result<(), PipelineError> {
         let wanted: Vec<WantedSource> = open.iter().flat_map(|package| package.wanted_sources()).collect();
-        let (sources, problems) = source::fetch(&wanted, &self.fetch_options(mode), self.layout, self.report).await?;
+        let (sources, problems) = source::fetch(&wanted, options, self.layout, self.report).await?;
         let mut lacking: BTreeMap<String, Vec<SourceProblem>> = BTreeMap::new();
         for problem in problems {
             lacking.entry(problem.spec.clone()).or_default().push(problem);

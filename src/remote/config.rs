@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::RemoteError;
 use super::repo_file::{self, RepoSection, Variables, expanded};
+use crate::address::shown;
 use crate::source::WebAccess;
 
 /// A repository as the user names it.
@@ -38,7 +39,7 @@ pub enum Place {
 /// A repository, ready to be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositoryConfig {
-    /// Its name: that of its section, else its first address.
+    /// Its name: that of its section, else its address as it may be shown.
     pub name: String,
     /// Addresses with the same content; never empty.
     pub urls: Vec<String>,
@@ -59,7 +60,7 @@ impl WantedRepository {
     pub fn from_argument(text: &str, folder: &Path) -> Self {
         let place = if text.contains("://") { Place::Url(text.to_owned()) } else { Place::File(folder.join(text)) };
         Self {
-            said_in: format!("--repo {text}"),
+            said_in: format!("--repo {}", shown(text)),
             place,
             keys: Vec::new(),
             gpg_check: None,
@@ -113,7 +114,7 @@ fn sections(wanted: &WantedRepository, variables: Variables<'_>) -> Result<Vec<R
         }
         Place::Url(url) => {
             let url = expanded(url, variables)?;
-            let mut section = RepoSection::new(url.clone(), 0);
+            let mut section = RepoSection::new(shown(&url), 0);
             section.urls = vec![url];
             Ok(vec![section])
         }
@@ -124,7 +125,7 @@ fn checked(wanted: &WantedRepository, section: RepoSection) -> Result<Repository
     let name = section.id;
     for url in &section.urls {
         if !["http://", "https://", "file://"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(format!("`{url}` is not an address: `http`, `https` and `file` are spoken"));
+            return Err(format!("`{}` is not an address: `http`, `https` and `file` are spoken", shown(url)));
         }
     }
     let keys = if wanted.keys.is_empty() { section.keys } else { wanted.keys.clone() };

@@ -20,6 +20,7 @@ use super::repomd::{self, MetadataFile, Repomd};
 use super::signature::{Keys, Unsigned};
 use super::unpack::{MOST_BYTES, unpack};
 use super::{RemotePackage, filelists};
+use crate::address::below;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::Report;
 use crate::source::{Patience, Web, WebError, whole_file};
@@ -93,7 +94,6 @@ impl<'a> Server<'a> {
 /// What is kept of a repository.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    url: String,
     repomd: Sha256,
     signature: Option<Sha256>,
     asked: u64,
@@ -215,7 +215,7 @@ async fn ask(server: &Server<'_>, keys: &Keys, options: &LoadOptions) -> Result<
         let repomd = repomd.map_err(|error| fault(config, REPOMD, &format!("cannot be read: {error}")))?;
         let signature = signature(config, (keys, web), url, &content).await?;
         let asked = options.now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let kept = Kept { url: url.clone(), repomd: found.sha256, signature, asked };
+        let kept = Kept { repomd: found.sha256, signature, asked };
         let bytes = serde_json::to_vec(&kept).unwrap_or_default();
         // Only saves a question; not being able to write it is no fault.
         if let Err(error) = whole_file::replace(&kept_path(config, server.way.folder), &bytes) {
@@ -304,11 +304,6 @@ impl Repository {
 fn read(config: &RepositoryConfig, file: &str, path: &Path) -> Result<Vec<u8>, RemoteFault> {
     std::fs::read(path)
         .map_err(|error| fault(config, file, &format!("cannot be read from `{}`: {error}", path.display())))
-}
-
-fn below(url: &str, location: &str) -> String {
-    let (url, location) = (url.trim_end_matches('/'), location.replace('%', "%25"));
-    format!("{url}/{location}")
 }
 
 fn not_had(tried: &[WebError]) -> String {

@@ -40,7 +40,7 @@ pub struct LockedImage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedRepository {
-    /// Its first address.
+    /// Its first address, without what may be secret in it.
     pub url: String,
     /// Digest of the `repomd.xml` that the packages were chosen by.
     pub repomd: Sha256,

@@ -42,6 +42,7 @@ pub use signature::{KeyError, Keys, Unsigned};
 pub use unpack::unpack;
 pub use xml::MetadataError;
 
+use crate::address::shown;
 use crate::causes;
 use crate::digest::Sha256;
 use crate::event::{Event, Report};
@@ -133,8 +134,9 @@ impl Remote {
         let (mut repositories, mut packages) = (Vec::new(), Vec::new());
         for (rank, (config, keys)) in load::with_keys(configs)?.into_iter().enumerate() {
             let Some(locked) = lock.repositories.get(&config.name) else { continue };
-            if !config.urls.contains(&locked.url) {
-                let changes = vec![format!("repository `{}` has another address than `{}`", config.name, locked.url)];
+            let told = shown(&locked.url);
+            if !config.urls.iter().any(|url| shown(url) == told) {
+                let changes = vec![format!("repository `{}` has another address than `{told}`", config.name)];
                 return Err(RemoteError::Locked { path: path.to_owned(), changes });
             }
             packages.extend(locked.packages.iter().map(|(nevra, package)| unread(nevra, package, &config.name, rank)));
@@ -269,7 +271,7 @@ impl Remote {
             let Some(package) = self.package(*sha256) else { continue };
             let of = |repository: &&Repository| repository.config.name == package.repository;
             let Some(Repository { config, repomd, .. }) = self.repositories.iter().find(of) else { continue };
-            let Some(url) = config.urls.first().cloned() else { continue };
+            let Some(url) = config.urls.first().map(|url| shown(url)) else { continue };
             let new = || LockedRepository { url, repomd: *repomd, packages: BTreeMap::new() };
             let nevra = &package.header.nevra;
             let (name, location) = (nevra.name.clone(), package.location.clone());

@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use crate::address::shown;
+
 /// A section of a `.repo` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoSection {
@@ -22,7 +24,7 @@ pub struct RepoSection {
     pub repo_gpgcheck: bool,
     /// Files of keys. Addresses of the network are left out: see `foreign_keys`.
     pub keys: Vec<PathBuf>,
-    /// Keys that the file wants to have from elsewhere, which are never fetched.
+    /// Keys that the file wants to have from elsewhere, which are never fetched; as they may be shown.
     pub foreign_keys: Vec<String>,
     /// Lower is preferred; 99 when the file says nothing.
     pub priority: i32,
@@ -125,7 +127,10 @@ fn entries(text: &str) -> Result<Vec<Entry>, RepoFileError> {
             let wrong = || RepoFileError { line, wrong: format!("`{trimmed}` is not a `[section]`") };
             What::Section(name.ok_or_else(wrong)?.to_owned())
         } else {
-            let wrong = || RepoFileError { line, wrong: format!("`{trimmed}` is neither `key=value` nor `[section]`") };
+            let wrong = || RepoFileError {
+                line,
+                wrong: format!("`{}` is neither `key=value` nor `[section]`", shown(trimmed)),
+            };
             let (key, value) = trimmed.split_once('=').ok_or_else(wrong)?;
             What::Value { key: key.trim().to_owned(), value: value.trim().to_owned() }
         };
@@ -164,7 +169,7 @@ impl RepoSection {
                 for word in words(value) {
                     match word.strip_prefix("file://") {
                         Some(path) => self.keys.push(path.into()),
-                        None if word.contains("://") => self.foreign_keys.push(word.to_owned()),
+                        None if word.contains("://") => self.foreign_keys.push(shown(word)),
                         None => self.keys.push(word.into()),
                     }
                 }

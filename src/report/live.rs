@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::line::{self, Counter};
+use crate::address;
 use crate::event::Event;
 
 /// How many running builds the status line names.
@@ -37,7 +38,7 @@ impl Live {
         // A started build is in the status line; its line appears when it ends.
         if !matches!(event, Event::BuildStarted { .. }) {
             for line in line::of(event, &mut self.counter) {
-                self.bar.println(line);
+                self.bar.println(address::in_text(&line));
             }
         }
         self.bar.set_message(self.status());

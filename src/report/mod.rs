@@ -9,6 +9,7 @@ mod live;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
+use crate::address;
 use crate::event::Event;
 use live::Live;
 
@@ -84,11 +85,10 @@ impl Printer {
 }
 
 fn json_line(event: &Event) -> io::Result<()> {
-    let mut bytes = serde_json::to_vec(&JsonLine { version: JSON_VERSION, what: event })?;
-    bytes.push(b'\n');
-    io::stdout().lock().write_all(&bytes)
+    let line = serde_json::to_string(&JsonLine { version: JSON_VERSION, what: event })?;
+    writeln!(io::stdout().lock(), "{}", address::in_text(&line))
 }
 
 fn text_line(line: &str) -> io::Result<()> {
-    writeln!(io::stderr().lock(), "{line}")
+    writeln!(io::stderr().lock(), "{}", address::in_text(line))
 }

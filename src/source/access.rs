@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, ClientBuilder, Identity, Response, Url, redirect};
 
+use crate::address;
+
 /// Redirects of one request that are followed at most.
 const MOST_REDIRECTS: usize = 10;
 
@@ -81,7 +83,7 @@ pub enum AccessError {
     /// A token would go over plain HTTP to another machine.
     #[error("the token for `{mirror}` would be readable for everybody on its way")]
     Plain {
-        /// The mirror, without user and query.
+        /// The mirror, as it may be shown.
         mirror: String,
     },
     /// A mirror has no URL that can be asked.
@@ -259,7 +261,7 @@ fn give(mirrors: &mut [Mirror], named: Option<&Mirror>, token: &HeaderValue, pla
 }
 
 fn mirror(text: &str) -> Result<Mirror, AccessError> {
-    let wrong = || AccessError::Url { mirror: text.to_owned() };
+    let wrong = || AccessError::Url { mirror: address::shown(text) };
     let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme())).ok_or_else(wrong)?;
     Ok(Mirror { url, authorization: None })
 }
@@ -277,9 +279,8 @@ fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || is_own
 }
 
-/// A URL for a message, without what may be secret in it.
 fn shown(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
+    address::shown(url.as_str())
 }
 
 fn header(text: &str, place: &str) -> Result<HeaderValue, AccessError> {

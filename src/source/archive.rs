@@ -19,6 +19,7 @@ use super::download::{Downloader, Fault};
 use super::index::{Lookup, released};
 use super::lock::lock;
 use super::whole_file;
+use crate::address::{below, shown};
 use crate::digest::{KeyBuilder, Sha256};
 
 /// An index that is older than this is fetched again before a digest counts as not there.
@@ -97,7 +98,7 @@ impl<'a> Archives<'a> {
 fn urls(components: &[Component], digest: Sha256) -> Vec<Url> {
     let of = |component: &Component| {
         let (path, _) = component.lookup.as_ref()?.files.get(&digest)?;
-        Url::parse(&format!("{}/{path}", component.base_url)).ok()
+        Url::parse(&below(&component.base_url, path)).ok()
     };
     components.iter().filter_map(of).collect()
 }
@@ -145,12 +146,12 @@ impl Component {
             let url = self.in_suite(name)?;
             match downloader.download(&url, None).await {
                 Ok(fetched) => {
-                    let text = fs::read(&fetched.path).map_err(|error| format!("`{url}`: {error}"))?;
+                    let text = fs::read(&fetched.path).map_err(|error| told(&url, &error))?;
                     let _ = fs::remove_file(&fetched.path);
                     return Ok(String::from_utf8_lossy(&text).into_owned());
                 }
-                Err(fault @ Fault::Refused(_)) => refused = format!("`{url}`: {fault}"),
-                Err(fault) => return Err(format!("`{url}`: {fault}")),
+                Err(fault @ Fault::Refused(_)) => refused = told(&url, &fault),
+                Err(fault) => return Err(told(&url, &fault)),
             }
         }
         Err(refused)
@@ -160,10 +161,10 @@ impl Component {
         let (path, digest, size) = offered;
         let url = self.in_suite(path)?;
         if size > MAX_INDEX_BYTES {
-            return Err(format!("`{url}`: {size} bytes are more than an index has"));
+            return Err(told(&url, &format_args!("{size} bytes are more than an index has")));
         }
         let fetched = downloader.download(&url, Some(digest)).await;
-        let index = fetched.map_err(|fault| format!("`{url}`: {fault}"))?;
+        let index = fetched.map_err(|fault| told(&url, &fault))?;
         let packed_by_xz = Path::new(path).extension().is_some_and(|end| end == "xz");
         let read = tokio::task::spawn_blocking(move || {
             let lookup = read_index(&index.path, digest, packed_by_xz);
@@ -171,13 +172,17 @@ impl Component {
             lookup
         });
         let lookup = read.await.unwrap_or_else(|error| Err(error.into()));
-        lookup.map_err(|error| format!("`{url}`: {error}"))
+        lookup.map_err(|error| told(&url, &error))
     }
 
     fn in_suite(&self, path: &str) -> Result<Url, String> {
-        let text = format!("{}/dists/{}/{path}", self.base_url, self.suite);
-        Url::parse(&text).map_err(|error| format!("`{text}`: {error}"))
+        let text = below(&self.base_url, &format!("dists/{}/{path}", self.suite));
+        Url::parse(&text).map_err(|error| format!("`{}`: {error}", shown(&text)))
     }
+}
+
+fn told(url: &Url, wrong: &dyn std::fmt::Display) -> String {
+    format!("`{}`: {wrong}", shown(url.as_str()))
 }
 
 fn read_index(path: &Path, digest: Sha256, packed_by_xz: bool) -> io::Result<Lookup> {

@@ -19,6 +19,7 @@ use tokio::io::AsyncWriteExt;
 use super::access::{MirrorAccess, Private};
 use super::lock::lock;
 use super::part::{self, Part};
+use crate::address::shown;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::{Event, Report};
 
@@ -162,7 +163,7 @@ impl<'a> Downloader<'a> {
     }
 
     fn tell_retry(&self, url: &Url, fault: &Fault, pause: Duration) {
-        let text = format!("`{url}`: {fault}; trying again in {} s", pause.as_secs_f32());
+        let text = format!("`{}`: {fault}; trying again in {} s", shown(url.as_str()), pause.as_secs_f32());
         (self.report)(Event::Note { text });
     }
 
@@ -234,7 +235,7 @@ impl<'a> Downloader<'a> {
             Some(private) => private.get(url, headers).await,
             None => self.client.get(url.clone()).headers(headers).send().await,
         };
-        sent.map_err(|error| transport_fault(&error))
+        sent.map_err(transport_fault)
     }
 
     async fn accept(&self, path: &Path, written: Written) -> Result<Downloaded, Fault> {
@@ -311,7 +312,7 @@ async fn receive(mut response: Response, part: Part, (path, limit): (&Path, u64)
                 bytes += chunk.len() as u64;
             }
             Ok(None) => break Ok(()),
-            Err(error) => break Err(transport_fault(&error)),
+            Err(error) => break Err(transport_fault(error)),
         }
     };
     // What has arrived is kept for the next attempt, whatever the end was.
@@ -351,9 +352,10 @@ fn validator(response: &Response) -> Option<String> {
     tag.or_else(|| text(header::LAST_MODIFIED))
 }
 
-fn transport_fault(error: &reqwest::Error) -> Fault {
+fn transport_fault(error: reqwest::Error) -> Fault {
+    let error = error.without_url();
     let mut reasons = Vec::new();
-    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
+    let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);
     while let Some(inner) = cause {
         reasons.push(inner.to_string());
         cause = inner.source();

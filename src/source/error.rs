@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use super::signatures::SignaturesError;
+use crate::address;
 use crate::digest::Sha256;
 
 /// Why [`super::fetch`] gives no sources.
@@ -60,6 +61,20 @@ pub enum Wrong {
         /// What the file has.
         got: Sha256,
     },
+    /// The file beside the spec is a link out of the checkout. What it leads to was not read.
+    Outside {
+        /// The link.
+        path: PathBuf,
+        /// Its text.
+        target: PathBuf,
+    },
+    /// The file beside the spec is a link to nothing, and no other place is known.
+    Dangling {
+        /// The link.
+        path: PathBuf,
+        /// Its text.
+        target: PathBuf,
+    },
     /// The file beside the spec cannot be read.
     Unreadable {
         /// The file.
@@ -85,12 +100,20 @@ pub struct Tried {
     pub reason: String,
 }
 
+impl Tried {
+    /// A place as it may be shown.
+    pub(super) fn new(place: &str, reason: String) -> Self {
+        Self { place: address::shown(place), reason }
+    }
+}
+
 impl SourceError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unavailable(problems) => {
-                let hints = [update_hint(problems), missing_hint(problems), refused_hint(problems)];
+                let hints =
+                    [update_hint(problems), missing_hint(problems), refused_hint(problems), outside_hint(problems)];
                 let hints: Vec<String> = hints.into_iter().flatten().collect();
                 (!hints.is_empty()).then(|| hints.join("\n"))
             }
@@ -105,7 +128,7 @@ fn update_hint(problems: &[SourceProblem]) -> Option<String> {
     let differs = |wrong: &Wrong| match wrong {
         Wrong::Unsigned { .. } | Wrong::Mismatch { .. } => true,
         Wrong::NotFound { tried, .. } => tried.iter().any(|tried| tried.reason.starts_with("has digest")),
-        Wrong::Signatures(_) | Wrong::Unreadable { .. } => false,
+        _ => false,
     };
     let mut specs: Vec<&str> = problems.iter().filter(|p| differs(&p.wrong)).map(|p| p.spec.as_str()).collect();
     specs.dedup();
@@ -133,6 +156,11 @@ fn refused_hint(problems: &[SourceProblem]) -> Option<String> {
          (`--source-client-cert FILE --source-client-key FILE`)"
             .into()
     })
+}
+
+fn outside_hint(problems: &[SourceProblem]) -> Option<String> {
+    let any = problems.iter().any(|problem| matches!(problem.wrong, Wrong::Outside { .. }));
+    any.then(|| "put the file itself into the checkout, or name its folder among the folders of specs".into())
 }
 
 fn list(problems: &[SourceProblem]) -> String {
@@ -163,6 +191,12 @@ impl fmt::Display for Wrong {
             Self::Unsigned { local: None } => f.write_str("has no signature"),
             Self::Mismatch { path, expected, got } => {
                 write!(f, "`{}` has digest {got}, its signature says {expected}", path.display())
+            }
+            Self::Outside { path, target } => {
+                write!(f, "`{}` is a link to `{}`, which is outside of the checkout", path.display(), target.display())
+            }
+            Self::Dangling { path, target } => {
+                write!(f, "`{}` is a link to `{}`, which is not there", path.display(), target.display())
             }
             Self::Unreadable { path, source } => write!(f, "cannot read `{}`: {source}", path.display()),
             Self::NotFound { expected, tried } => {

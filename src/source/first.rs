@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use super::FetchOptions;
 use super::download::{Downloader, Fault};
 use super::error::{SourceError, Tried};
-use super::places::{below, http_url};
+use super::places::http_url;
+use crate::address::{below, shown};
 use crate::event::{Event, Report};
 use crate::layout::Layout;
 
@@ -19,7 +20,7 @@ const AT_A_TIME: usize = 4;
 pub struct Accepted {
     /// The file, in the source cache under its digest.
     pub path: PathBuf,
-    /// Where it came from.
+    /// Where it came from, as it may be shown.
     pub url: String,
 }
 
@@ -37,13 +38,14 @@ pub async fn first_accepted(
         async move {
             let mut tried = Vec::new();
             for mirror in &options.mirrors {
-                let place = below(mirror, &[file]);
+                let place = below(mirror, file);
                 match one(downloader, &place, |path| accept(at, path)).await? {
                     Ok((path, bytes)) => {
-                        report(Event::SourceFetched { file: file.clone(), from: place.clone(), bytes });
-                        return Ok(Ok(Accepted { path, url: place }));
+                        let url = shown(&place);
+                        report(Event::SourceFetched { file: file.clone(), from: url.clone(), bytes });
+                        return Ok(Ok(Accepted { path, url }));
                     }
-                    Err(reason) => tried.push(Tried { place, reason }),
+                    Err(reason) => tried.push(Tried::new(&place, reason)),
                 }
             }
             Ok(Err(tried))

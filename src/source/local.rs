@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::{SourceError, SourceProblem, Wrong};
 use super::remembered::FileDigests;
 use super::signatures::{self, Signatures};
-use super::{FetchedSource, SignatureMode, SourceKind, WantedSource};
+use super::{Checkout, FetchedSource, SignatureMode, SourceKind, WantedSource};
 use crate::digest::Sha256;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
@@ -37,10 +37,11 @@ type AllSignatures = BTreeMap<PathBuf, Signatures>;
 pub(super) fn look(
     wanted: &[WantedSource],
     mode: SignatureMode,
-    layout: &Layout,
+    (checkout, layout): (&Checkout, &Layout),
 ) -> Result<(Vec<Standing>, Vec<Event>), SourceError> {
-    let (known, mut problems) = read_signatures(wanted, mode);
-    let search = Search { mode, known: &known, cache: layout.sources(), digests: FileDigests::open(layout, DIGESTS) };
+    let (known, mut problems) = read_signatures(wanted, mode, checkout);
+    let (cache, digests) = (layout.sources(), FileDigests::open(layout, DIGESTS));
+    let search = Search { mode, known: &known, checkout, cache, digests };
     let mut standings = Vec::with_capacity(wanted.len());
     for file in wanted {
         // A file whose signatures cannot be read is told once, with the first file of its spec.
@@ -55,7 +56,11 @@ pub(super) fn look(
     Ok((standings, unused_entries(wanted, &known)))
 }
 
-fn read_signatures(wanted: &[WantedSource], mode: SignatureMode) -> (AllSignatures, BTreeMap<PathBuf, SourceProblem>) {
+fn read_signatures(
+    wanted: &[WantedSource],
+    mode: SignatureMode,
+    checkout: &Checkout,
+) -> (AllSignatures, BTreeMap<PathBuf, SourceProblem>) {
     let (mut known, mut problems) = (AllSignatures::new(), BTreeMap::new());
     if mode == SignatureMode::Skip {
         return (known, problems);
@@ -65,9 +70,13 @@ fn read_signatures(wanted: &[WantedSource], mode: SignatureMode) -> (AllSignatur
             continue;
         }
         let path = signatures::path_of(&file.spec_path);
-        let read = signatures::read(&path).unwrap_or_else(|error| {
+        let read = match checkout.link_out(&path) {
+            Some(target) => Err(Wrong::Outside { path: path.clone(), target }),
+            None => signatures::read(&path).map_err(Wrong::Signatures),
+        };
+        let read = read.unwrap_or_else(|wrong| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            problems.insert(file.spec_path.clone(), file.problem_of(name, Wrong::Signatures(error)));
+            problems.insert(file.spec_path.clone(), file.problem_of(name, wrong));
             Signatures::new()
         });
         known.insert(file.spec_path.clone(), read);
@@ -91,6 +100,7 @@ fn unused_entries(wanted: &[WantedSource], known: &AllSignatures) -> Vec<Event> 
 struct Search<'a> {
     mode: SignatureMode,
     known: &'a AllSignatures,
+    checkout: &'a Checkout,
     cache: PathBuf,
     digests: FileDigests,
 }
@@ -103,7 +113,7 @@ impl Search<'_> {
         let wrong = |wrong| Ok(Standing::Wrong(file.problem_of(file.file.clone(), wrong)));
         let local = match self.beside(file) {
             Ok(local) => local,
-            Err((path, source)) => return wrong(Wrong::Unreadable { path, source }),
+            Err(fault) => return wrong(fault),
         };
         let needs_signature = self.mode == SignatureMode::Enforce && expected.is_none();
         match (local, expected) {
@@ -111,7 +121,7 @@ impl Search<'_> {
             (Some(found), None) if needs_signature && file.kind == SourceKind::Source => {
                 wrong(Wrong::Unsigned { local: Some(found.sha256) })
             }
-            (None, None) if needs_signature => wrong(Wrong::Unsigned { local: None }),
+            (None, None) if needs_signature => wrong(file.dangling().unwrap_or(Wrong::Unsigned { local: None })),
             (Some(found), Some(expected)) if found.sha256 != expected => {
                 wrong(Wrong::Mismatch { path: found.path, expected, got: found.sha256 })
             }
@@ -137,14 +147,17 @@ impl Search<'_> {
     }
 
     /// The file in the spec's folder, or in a folder below it.
-    fn beside(&self, file: &WantedSource) -> Result<Option<FetchedSource>, (PathBuf, io::Error)> {
+    fn beside(&self, file: &WantedSource) -> Result<Option<FetchedSource>, Wrong> {
         let folder = file.spec_path.parent().unwrap_or(Path::new("/"));
-        let direct = folder.join(&file.file);
+        let direct = file.path_beside();
         let found = if direct.is_file() { Some(direct) } else { below(folder, &file.file, 0) };
         let Some(path) = found else { return Ok(None) };
+        if let Some(target) = self.checkout.link_out(&path) {
+            return Err(Wrong::Outside { path, target });
+        }
         match self.digests.digest(&path) {
             Ok((sha256, bytes)) => Ok(Some(FetchedSource { path, sha256, bytes })),
-            Err(error) => Err((path, error)),
+            Err(source) => Err(Wrong::Unreadable { path, source }),
         }
     }
 }

@@ -26,6 +26,7 @@
 mod access;
 pub mod apt;
 mod archive;
+mod checkout;
 mod download;
 mod error;
 mod first;
@@ -51,6 +52,7 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{AccessError, AccessRequest, MirrorAccess};
 pub use apt::Archive;
+pub use checkout::Checkout;
 pub use download::Patience;
 pub use error::{SourceError, SourceProblem, Tried, Wrong};
 pub use first::{Accepted, first_accepted};
@@ -106,6 +108,8 @@ pub enum SignatureMode {
 pub struct FetchOptions {
     /// What is done with signatures.
     pub mode: SignatureMode,
+    /// What links beside specs may lead to.
+    pub checkout: Checkout,
     /// URLs of mirrors, in the order in which they are tried.
     pub mirrors: Vec<String>,
     /// What the mirrors are asked with.
@@ -137,6 +141,24 @@ pub struct Sources {
 }
 
 impl WantedSource {
+    /// Where the file is when it comes with the spec.
+    fn path_beside(&self) -> PathBuf {
+        self.spec_path.with_file_name(&self.file)
+    }
+
+    /// What is wrong with the file when it is a link beside the spec that leads to nothing.
+    fn dangling(&self) -> Option<Wrong> {
+        let path = self.path_beside();
+        let target = std::fs::read_link(&path).ok().filter(|_| !path.exists())?;
+        Some(Wrong::Dangling { path, target })
+    }
+
+    /// The same, as a place that did not have the file.
+    fn tried_beside(&self) -> Option<Tried> {
+        let reason = self.dangling()?.to_string();
+        Some(Tried { place: "beside the spec".to_owned(), reason })
+    }
+
     fn problem(&self, wrong: Wrong) -> SourceProblem {
         self.problem_of(self.file.clone(), wrong)
     }
@@ -157,7 +179,7 @@ pub async fn fetch(
     layout: &Layout,
     report: Report<'_>,
 ) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
-    let (standings, events) = look(wanted, options.mode, layout).await?;
+    let (standings, events) = look(wanted, options.mode, (&options.checkout, layout)).await?;
     if options.mode != SignatureMode::Update {
         local::tell(events, report);
     }
@@ -195,8 +217,12 @@ pub fn complete((sources, problems): (Sources, Vec<SourceProblem>)) -> Result<So
 /// What [`fetch`] would give when every signature is right, without looking anywhere but beside the specs and in the
 /// cache: a file that is not there has the digest and the place that it will have, and the size 0. Also what is wrong,
 /// sorted by spec and file.
-pub async fn signed(wanted: &[WantedSource], layout: &Layout) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
-    let (standings, _) = look(wanted, SignatureMode::Enforce, layout).await?;
+pub async fn signed(
+    wanted: &[WantedSource],
+    checkout: &Checkout,
+    layout: &Layout,
+) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
+    let (standings, _) = look(wanted, SignatureMode::Enforce, (checkout, layout)).await?;
     let (mut sources, mut problems) = (Sources::default(), Vec::new());
     for (file, standing) in wanted.iter().zip(standings) {
         match standing {
@@ -236,10 +262,10 @@ async fn remember(downloaded: Vec<FetchedSource>, layout: &Layout) -> Result<(),
 async fn look(
     wanted: &[WantedSource],
     mode: SignatureMode,
-    layout: &Layout,
+    (checkout, layout): (&Checkout, &Layout),
 ) -> Result<(Vec<Standing>, Vec<Event>), SourceError> {
-    let (wanted, layout, state) = (wanted.to_vec(), layout.clone(), layout.state());
-    let looked = tokio::task::spawn_blocking(move || local::look(&wanted, mode, &layout)).await;
+    let (wanted, checkout, layout, state) = (wanted.to_vec(), checkout.clone(), layout.clone(), layout.state());
+    let looked = tokio::task::spawn_blocking(move || local::look(&wanted, mode, (&checkout, &layout))).await;
     looked.unwrap_or_else(|error| Err(SourceError::Cache { path: state, source: error.into() }))
 }
 

@@ -11,6 +11,7 @@ use super::archive::Archives;
 use super::download::{Downloaded, Downloader, Fault};
 use super::error::{SourceError, SourceProblem, Tried, Wrong};
 use super::{FetchOptions, FetchedSource, SignatureMode, WantedSource, whole_file};
+use crate::address::{below, shown};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::{Event, Report};
 use crate::layout::Layout;
@@ -86,7 +87,7 @@ impl<'a> Network<'a> {
         if let Some(source) = self.known_by_url(one) {
             return Ok((same, Ok(source)));
         }
-        let mut tried = Vec::new();
+        let mut tried: Vec<Tried> = same.iter().filter_map(|one| one.file.tried_beside()).collect();
         for candidate in self.urls(&same) {
             let outcome = self.try_place(one, &candidate, &mut tried).await?;
             if let Some(source) = outcome {
@@ -102,9 +103,9 @@ impl<'a> Network<'a> {
         let mut urls = Vec::new();
         for one in same {
             for mirror in &self.options.mirrors {
-                urls.push(below(mirror, &[&one.file.file]));
+                urls.push(below(mirror, &one.file.file));
                 if let Some(digest) = one.expected.or(one.formerly) {
-                    urls.push(below(mirror, &[&one.file.spec, &digest.to_string(), &one.file.file]));
+                    urls.push(below(mirror, &format!("{}/{digest}/{}", one.file.spec, one.file.file)));
                 }
             }
         }
@@ -122,7 +123,7 @@ impl<'a> Network<'a> {
         let urls = match looked {
             Ok(urls) => urls,
             Err(reason) => {
-                tried.push(Tried { place: "package archives".into(), reason });
+                tried.push(Tried::new("package archives", reason));
                 return Ok(None);
             }
         };
@@ -154,7 +155,7 @@ impl<'a> Network<'a> {
         let url = match http_url(place) {
             Ok(url) => url,
             Err(reason) => {
-                tried.push(Tried { place: place.to_owned(), reason });
+                tried.push(Tried::new(place, reason));
                 return Ok(None);
             }
         };
@@ -163,9 +164,9 @@ impl<'a> Network<'a> {
             Err(Fault::Disk { path, source }) => Err(SourceError::Cache { path, source }),
             Err(fault) => {
                 if let Fault::Mismatch { .. } = &fault {
-                    (self.report)(Event::Warning { text: format!("`{place}` {fault}") });
+                    (self.report)(Event::Warning { text: format!("`{}` {fault}", shown(place)) });
                 }
-                tried.push(Tried { place: place.to_owned(), reason: fault.to_string() });
+                tried.push(Tried::new(place, fault.to_string()));
                 Ok(None)
             }
         }
@@ -177,7 +178,7 @@ impl<'a> Network<'a> {
             // Only saves a download; not being able to write it is no fault.
             let _ = whole_file::replace(&self.by_url_path(one), digest.to_string().as_bytes());
         }
-        (self.report)(Event::SourceFetched { file: one.file.file.clone(), from: place.to_owned(), bytes });
+        (self.report)(Event::SourceFetched { file: one.file.file.clone(), from: shown(place), bytes });
         FetchedSource { path, sha256: digest, bytes }
     }
 
@@ -199,15 +200,6 @@ impl<'a> Network<'a> {
     }
 }
 
-/// `mirror` with more segments; a query of the mirror stays at the end.
-pub(super) fn below(mirror: &str, segments: &[&str]) -> String {
-    let Ok(mut url) = Url::parse(mirror) else { return format!("{mirror}/{}", segments.join("/")) };
-    if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty().extend(segments);
-    }
-    url.into()
-}
-
 pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     match url.scheme() {
@@ -219,12 +211,6 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mirror_keeps_its_query() {
-        assert_eq!(below("http://m.test/core/?t=1", &["a+b.tar"]), "http://m.test/core/a+b.tar?t=1");
-        assert_eq!(below("http://m.test/core", &["zlib", "00", "x y"]), "http://m.test/core/zlib/00/x%20y");
-    }
 
     #[test]
     fn only_http_is_spoken() {

@@ -1,6 +1,7 @@
 //! Fetching from a server that breaks, lies and recovers.
 
 mod access;
+mod secrets;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -82,6 +83,7 @@ fn options(mode: SignatureMode) -> FetchOptions {
     let patience = Patience { connect: milliseconds(2000), stall: milliseconds(500), retry: milliseconds(5) };
     FetchOptions {
         mode,
+        checkout: Checkout::default(),
         mirrors: Vec::new(),
         access: MirrorAccess::default(),
         archives: Vec::new(),

@@ -8,6 +8,7 @@ use reqwest::Url;
 
 use super::download::{Downloader, Fault, Patience, builder};
 use super::whole_file;
+use crate::address::shown;
 use crate::causes;
 use crate::digest::{HashingWriter, Sha256};
 use crate::event::Report;
@@ -38,7 +39,7 @@ pub struct WebFile {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{url}`: {reason}")]
 pub struct WebError {
-    /// The address.
+    /// The address, as it may be shown.
     pub url: String,
     /// What went wrong.
     pub reason: String,
@@ -69,12 +70,12 @@ impl<'a> Web<'a> {
     /// The file at `url` (`http`, `https` or `file`), of at most `limit` bytes; without an expected digest, whatever
     /// comes. What is in the folder already is not asked for again.
     pub async fn fetch(&self, url: &str, expected: Option<Sha256>, limit: u64) -> Result<WebFile, WebError> {
-        let wrong = |reason: String| WebError { url: url.to_owned(), reason, is_missing: false };
+        let wrong = |reason: String| WebError { url: shown(url), reason, is_missing: false };
         let parsed = Url::parse(url).map_err(|error| wrong(format!("is not a URL: {error}")))?;
         match parsed.scheme() {
             "file" => {
                 let path = parsed.to_file_path().map_err(|()| wrong("is not the path of a file".to_owned()))?;
-                let (folder, url) = (self.folder.clone(), url.to_owned());
+                let (folder, url) = (self.folder.clone(), shown(url));
                 let copied = tokio::task::spawn_blocking(move || copy(&path, &folder, expected, limit)).await;
                 copied.unwrap_or_else(|error| Err(error.into())).map_err(|error| {
                     let is_missing = error.kind() == io::ErrorKind::NotFound;

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Debootstrap;
+use crate::address;
 use crate::source::Archive;
 
 /// How long `mmdebstrap` may take to remove what it has begun.
@@ -88,7 +89,7 @@ pub(super) async fn make(
     let text = String::from_utf8_lossy(&said);
     let last: Vec<&str> = text.lines().rev().take(5).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
-    Err(format!("`mmdebstrap` ended with {status}: {}", last.join("; ")))
+    Err(format!("`mmdebstrap` ended with {status}: {}", address::in_text(&last.join("; "))))
 }
 
 /// Ends `mmdebstrap` and all that it has started; it removes its root itself when it is asked to end.

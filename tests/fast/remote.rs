@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::SystemTime;
 
 use drydock::digest::Sha256;
-use drydock::remote::{LoadOptions, LockFile, Remote, RepositoryConfig, unpack};
+use drydock::remote::{
+    LoadOptions, LockFile, Remote, RepositoryConfig, Variables, WantedRepository, configure, unpack,
+};
 use pgp::composed::{ArmorOptions, DetachedSignature};
 
 use crate::remote_place::{DAY, Place, key_file, options, primary, sign, write_repomd};
@@ -205,4 +208,38 @@ async fn a_folder_serves_as_well_as_a_server() {
     remote.fetch(&[demo], &|_| {}).await.unwrap();
     assert_eq!(Sha256::of_file(&remote.path(demo)).unwrap(), demo);
     assert!(place.server.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_in_an_address_is_in_no_message_and_no_file() {
+    let place = Place::new();
+    let secret = place.server.url.replace("http://", "http://me:PASS@");
+    let wanted = WantedRepository::from_argument(&format!("{secret}?sig=SIGN"), Path::new("/none"));
+    let variables = Variables { arch: "x86_64", release: None };
+    let config = configure(std::slice::from_ref(&wanted), variables).unwrap().remove(0);
+    let hidden = |text: &str| !text.contains("PASS") && !text.contains("SIGN");
+    assert!(hidden(&config.name) && config.name.ends_with("?***"), "{}", config.name);
+    let events = Mutex::new(Vec::new());
+    let report = |event| events.lock().unwrap().push(event);
+    let remote = Remote::load(vec![config.clone()], &options(), &place.layout(), &report).await.unwrap();
+    let demo = remote.packages()[1].sha256;
+    remote.note_used(demo);
+    remote.fetch(&[demo], &report).await.unwrap();
+    let lock = remote.used();
+    assert!(hidden(&lock.to_text()) && hidden(&format!("{:?}", events.lock().unwrap())), "{}", lock.to_text());
+    assert!(place.server.asked().iter().all(|path| path.ends_with("?sig=SIGN")), "the server is asked with it");
+    for file in fs::read_dir(place.layout().remote().join("repositories")).unwrap() {
+        assert!(hidden(&fs::read_to_string(file.unwrap().path()).unwrap()));
+    }
+    let (pinned, layout) = ((&lock, Path::new("drydock.lock")), place.layout());
+    let locked = Remote::locked(vec![config.clone()], pinned, options().patience, &layout, &report).await.unwrap();
+    assert_eq!(names(&locked), ["demo-2-1.noarch"]);
+    fs::remove_file(place.file("repodata/repomd.xml")).unwrap();
+    let refresh = LoadOptions { refresh: true, ..options() };
+    let told = place.load(config, &refresh).await.err().unwrap().to_string();
+    assert!(hidden(&told) && told.contains("404"), "{told}");
+    let wrong = ["ftp://me:PASS@x.test/", "http://me:PASS@x.test/$no"];
+    let wrong: Vec<_> = wrong.iter().map(|url| WantedRepository::from_argument(url, Path::new("/none"))).collect();
+    let told = configure(&wrong, variables).unwrap_err().to_string();
+    assert!(hidden(&told) && told.contains("--repo ftp://***@x.test/"), "{told}");
 }

@@ -24,7 +24,7 @@ pub(crate) const DAY: Duration = Duration::from_hours(24);
 
 /// A server that gives the files of a folder and keeps the paths it was asked for.
 pub(crate) struct Server {
-    url: String,
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -56,12 +56,24 @@ fn answer(mut stream: TcpStream, folder: &Path, log: &Mutex<Vec<String>>) {
     }
     let path = String::from_utf8_lossy(&request).split(' ').nth(1).unwrap_or_default().to_owned();
     log.lock().unwrap().push(path.clone());
-    let (status, body) = match fs::read(folder.join(path.trim_start_matches('/'))) {
+    let (status, body) = match fs::read(folder.join(meant(&path))) {
         Ok(body) => ("200 OK", body),
         Err(_) => ("404 Not Found", Vec::new()),
     };
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
     let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+}
+
+/// The file that a request means, as S3 reads it: `+` is a blank, and `^` has to be encoded.
+fn meant(path: &str) -> String {
+    let path = path.split('?').next().unwrap_or_default().trim_start_matches('/').replace('^', "").replace('+', " ");
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).unwrap()
 }
 
 /// A repository with the packages `demo` 1 and 2 and `data`, which `demo` requires by a path.

@@ -120,7 +120,7 @@ fn what_cannot_be_right_is_told_without_the_token() {
     hint: name the mirror with `--source-url URL`
     ");
     insta::assert_snapshot!(of(&["http://a.test/x?sig=abc"], None, &token), @"
-    the token for `http://a.test/x` would be readable for everybody on its way
+    the token for `http://a.test/x?***` would be readable for everybody on its way
     hint: use the mirror's `https` URL
     ");
     assert!(of(&["https://a.test"], None, &two_lines).starts_with("`[DIR]/two` holds no token"));
