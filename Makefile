@@ -3,7 +3,7 @@
 DRYDOCK := target/release/drydock
 SHELL := /bin/bash
 
-.PHONY: quickstart test setup setup-test lint bench fuzz drydock
+.PHONY: quickstart test setup setup-test lint bench campaign fuzz drydock
 
 quickstart: setup drydock
 	@.ci/quickstart $(DRYDOCK)
@@ -30,6 +30,13 @@ lint:
 
 bench: setup setup-test drydock
 	@.ci/bench $(DRYDOCK)
+
+# Random faults over real runs, a seed each; tests/containers/campaign/mod.rs tells more.
+SEED ?= 1
+RUNS ?= 25
+campaign: setup-test
+	DRYDOCK_CONTAINER_TESTS=1 DRYDOCK_CAMPAIGN_SEED=$(SEED) DRYDOCK_CAMPAIGN_RUNS=$(RUNS) \
+		cargo test --locked --test containers campaign:: -- --nocapture --test-threads=1
 
 # Each parser on made-up input, for FUZZ_SECONDS (600) each; fuzz/README.md tells more.
 fuzz:

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Bench, Kind, connect, home, program};
+use crate::traces;
 
 /// A daemon that is killed in the middle of a run: the run ends, and says which container and what to do.
 pub async fn a_daemon_that_dies_is_told_with_the_container(bench: &mut Bench) {
@@ -58,7 +59,7 @@ impl Victim {
         let process = Pid::from_raw(self.child.id().try_into().unwrap());
         kill(process, Signal::SIGSTOP).unwrap();
         waitpid(process, Some(WaitPidFlag::WUNTRACED)).unwrap();
-        for child in children(process) {
+        for child in traces::children(process) {
             kill(child, Signal::SIGKILL).unwrap();
         }
         self.child.kill().unwrap();
@@ -71,14 +72,6 @@ impl Victim {
         std::io::Read::read_to_string(&mut self.output, &mut text).unwrap();
         text
     }
-}
-
-/// The processes that any thread of `process` has started.
-fn children(process: Pid) -> Vec<Pid> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap().flatten();
-    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
-    let numbers = lists.collect::<String>();
-    numbers.split_whitespace().map(|number| Pid::from_raw(number.parse().unwrap())).collect()
 }
 
 /// The other process: runs a container that never ends, in the engine of the bench in `folder`.

@@ -13,6 +13,7 @@
 )]
 
 mod bench;
+mod campaign;
 mod daemon;
 mod engine_contract;
 mod killed;

@@ -1,5 +1,7 @@
 //! The image of the contract suite: one static busybox, the users `root` and `builder`, nothing else. Loads in no time.
+//! And a root in which `rpmbuild` works: the same, and what this machine has for RPM.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -34,7 +36,48 @@ fn busybox() -> PathBuf {
     places.into_iter().find(|path| path.exists()).expect("busybox is missing: apt-get install busybox-static")
 }
 
+/// Programs that are this machine's own, in the place of busybox's: its shell would call its own `rpm`.
+const OWN: [&str; 9] = ["rpm", "rpmbuild", "rpmspec", "rpmkeys", "rpmdb", "dash", "realpath", "tar", "gzip"];
+
+/// Writes the archive of a root in which `rpmbuild` works.
+pub fn write_with_rpm(path: &Path) {
+    let mut tar = start(path, &["rpm", "sh", "realpath", "tar", "gzip"]);
+    for (folder, mode) in [("etc/rpm", 0o755), ("lib64", 0o755), ("var/tmp", 0o1777), ("var/lib/rpm", 0o755)] {
+        add(&mut tar, folder, (EntryType::Directory, mode, 0), b"");
+    }
+    // Debian's rpm keeps its database in the home folder of whoever calls it.
+    add(&mut tar, "etc/rpm/macros.dbpath", (EntryType::Regular, 0o644, 0), b"%_dbpath /var/lib/rpm\n");
+    let found =
+        |name: &&str| ["/usr/bin", "/bin"].iter().map(|folder| Path::new(folder).join(name)).find(|it| it.exists());
+    let programs: Vec<PathBuf> = OWN.iter().filter_map(found).collect();
+    for program in &programs {
+        let name = program.file_name().unwrap().to_string_lossy().into_owned();
+        tar.append_path_with_name(program.canonicalize().unwrap(), format!("usr/bin/{name}")).unwrap();
+    }
+    tar.append_link(&mut header((EntryType::Symlink, 0o777, 0), 0), "bin/sh", "../usr/bin/dash").unwrap();
+    tar.append_dir_all("usr/lib/rpm", "/usr/lib/rpm").unwrap();
+    tar.append_path_with_name("/usr/lib/file/magic.mgc", "usr/share/misc/magic.mgc").unwrap();
+    let helpers = std::fs::read_dir("/usr/lib/rpm").unwrap().map(|entry| entry.unwrap().path());
+    for library in libraries(programs.into_iter().chain(helpers.filter(|path| path.is_file()))) {
+        tar.append_path_with_name(library.canonicalize().unwrap(), library.strip_prefix("/").unwrap()).unwrap();
+    }
+    tar.finish().unwrap();
+}
+
+/// The shared libraries that `programs` are linked with.
+fn libraries(programs: impl Iterator<Item = PathBuf>) -> BTreeSet<PathBuf> {
+    let listed = Command::new("ldd").args(programs).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let words = listed.lines().filter(|line| line.starts_with('\t')).flat_map(str::split_whitespace);
+    words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+}
+
 fn write(path: &Path) {
+    start(path, &[]).finish().unwrap();
+}
+
+/// The archive with busybox, without the names in `left_out`.
+fn start(path: &Path, left_out: &[&str]) -> Builder<std::fs::File> {
     let mut tar = Builder::new(std::fs::File::create(path).unwrap());
     let busybox = busybox();
     for (folder, mode, owner) in [
@@ -55,11 +98,12 @@ fn write(path: &Path) {
     add(&mut tar, "etc/group", (EntryType::Regular, 0o644, 0), GROUP.as_bytes());
     add(&mut tar, "bin/busybox", (EntryType::Regular, 0o755, 0), &std::fs::read(&busybox).unwrap());
     let applets = Command::new(&busybox).arg("--list").output().unwrap();
-    for applet in String::from_utf8(applets.stdout).unwrap().lines().filter(|&applet| applet != "busybox") {
+    let applets = String::from_utf8(applets.stdout).unwrap();
+    for applet in applets.lines().filter(|applet| *applet != "busybox" && !left_out.contains(applet)) {
         let mut header = header((EntryType::Symlink, 0o777, 0), 0);
         tar.append_link(&mut header, format!("bin/{applet}"), "busybox").unwrap();
     }
-    tar.finish().unwrap();
+    tar
 }
 
 fn add(tar: &mut Builder<std::fs::File>, name: &str, kind: (EntryType, u32, u64), content: &[u8]) {

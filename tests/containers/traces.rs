@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::unistd::Pid;
+
 /// Mounts, processes and folders that have to do with a test's own folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traces(BTreeSet<String>);
@@ -58,6 +60,14 @@ pub fn processes_below(folder: &Path) -> Vec<(i32, String)> {
     let processes = names(Path::new("/proc")).into_iter().map(|process| (command(&process), process));
     let below = processes.filter(|(command, _)| command.contains(&name));
     below.filter_map(|(command, process)| Some((process.parse().ok()?, command))).collect()
+}
+
+/// The processes that any thread of `process` has started.
+pub fn children(process: Pid) -> Vec<Pid> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let lists = threads.map(|thread| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default());
+    let numbers = lists.collect::<String>();
+    numbers.split_whitespace().map(|number| Pid::from_raw(number.parse().unwrap())).collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {
