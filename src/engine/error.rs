@@ -1,7 +1,7 @@
 //! Faults of an engine, as opposed to a program that fails in a container.
 
 use super::api::ApiError;
-use super::collect::CollectError;
+use super::collect::{CollectError, Refusal};
 use super::embedded::SandboxError;
 
 /// The engine, the host or an image is broken; a program that fails in its container is an [`super::Exit`].
@@ -27,6 +27,15 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// What the container left in its output folder that is not taken: then its program is to blame, and nothing is wrong
+    /// with the engine.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Collect(CollectError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -14,7 +14,7 @@ mod terminal;
 use std::path::{Path, PathBuf};
 
 pub use api::ApiError;
-pub use collect::CollectError;
+pub use collect::{CollectError, Refusal};
 pub use embedded::{SandboxError, sandbox_main};
 pub use error::EngineError;
 pub use spec::{
@@ -88,7 +88,7 @@ impl Home {
 pub struct Session<'a> {
     /// Gets the program's output as it comes, in order for each stream.
     pub output: &'a mut (dyn FnMut(Stream, &[u8]) + Send),
-    /// The folder whose regular files are wanted, whatever the exit.
+    /// The folder whose regular files are wanted, whatever the exit; taking them belongs to the container's time.
     pub collect: Option<Collect>,
     /// Kills the container.
     pub cancel: &'a CancellationToken,
@@ -100,7 +100,7 @@ pub struct Collect {
     /// Their folder in the container; a missing one counts as empty.
     pub from: GuestPath,
     /// An empty folder of the host. Gets regular files and folders with their relative paths; a link, a device, a
-    /// socket or a name that leaves the folder is refused by name, and then nothing is kept.
+    /// socket or a name that leaves the folder is [refused](EngineError::refusal) by name, and then nothing is kept.
     pub into: PathBuf,
 }
 

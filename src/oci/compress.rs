@@ -6,6 +6,7 @@ use std::io::{self, BufRead, Read, Write};
 use flate2::GzBuilder;
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use liblzma::bufread::XzDecoder;
 
 /// How a new layer is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,12 +90,31 @@ impl Format {
     }
 }
 
-/// `reader` without its compression, whichever it is.
-pub(super) fn decompressed<'a, R: BufRead + Send + 'a>(mut reader: R) -> io::Result<Box<dyn Read + Send + 'a>> {
+/// Takes the compression away, whichever it is.
+pub(crate) enum Decoder<R: BufRead> {
+    Gzip(MultiGzDecoder<R>),
+    Xz(XzDecoder<R>),
+    Zstd(zstd::Decoder<'static, R>),
+    Plain(R),
+}
+
+impl<R: BufRead> Read for Decoder<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(decoder) => decoder.read(into),
+            Self::Xz(decoder) => decoder.read(into),
+            Self::Zstd(decoder) => decoder.read(into),
+            Self::Plain(reader) => reader.read(into),
+        }
+    }
+}
+
+/// `reader` without its compression.
+pub(crate) fn decompressed<R: BufRead>(mut reader: R) -> io::Result<Decoder<R>> {
     Ok(match Format::of(reader.fill_buf()?) {
-        Format::Gzip => Box::new(MultiGzDecoder::new(reader)),
-        Format::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader)),
-        Format::Zstd => Box::new(zstd::Decoder::with_buffer(reader)?),
-        Format::Plain => Box::new(reader),
+        Format::Gzip => Decoder::Gzip(MultiGzDecoder::new(reader)),
+        Format::Xz => Decoder::Xz(XzDecoder::new_multi_decoder(reader)),
+        Format::Zstd => Decoder::Zstd(zstd::Decoder::with_buffer(reader)?),
+        Format::Plain => Decoder::Plain(reader),
     })
 }

@@ -31,9 +31,10 @@ pub use artifact::{Artifact, Referrer};
 pub(crate) use blob::open_tar;
 pub use companion::{Companion, Remark};
 pub use compress::Compression;
+pub(crate) use compress::decompressed;
 pub use error::OciError;
 pub use registry::RegistryFault;
-pub(crate) use tar_read::{Member, MemberKind, read_members};
+pub(crate) use tar_read::{Member, MemberKind, end_of_archive, read_members};
 pub(crate) use tar_write::MemberWriter;
 pub(crate) use time::format as rfc3339;
 

@@ -69,6 +69,14 @@ pub(crate) fn read_members(
     Ok(())
 }
 
+/// Makes sure that the archive, which was read up to its last member, has the mark at its end: two blocks of zeros, of which
+/// a reader of members takes the first. An archive that was cut between two members looks whole without.
+pub(crate) fn end_of_archive(mut rest: impl Read) -> io::Result<()> {
+    let mut block = [0; 512];
+    rest.read_exact(&mut block)?;
+    if block == [0; 512] { Ok(()) } else { Err(invalid("the archive has no mark at its end")) }
+}
+
 /// What the headers before a member say about it.
 #[derive(Default)]
 struct Extensions {

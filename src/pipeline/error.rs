@@ -1,5 +1,6 @@
 //! Why a run ends without its results, and whose affair that is.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use super::rpms::MissingRpm;
@@ -182,6 +183,9 @@ pub enum Blame {
 impl PipelineError {
     /// Whose affair it is.
     pub fn blame(&self) -> Blame {
+        if is_refusal(self) {
+            return Blame::Result;
+        }
         match self {
             Self::Toolchain(error) => of_toolchain(error),
             Self::StagePackages { .. } | Self::StageRoot { .. } => Blame::Result,
@@ -279,6 +283,17 @@ fn tell_missing(stage: &str, missing: &[MissingRpm]) -> String {
     lines.join("\n")
 }
 
+/// True when a container left what is not taken, which its program is to blame for, in whichever stage.
+fn is_refusal(error: &PipelineError) -> bool {
+    let first: &(dyn Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(first), |error| (**error).source());
+    let engine_error = |error: &(dyn Error + 'static)| {
+        let boxed = error.downcast_ref::<Box<EngineError>>().map(AsRef::as_ref);
+        error.downcast_ref::<EngineError>().or(boxed).is_some_and(|error| error.refusal().is_some())
+    };
+    causes.any(engine_error) || matches!(error, PipelineError::Engine(error) if error.refusal().is_some())
+}
+
 fn of_toolchain(error: &ToolchainError) -> Blame {
     match error {
         ToolchainError::Command { .. } | ToolchainError::Install { .. } => Blame::Result,
@@ -295,5 +310,27 @@ fn of_toolchain(error: &ToolchainError) -> Blame {
         | ToolchainError::Cancelled { .. }
         | ToolchainError::Store { .. }
         | ToolchainError::Engine { .. } => Blame::Host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{CollectError, Refusal};
+
+    #[test]
+    fn what_a_container_left_is_no_fault_of_the_engine() {
+        let refusal = || EngineError::from(CollectError::from(Refusal::Outside("../x".to_owned())));
+        let broken = || EngineError::NoEngine { reasons: Vec::new(), hint: None };
+        let everywhere = |error: fn() -> EngineError| {
+            let stage = || "base".to_owned();
+            [
+                PipelineError::from(error()),
+                ToolchainError::Engine { stage: stage(), source: error() }.into(),
+                SpecError::Engine { stage: stage(), source: Box::new(error()) }.into(),
+            ]
+        };
+        assert!(everywhere(refusal).iter().all(|error| error.blame() == Blame::Result));
+        assert!(everywhere(broken).iter().all(|error| error.blame() == Blame::Host));
     }
 }

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use crate::bench::{Bench, Kind};
 use crate::daemon::rerun_as_user;
 use crate::killed;
-use crate::scenarios::SCENARIOS;
+use crate::{collected, scenarios};
 
 fn wanted() -> bool {
     let wanted = std::env::var_os("DRYDOCK_CONTAINER_TESTS").is_some();
@@ -27,7 +27,7 @@ fn keeps_the_contract(kind: Kind) {
         let only = std::env::var("DRYDOCK_CONTRACT_ONLY").unwrap_or_default();
         let mut failed = Vec::new();
         let mut bench = Bench::new(kind).await;
-        for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| name.contains(&only)) {
+        for (name, scenario) in scenarios::ALL.iter().chain(collected::ALL).filter(|(name, _)| name.contains(&only)) {
             let begin = Instant::now();
             let outcome = AssertUnwindSafe(scenario(&bench)).catch_unwind().await;
             let word = if outcome.is_ok() { "ok" } else { "FAILED" };

@@ -14,6 +14,7 @@
 
 mod bench;
 mod campaign;
+mod collected;
 mod daemon;
 mod engine_contract;
 mod killed;
@@ -21,6 +22,7 @@ mod learned;
 mod mini;
 mod registry;
 mod rootfs;
+mod scenario;
 mod scenarios;
 mod stages;
 mod traces;

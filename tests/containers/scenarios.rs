@@ -1,8 +1,6 @@
 //! What every engine does, one scenario a function; each panics when the engine does something else.
 
-use std::future::Future;
 use std::os::unix::fs::PermissionsExt;
-use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use drydock::digest::Sha256;
@@ -14,21 +12,11 @@ use tokio_util::sync::CancellationToken;
 use crate::bench::{Bench, guest, program, read_only};
 use crate::killed::Victim;
 use crate::rootfs::{self, BUILDER};
+use crate::scenario::scenarios;
 use crate::traces::Traces;
 
-type Scenario = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
-
-macro_rules! scenarios {
-    ($($(#[$doc:meta])* async fn $name:ident($bench:ident) $body:block)*) => {
-        /// All scenarios by name, in the order in which they run.
-        pub const SCENARIOS: &[(&str, Scenario)] = &[$((stringify!($name), $name)),*];
-        $($(#[$doc])* fn $name($bench: &Bench) -> Pin<Box<dyn Future<Output = ()> + '_>> {
-            Box::pin(async move $body)
-        })*
-    };
-}
-
 scenarios! {
+    ALL:
     async fn an_exit_status_and_a_signal_are_told_apart(bench) {
         assert_eq!(bench.run(&bench.shell("exit 0")).await.exit, Exit::Code(0));
         assert_eq!(bench.run(&bench.shell("exit 7")).await.exit, Exit::Code(7));
@@ -196,50 +184,6 @@ scenarios! {
         }
         assert_eq!(std::fs::read(folder.join("file")).unwrap(), b"content");
         assert_eq!(std::fs::read_dir(folder.join("sub")).unwrap().count(), 0);
-    }
-
-    async fn outputs_come_out_with_content_and_mode(bench) {
-        let into = bench.empty_folder("collected");
-        let script = "mkdir -p out/sub/deep out/empty; echo one >out/a; echo two >out/sub/deep/b; chmod 750 out/a; \
-             chmod 4755 out/sub/deep/b; dd if=/dev/zero of=out/big bs=1M count=20 2>/dev/null; exit 3";
-        let ran = bench.run_and_collect(&bench.shell(script), "/home/builder/out", &into).await.unwrap();
-        assert_eq!(ran.exit, Exit::Code(3), "files are wanted whatever the exit");
-        let mode = |name: &str| into.join(name).metadata().unwrap().permissions().mode() & 0o7777;
-        assert_eq!((std::fs::read(into.join("a")).unwrap(), mode("a")), (b"one\n".to_vec(), 0o750));
-        assert_eq!((std::fs::read(into.join("sub/deep/b")).unwrap(), mode("sub/deep/b")), (b"two\n".to_vec(), 0o755));
-        assert_eq!(into.join("big").metadata().unwrap().len(), 20 << 20);
-        assert!(into.join("empty").is_dir());
-        let into = bench.empty_folder("collected");
-        bench.run_and_collect(&bench.shell("true"), "/home/builder/out", &into).await.unwrap();
-        assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0, "a missing folder counts as empty");
-    }
-
-    async fn only_files_and_folders_are_taken(bench) {
-        let before = bench.traces();
-        for (script, named) in [
-            ("ln -s /etc/passwd out/trap", "trap"),
-            ("ln -s .. out/trap", "trap"),
-            ("mkdir out/sub; mkfifo out/sub/trap", "trap"),
-            ("mknod out/trap c 1 3", "trap"),
-            ("ln out/good out/trap", "trap"),
-            ("rm -r out; ln -s /etc out", "out"),
-        ] {
-            let into = bench.empty_folder("collected");
-            let mut spec = bench.shell(&format!("mkdir out; echo x >out/good; {script}"));
-            // The device is for root alone.
-            spec.user = User::Root;
-            let refused = bench.run_and_collect(&spec, "/home/builder/out", &into).await;
-            match refused {
-                Ok(ran) if script.contains("mknod") => assert_ne!(ran.exit, Exit::Code(0), "{}", ran.stderr),
-                Ok(ran) => panic!("`{script}` was taken: {ran:?}"),
-                Err(error) => {
-                    assert!(error.to_string().contains(named), "{error}");
-                    assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0, "{script}");
-                }
-            }
-            std::fs::remove_dir_all(into).unwrap();
-        }
-        Traces::settle(&before, || bench.traces());
     }
 
     async fn a_build_has_no_privileges(bench) {

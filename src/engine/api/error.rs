@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bollard::errors::Error as Bollard;
 
 use super::archive::ArchiveError;
+use crate::engine::CollectError;
 use crate::oci::OciError;
 
 /// Why Docker or Podman did not do what it was asked.
@@ -119,6 +120,14 @@ pub enum ApiError {
         /// The last error.
         source: Bollard,
     },
+    /// The engine gave no whole archive of a container's output folder, however often it was asked.
+    #[error("the engine gives no whole archive of the output folder of the container `{container}`")]
+    Cut {
+        /// Name of the container.
+        container: String,
+        /// What is missing.
+        source: Box<CollectError>,
+    },
     /// A file of the host that a container should see cannot be read.
     #[error("cannot read `{}` for the container", .path.display())]
     Input {
@@ -177,6 +186,7 @@ impl ApiError {
                 format!("looked for in {}; a script needs its interpreter in the image, too", tried.join(", "))
             }
             Self::Program { .. } => "a script needs its interpreter in the image, too".to_owned(),
+            Self::Cut { .. } => "repeat the command; if it is told again, restart the engine".to_owned(),
             Self::Lost { .. } => {
                 "start the engine again and repeat the command: it removes what is left of the container and goes on".to_owned()
             }

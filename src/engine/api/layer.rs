@@ -1,17 +1,19 @@
 //! The last layer of a derived image, taken out of what `docker save` gives.
 //!
 //! The archive has three formats (Docker before 25, Docker since 25 with an OCI layout, Podman). None of their indexes is
-//! read: the layer is the member whose content has the digest that the image's own list of layers ends with. What the
-//! engine itself put into it is left out: the empty files and folders on which mounts were made.
+//! read: the layer is the member whose content, without its compression, has the digest that the image's own list of
+//! layers ends with; Docker's containerd store keeps layers compressed. What the engine itself put into it is left out:
+//! the empty files and folders on which mounts were made.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use tar::{Archive, EntryType};
 
-use crate::digest::HashingWriter;
+use crate::digest::{HashingWriter, Sha256};
+use crate::oci::{decompressed, end_of_archive};
 
 /// What Docker and Podman mount into every container, and so may leave as an empty file or folder in its layer.
 const MOUNT_POINTS: [&str; 16] = [
@@ -36,25 +38,41 @@ const MOUNT_POINTS: [&str; 16] = [
 /// The end of every tar archive.
 const END: [u8; 1024] = [0; 1024];
 
-/// Looks through `archive` for the layer whose tar archive has the digest `digest` (as OCI writes it) and writes it into
-/// `scratch`; false when there is none.
+/// Looks through `archive` for the layer whose tar archive has the digest `digest` (as OCI writes it) and writes it, not
+/// compressed, into `scratch`; false when there is none.
 pub(super) fn find(archive: &mut dyn Read, digest: &str, scratch: &mut File) -> io::Result<bool> {
     let mut archive = Archive::new(archive);
     for entry in archive.entries()? {
         let mut entry = entry?;
-        if !matches!(entry.header().entry_type(), EntryType::Regular | EntryType::Continuous) {
-            continue;
-        }
-        scratch.set_len(0)?;
-        scratch.rewind()?;
-        let mut writer = HashingWriter::new(BufWriter::with_capacity(1 << 20, &mut *scratch));
-        io::copy(&mut entry, &mut writer)?;
-        writer.flush()?;
-        if writer.finish().1.to_oci() == digest {
+        let is_file = matches!(entry.header().entry_type(), EntryType::Regular | EntryType::Continuous);
+        if is_file && plain_copy(&mut entry, scratch)?.is_some_and(|copied| copied.to_oci() == digest) {
             return Ok(true);
         }
     }
+    end_of_archive(archive.into_inner())?;
     Ok(false)
+}
+
+/// Writes what `member` holds into `scratch`, without its compression, and gives the digest of that; `None` for a member
+/// that only begins like something compressed.
+fn plain_copy(member: &mut impl Read, scratch: &mut File) -> io::Result<Option<Sha256>> {
+    scratch.set_len(0)?;
+    scratch.rewind()?;
+    let mut writer = HashingWriter::new(BufWriter::with_capacity(1 << 20, &mut *scratch));
+    let mut plain = decompressed(BufReader::with_capacity(1 << 16, member))?;
+    match io::copy(&mut plain, &mut writer) {
+        Err(fault) if is_not_compressed(fault.kind()) => Ok(None),
+        copied => {
+            copied?;
+            writer.flush()?;
+            Ok(Some(writer.finish().1))
+        }
+    }
+}
+
+/// What the decoders say of bytes that only begin like theirs; that the archive itself is cut shows at its end.
+fn is_not_compressed(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// Writes a layer without changes.
@@ -89,7 +107,7 @@ struct Member {
 
 fn members(layer: &mut File) -> io::Result<Vec<Member>> {
     layer.rewind()?;
-    let mut archive = Archive::new(io::BufReader::with_capacity(1 << 20, layer));
+    let mut archive = Archive::new(BufReader::with_capacity(1 << 20, layer));
     let (mut members, mut begin) = (Vec::new(), 0);
     for entry in archive.entries()? {
         let entry = entry?;
@@ -157,6 +175,39 @@ mod tests {
         members(archive).unwrap().into_iter().map(|member| member.name).collect()
     }
 
+    /// An archive with these files.
+    fn saved(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, content) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, name, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn a_layer_is_found_however_the_engine_keeps_it() {
+        let inner = layer(&[("etc/", ""), ("etc/new", "text")]);
+        let digest = Sha256::of_bytes(&inner).to_oci();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&inner).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let zstd = zstd::encode_all(&*inner, 3).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut scratch = create(&folder.path().join("scratch")).unwrap();
+        for kept in [&inner, &gzip, &zstd] {
+            let cut = &gzip[..gzip.len() / 2];
+            let files: [(&str, &[u8]); 3] = [("manifest.json", b"\x1f\x8b?"), ("a", cut), ("blobs/sha256/0", kept)];
+            let archive = saved(&files);
+            assert!(find(&mut archive.as_slice(), &digest, &mut scratch).unwrap());
+            assert_eq!(names(&mut scratch), ["etc", "etc/new"]);
+            assert!(!find(&mut archive.as_slice(), "sha256:0", &mut scratch).unwrap());
+            let cut = &archive[..archive.len() - 1024];
+            assert!(find(&mut &*cut, "sha256:0", &mut scratch).is_err(), "it says nothing of what was left out");
+        }
+    }
+
     #[test]
     fn the_layer_is_found_by_its_digest_and_loses_its_mount_points() {
         let long = format!("usr/share/{}", "long/".repeat(40));
@@ -174,13 +225,7 @@ mod tests {
             ("work/", ""),
         ]);
         let digest = crate::digest::Sha256::of_bytes(&inner).to_oci();
-        let mut builder = tar::Builder::new(Vec::new());
-        for (name, content) in [("manifest.json", &b"[]"[..]), ("x/layer.tar", &inner)] {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            builder.append_data(&mut header, name, content).unwrap();
-        }
-        let archive = builder.into_inner().unwrap();
+        let archive = saved(&[("manifest.json", b"[]"), ("x/layer.tar", &inner)]);
         let folder = tempfile::tempdir().unwrap();
         let mut scratch = create(&folder.path().join("scratch")).unwrap();
         assert!(find(&mut archive.as_slice(), &digest, &mut scratch).unwrap());

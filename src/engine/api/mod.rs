@@ -7,6 +7,7 @@
 
 mod archive;
 mod error;
+mod files;
 mod image;
 mod init;
 mod inputs;

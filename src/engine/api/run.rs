@@ -11,10 +11,11 @@ use bollard::errors::Error as Bollard;
 use bollard::models::ContainerConfig;
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CommitContainerOptionsBuilder, CreateContainerOptionsBuilder,
-    DownloadFromContainerOptionsBuilder, KillContainerOptionsBuilder,
+    KillContainerOptionsBuilder,
 };
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt};
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Api;
@@ -22,12 +23,11 @@ use super::error::ApiError;
 use super::image::{DERIVED, ENVIRONMENT, LAYERS_BELOW, MOUNTED, Ready};
 use super::inputs::{Helper, Inputs, Shown, Way};
 use super::leftovers::{Leftover, Leftovers};
-use super::pipe;
 use super::record::{End, Filter, Record};
 use super::request::{self, Given};
 use crate::digest::Sha256;
-use crate::engine::collect;
-use crate::engine::{Collect, ContainerSpec, EngineError, Exit, Mount, Session, Stream as Which};
+use crate::engine::collect::Patience;
+use crate::engine::{ContainerSpec, EngineError, Exit, Mount, Session, Stream as Which};
 
 /// How long a killed container may take to be gone.
 const DYING: Duration = Duration::from_mins(1);
@@ -82,24 +82,21 @@ impl<'a> Run<'a> {
         let mut attached = self.attach().await?;
         self.start().await?;
         self.begin(&mut attached).await;
+        let limit = self.spec.limits.timeout.and_then(|limit| Instant::now().checked_add(limit));
         let exit = {
             let mut ended = pin!(self.follow(attached, output));
-            let limit = self.spec.limits.timeout.unwrap_or(Duration::MAX);
             tokio::select! {
                 biased;
                 ended = &mut ended => self.exit(ended?, &ready).await?,
                 () = cancel.cancelled() => self.kill(ended, Exit::Cancelled).await?,
-                () = tokio::time::sleep(limit) => self.kill(ended, Exit::TimedOut).await?,
+                () = over(limit) => self.kill(ended, Exit::TimedOut).await?,
             }
         };
         if let (Some(key), Exit::Code(0)) = (self.keep, exit) {
             self.commit(key).await?;
         }
-        match collect {
-            Some(collect) if exit != Exit::Cancelled => self.collect(collect).await?,
-            _ => {}
-        }
-        Ok(exit)
+        let Some(collect) = collect.filter(|_| exit != Exit::Cancelled) else { return Ok(exit) };
+        Ok(self.collect(collect, &Patience::new(cancel, limit)).await?.unwrap_or(exit))
     }
 
     /// Makes the container, and its image ready before that; None when the run is cancelled.
@@ -290,34 +287,12 @@ impl<'a> Run<'a> {
         let committed = self.api.docker.commit_container(options, ContainerConfig::default()).await;
         committed.map(|_| ()).map_err(ApiError::request("keep the file system of the container", &self.name))
     }
+}
 
-    async fn collect(&self, collect: Collect) -> Result<(), EngineError> {
-        let from = collect.from.as_str().to_owned();
-        let options = DownloadFromContainerOptionsBuilder::default().path(&from).build();
-        let archive = self.api.docker.download_from_container(&self.name, Some(options));
-        let mut archive = Box::pin(archive.peekable());
-        if let Some(Err(Bollard::DockerResponseServerError { status_code: 404, .. })) = archive.as_mut().peek().await {
-            return Ok(());
-        }
-        let into = collect.into.clone();
-        let folder = from.clone();
-        let (unpacked, fault) = self.read(archive, move |reader| collect::unpack(reader, &folder, &into)).await?;
-        if let Some(source) = fault {
-            return Err(ApiError::Request { operation: "copy files out of", thing: self.name.clone(), source }.into());
-        }
-        unpacked.map_err(EngineError::from)
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        archive: impl Stream<Item = Result<bytes::Bytes, Bollard>> + Unpin,
-        consume: impl FnOnce(&mut dyn std::io::Read) -> T + Send + 'static,
-    ) -> Result<(T, Option<Bollard>), ApiError> {
-        let fault = |error: std::io::Error| ApiError::Request {
-            operation: "copy files out of",
-            thing: self.name.clone(),
-            source: error.into(),
-        };
-        pipe::read_by(archive, consume).await.map_err(fault)
+/// Waits until it is `limit`; without one, forever.
+async fn over(limit: Option<Instant>) {
+    match limit {
+        Some(limit) => tokio::time::sleep_until(limit).await,
+        None => std::future::pending().await,
     }
 }

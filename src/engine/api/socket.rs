@@ -127,7 +127,8 @@ fn owner(address: &str) -> SocketOwner {
     if socket.is_some_and(|socket| socket.uid() != 0) { SocketOwner::User } else { SocketOwner::System }
 }
 
-fn client(address: &str) -> Result<Docker, ApiError> {
+/// A client of the engine at `address`; nothing is asked of it yet.
+pub(super) fn client(address: &str) -> Result<Docker, ApiError> {
     let connected = match address.split_once("://") {
         Some(("unix", _)) => Docker::connect_with_unix(address, REQUEST_SECONDS, API_DEFAULT_VERSION),
         Some(("tcp" | "http", _)) => Docker::connect_with_http(address, REQUEST_SECONDS, API_DEFAULT_VERSION),

@@ -43,6 +43,27 @@ pub(super) struct Running {
     pub(super) socket: BufReader<UnixStream>,
 }
 
+/// Bytes on their way from a helper.
+pub(super) struct Sent {
+    early: Vec<u8>,
+    socket: BlockingSocket,
+}
+
+impl Sent {
+    /// A blocking reader of them.
+    pub(super) fn reader(&self) -> Result<impl io::Read + Send + use<>, SandboxError> {
+        let socket = self.socket.try_clone().map_err(SandboxError::Talk)?;
+        Ok(io::Read::chain(io::Cursor::new(self.early.clone()), socket))
+    }
+
+    /// Ends the conversation, for the reader and for the helper.
+    pub(super) fn close(&self) {
+        if let Err(fault) = self.socket.shutdown(std::net::Shutdown::Both) {
+            tracing::debug!(%fault, "the helper has closed its side");
+        }
+    }
+}
+
 impl Helper {
     /// Starts a helper in the control groups `cgroup`, gives it `task` and, where it needs them, its ids.
     pub(super) async fn start(&self, task: Task, output: Output, cgroup: &Cgroup) -> Result<Running, SandboxError> {
@@ -122,12 +143,12 @@ impl Running {
         self.reply_into(&mut Vec::new()).await
     }
 
-    /// What the helper sends until it closes its side, as a blocking reader.
-    pub(super) fn archive(self) -> Result<(Child, impl io::Read + Send + use<>), SandboxError> {
-        let early = io::Cursor::new(self.socket.buffer().to_vec());
+    /// What the helper sends until it closes its side.
+    pub(super) fn archive(self) -> Result<(Child, Sent), SandboxError> {
+        let early = self.socket.buffer().to_vec();
         let socket = self.socket.into_inner().into_std().map_err(SandboxError::Talk)?;
         socket.set_nonblocking(false).map_err(SandboxError::Talk)?;
-        Ok((self.child, io::Read::chain(early, socket)))
+        Ok((self.child, Sent { early, socket }))
     }
 
     /// Lets the helper end its container and itself, and waits for that.

@@ -113,7 +113,8 @@ impl Embedded {
             Reply::Failed(fault) => return Err(SandboxError::inside(fault)),
             _ => return Err(SandboxError::Talk(std::io::ErrorKind::InvalidData.into())),
         }
-        let (mut child, mut archive) = running.archive()?;
+        let (mut child, socket) = running.archive()?;
+        let mut archive = socket.reader()?;
         let into = into.to_owned();
         off_the_async_threads(move || write_whole(&into, &mut archive)).await?;
         let status = child.wait().await.map_err(SandboxError::Talk)?;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroup;
@@ -15,9 +16,10 @@ use super::task::{Changes, Container, GuestMount, GuestNetwork, Reply, Task};
 use super::watch::Watch;
 use super::{Embedded, SandboxError, off_the_async_threads};
 use crate::digest::Sha256;
-use crate::engine::collect::unpack;
+use crate::engine::collect::{Patience, unpack};
 use crate::engine::{
-    Capabilities, Collect, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Session, Terminal, User,
+    Capabilities, Collect, CollectError, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Session, Terminal,
+    User,
 };
 
 /// A time limit for those who want none; tokio counts no longer.
@@ -78,19 +80,35 @@ impl Drop for Live {
     }
 }
 
-/// Takes the files that the helper sends into the folder of `collect`, if any, and waits for the helper's end.
-async fn take_files(running: Running, collect: Option<Collect>) -> Result<(), EngineError> {
-    let (mut child, mut archive) = running.archive()?;
-    let taken = tokio::task::spawn_blocking(move || {
-        let taken = collect.map_or(Ok(()), |Collect { from, into }| unpack(&mut archive, from.as_str(), &into));
-        // The rest, so that the helper can go on to clean up; that it is gone is seen below.
-        let _ = std::io::copy(&mut archive, &mut std::io::sink());
-        taken
+/// Takes the files that the helper sends into the folder of `collect`, if any, and waits for the helper's end; says how
+/// the run ends when there is no time left for that.
+async fn take_files(
+    running: Running,
+    collect: Option<Collect>,
+    patience: &Patience<'_>,
+) -> Result<Option<Exit>, EngineError> {
+    let (mut child, socket) = running.archive()?;
+    let archive = socket.reader()?;
+    let mut taking = tokio::task::spawn_blocking(move || {
+        let mut archive = archive;
+        collect.map_or(Ok(()), |Collect { from, into }| unpack(&mut archive, from.as_str(), &into))
     });
-    let taken = taken.await.map_err(|fault| SandboxError::Talk(fault.into()))?;
+    let (taken, over) = tokio::select! {
+        biased;
+        taken = &mut taking => (taken, None),
+        over = patience.over() => {
+            socket.close();
+            (taking.await, Some(over))
+        }
+    };
+    // What is not wanted any more is not waited for: the helper goes on to clean up.
+    socket.close();
     let status = child.wait().await.map_err(SandboxError::Talk)?;
-    taken?;
-    if status.success() { Ok(()) } else { Err(SandboxError::Died { status: status.to_string() }.into()) }
+    match taken.map_err(|fault| SandboxError::Talk(fault.into()))? {
+        Err(CollectError::Read { .. }) if over.is_some() => return Ok(over),
+        taken => taken?,
+    }
+    if status.success() { Ok(None) } else { Err(SandboxError::Died { status: status.to_string() }.into()) }
 }
 
 impl<'a> Run<'a> {
@@ -121,10 +139,14 @@ impl<'a> Run<'a> {
         let task = Task::Run(Box::new(container));
         let running = self.engine.helper.start(task, Output::Piped, &live.cgroup).await?;
         let limit = self.spec.limits.timeout.unwrap_or(FOREVER);
+        let begun = Instant::now();
         let mut watch = Watch { cgroup: &live.cgroup, limit, output };
         let ended = watch.follow(live.running.insert(running), cancel.cancelled()).await?;
-        if let Some(running) = live.running.take() {
-            take_files(running, collect.filter(|_| ended.files)).await?;
+        let patience = Patience::new(cancel, Instant::now().checked_add(limit.saturating_sub(begun.elapsed())));
+        if let Some(running) = live.running.take()
+            && let Some(over) = take_files(running, collect.filter(|_| ended.files), &patience).await?
+        {
+            return Ok(over);
         }
         if let (Some(key), Exit::Code(0)) = (self.keep, ended.exit) {
             self.keep_changes(key, &live.folder).await?;
@@ -168,7 +190,7 @@ impl<'a> Run<'a> {
         let ended = ended?;
         shown.map_err(SandboxError::Terminal)?;
         if let Some(running) = live.running.take() {
-            take_files(running, None).await?;
+            take_files(running, None, &Patience::new(cancel, None)).await?;
         }
         Ok(ended.exit)
     }

@@ -14,7 +14,11 @@ use std::path::Path;
 use nix::libc::{major, minor};
 
 use super::super::task::{AtStep, Fault, Privilege, Step};
+use crate::engine::collect::is_too_deep;
 use crate::oci::{Member, MemberKind, MemberWriter};
+
+/// The name of an output folder in its archive.
+const FILES: &[u8] = b"files";
 
 /// Sends the folder `changes` of an overlay as an OCI layer.
 pub(super) fn send_layer(changes: &Path, privilege: Privilege, into: &mut impl Write) -> Result<(), Fault> {
@@ -23,7 +27,7 @@ pub(super) fn send_layer(changes: &Path, privilege: Privilege, into: &mut impl W
 
 /// Sends the folder `folder` with all that is in it; the first name is the folder's own.
 pub(super) fn send_folder(folder: &Path, into: &mut impl Write) -> Result<(), Fault> {
-    Sender::new(into, Meaning::Files).send(folder, b"files").at(Step::Read, folder.display())
+    Sender::new(into, Meaning::Files).send(folder, FILES).at(Step::Read, folder.display())
 }
 
 #[derive(Clone, Copy)]
@@ -80,6 +84,11 @@ impl<'a, W: Write> Sender<'a, W> {
             MemberKind::Folder => {
                 if !name.is_empty() {
                     self.archive.append(&member, &mut io::empty())?;
+                }
+                // It is refused by this name; below, paths get longer than the kernel takes them.
+                let inner = name.strip_prefix(FILES).and_then(|inner| inner.strip_prefix(b"/")).unwrap_or_default();
+                if matches!(self.meaning, Meaning::Files) && is_too_deep(Path::new(OsStr::from_bytes(inner))) {
+                    return Ok(());
                 }
                 self.append_content(path, name)
             }
