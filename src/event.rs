@@ -158,6 +158,11 @@ pub enum Event {
         #[serde(serialize_with = "seconds")]
         elapsed: Duration,
     },
+    /// The user wants to stop: nothing more is begun, and what runs is stopped.
+    Interrupted {
+        /// The packages that are built, or else the stage of the pipeline; none when nothing is known of it.
+        waits_for: Vec<String>,
+    },
     /// Something worth knowing that is no failure.
     Note {
         /// One sentence.

@@ -5,6 +5,8 @@
 
 pub mod address;
 pub mod causes;
+pub mod printable;
+pub mod tail;
 pub mod yaml;
 pub mod digest;
 pub mod package;

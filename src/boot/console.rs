@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
+/// How much of what was said since the last match is kept at least: more than the longest answer to a question.
+const KEPT_BYTES: usize = 4 << 20;
+
 /// A console that is read and written.
 pub(super) struct Console<R, W> {
     output: R,
@@ -46,9 +49,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Console<R, W> {
     /// Waits until one of `texts` is said. Whatever was said up to its end is never looked at again.
     pub(super) async fn wait_for(&mut self, texts: &[&str], limit: Duration) -> io::Result<Wait> {
         let end = Instant::now() + limit;
+        let longest = texts.iter().map(|text| text.len()).max().unwrap_or_default();
         let mut buffer = [0; 4096];
+        // Up to there, none of the texts begins.
+        let mut searched = 0;
         loop {
-            if let Some((at, index)) = first(&self.unread, texts) {
+            if let Some((at, index)) = first(&self.unread[searched..], texts) {
+                let at = searched + at;
                 let before = self.unread[..at].to_owned();
                 self.unread.drain(..at + texts[index].len());
                 return Ok(Wait::Found(index, before));
@@ -57,7 +64,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Console<R, W> {
                 Err(_) => return Ok(Wait::TimeOver(self.tail())),
                 Ok(read) => match read? {
                     0 => return Ok(Wait::Closed(self.tail())),
-                    count => self.take(&buffer[..count])?,
+                    count => {
+                        let new = self.take(&buffer[..count])?;
+                        let start = self.unread.len().saturating_sub(new + longest);
+                        searched = self.unread.floor_char_boundary(start);
+                    }
                 },
             }
         }
@@ -69,8 +80,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Console<R, W> {
         self.input.flush().await
     }
 
-    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Adds what was said; gives how much of it is text.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.transcript.write_all(bytes)?;
+        let before = self.unread.len();
         for letter in String::from_utf8_lossy(bytes).chars() {
             self.control = match (self.control, letter) {
                 (Control::None, '\x1b') => Control::Escape,
@@ -83,7 +96,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Console<R, W> {
                 _ => Control::None,
             };
         }
-        Ok(())
+        let new = self.unread.len() - before;
+        if self.unread.len() > 2 * KEPT_BYTES {
+            let start = self.unread.ceil_char_boundary(self.unread.len() - KEPT_BYTES);
+            self.unread.drain(..start);
+        }
+        Ok(new)
     }
 
     /// The last lines that were said.
@@ -114,6 +132,26 @@ mod tests {
         assert_eq!(found, Wait::Found(1, "host ".to_owned()));
         assert_eq!(console.wait_for(&["login:"], second).await.unwrap(), Wait::Found(0, " \nagain ".to_owned()));
         assert_eq!(console.wait_for(&["login:"], second).await.unwrap(), Wait::Closed(String::new()));
+    }
+
+    #[tokio::test]
+    async fn a_text_is_found_where_it_is_cut_and_after_noise_without_end() {
+        let (mut guest, host) = tokio::io::duplex(1 << 20);
+        let mut console = Console::new(host, tokio::io::sink(), tempfile::tempfile().unwrap());
+        let said = async move {
+            for _ in 0..3 * KEPT_BYTES / 4096 {
+                guest.write_all(&[b'x'; 4096]).await.unwrap();
+            }
+            for part in ["ü log", "in", ": "] {
+                guest.write_all(part.as_bytes()).await.unwrap();
+                guest.flush().await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            guest
+        };
+        let (_guest, found) = tokio::join!(said, console.wait_for(&["login:"], Duration::from_mins(1)));
+        let Wait::Found(0, before) = found.unwrap() else { panic!("not found") };
+        assert!(before.ends_with("xü ") && before.len() <= 2 * KEPT_BYTES, "{}", before.len());
     }
 
     #[tokio::test]

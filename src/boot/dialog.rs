@@ -19,6 +19,8 @@ const DEAD_ENDS: &[&str] = &["Kernel panic - not syncing", "grub rescue>", "grub
 
 /// How often a name is typed again when no password is asked for: some programs throw away what is typed too early.
 const LOGIN_TRIES: usize = 3;
+/// How much of what QEMU itself says is told.
+const SAID_BYTES: u64 = 64 << 10;
 
 /// Why the talk ended early.
 enum Stop {
@@ -120,9 +122,9 @@ async fn wait_for_prompt(console: &mut Talk, qemu: &mut Child, limit: Duration) 
 /// QEMU has ended by itself: it could not start the machine, or the machine has switched itself off.
 async fn ended(qemu: &mut Child, tail: &str) -> Stop {
     let mut said = String::new();
-    if let Some(mut stderr) = qemu.stderr.take() {
+    if let Some(stderr) = qemu.stderr.take() {
         // Whatever can be had of it; the end itself is the news.
-        let _ = stderr.read_to_string(&mut said).await;
+        let _ = stderr.take(SAID_BYTES).read_to_string(&mut said).await;
     }
     let failed = |status: io::Result<ExitStatus>| status.is_ok_and(|status| !status.success());
     if tail.is_empty() && failed(qemu.wait().await) {

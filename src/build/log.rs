@@ -4,7 +4,7 @@
 //! time; no times and no host paths get into the file. Nothing reads it back but [`super::phase`], for people.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,18 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::CacheError;
 use crate::cache::file::{self, reading, writing};
+use crate::tail;
 
 /// What `build.sh` writes in the moment before it starts `rpmbuild`; the second one when it takes part in the jobserver.
 const MARKERS: [&[u8]; 2] = [b"drydock: rpmbuild starts\n", b"drydock: rpmbuild starts with the jobserver\n"];
-/// How much of a log's end is searched for the reason of a failure.
-const END_BYTES: u64 = 4 << 20;
 
 /// A log that is being written.
 pub(super) struct Log {
     path: PathBuf,
     file: File,
-    /// The line that is not complete yet, while the marker has not come.
+    /// The start of a line that may become the marker, while that has not come.
     pending: Vec<u8>,
+    /// True in a line that is written already, as far as it has come.
+    in_line: bool,
     /// When `rpmbuild` started.
     started: Option<Instant>,
     has_jobserver: bool,
@@ -41,7 +42,16 @@ impl Log {
         }
         file::remove(&path)?;
         let file = File::create_new(&path).map_err(writing(&path))?;
-        Ok(Self { path, file, pending: Vec::new(), started: None, has_jobserver: false, failed: None, stop })
+        Ok(Self {
+            path,
+            file,
+            pending: Vec::new(),
+            in_line: false,
+            started: None,
+            has_jobserver: false,
+            failed: None,
+            stop,
+        })
     }
 
     /// Cancelled when the run is, and when a write fails.
@@ -54,16 +64,31 @@ impl Log {
         if self.started.is_some() {
             return self.write(bytes);
         }
-        self.pending.extend_from_slice(bytes);
-        while let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.pending.drain(..=end).collect();
-            if let Some(marker) = MARKERS.iter().position(|marker| line == *marker) {
-                (self.started, self.has_jobserver) = (Some(Instant::now()), marker == 1);
-                let rest = std::mem::take(&mut self.pending);
-                return self.write(&rest);
-            }
-            self.write(&line);
+        let mut rest = bytes;
+        while !rest.is_empty() && self.started.is_none() {
+            let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+            let (part, after) = rest.split_at(end);
+            self.add_part(part);
+            rest = after;
         }
+        self.write(rest);
+    }
+
+    /// Adds a line, or a part of one, before the marker has come: held back is only what may become the marker.
+    fn add_part(&mut self, part: &[u8]) {
+        if !self.in_line {
+            self.pending.extend_from_slice(part);
+            if let Some(marker) = MARKERS.iter().position(|marker| self.pending == *marker) {
+                (self.started, self.has_jobserver) = (Some(Instant::now()), marker == 1);
+                return self.pending.clear();
+            }
+            if MARKERS.iter().any(|marker| marker.starts_with(&self.pending)) {
+                return;
+            }
+        }
+        let held = std::mem::take(&mut self.pending);
+        self.write(if self.in_line { part } else { &held });
+        self.in_line = !part.ends_with(b"\n");
     }
 
     /// True once `rpmbuild` has started with the jobserver.
@@ -94,16 +119,10 @@ impl Log {
 
 /// The end of the log `path`, as text; empty when there is none.
 pub(super) fn read_end(path: &Path) -> Result<String, CacheError> {
-    let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        file => file.map_err(reading(path))?,
-    };
-    let length = file.metadata().map_err(reading(path))?.len();
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(length.saturating_sub(END_BYTES)))
-        .and_then(|_| file.read_to_end(&mut bytes))
-        .map_err(reading(path))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    match tail::of_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(reading(path)),
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +141,22 @@ mod tests {
         }
         assert!(log.finish().unwrap().is_some());
         assert_eq!(read_end(&path).unwrap(), "set-up\nExecuting(%prep)\ndrydock: rpmbuild starts\nend");
+    }
+
+    #[test]
+    fn nothing_is_held_back_that_cannot_be_the_marker() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.log");
+        let mut log = Log::create(path.clone(), CancellationToken::new()).unwrap();
+        let mut expected = String::new();
+        for part in ["no end", "x", "drydock: rpmbuild starts\n", "drydock: rpmbuild start", "ed\n", "drydock: "] {
+            log.add(part.as_bytes());
+            expected.push_str(part);
+        }
+        assert_eq!(log.pending, b"drydock: ");
+        assert_eq!(read_end(&path).unwrap() + "drydock: ", expected);
+        log.add(&vec![b'x'; 1 << 20]);
+        assert!(log.pending.capacity() == 0 && log.finish().unwrap().is_none());
     }
 
     #[test]

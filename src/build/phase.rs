@@ -1,9 +1,11 @@
 //! Finds in a log which part of a build failed, and the lines that tell why. Pure.
 //!
-//! Also cuts a whole log into the parts that a user may ask for.
+//! Also tells which lines belong to the parts that a user may ask for.
 //!
 //! In: the end of an rpmbuild log. Out: words for the user. Nothing decides by them: whether a build failed is known
 //! from its exit status.
+
+use crate::printable;
 
 /// A part of a build, as its log shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,22 +57,29 @@ pub(super) fn failed_phase(log: &str) -> String {
     }
 }
 
-/// The lines of `log` that belong to `phase`, each with its end; empty when it has not been reached. Lines before the
-/// first section, such as the installation of `BuildRequires`, belong to none.
-pub fn lines_of(log: &str, phase: Phase) -> String {
-    let mut at = None;
-    let mut found = String::new();
-    for line in log.split_inclusive('\n') {
-        at = begun(line).or(at);
-        if at == Some(Begun::Phase(phase)) {
-            found.push_str(line);
-        }
+/// Tells which lines of a log belong to a phase. Lines before the first section, such as the installation of
+/// `BuildRequires`, belong to none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    phase: Phase,
+    at: Option<Begun>,
+}
+
+impl Part {
+    /// That of `phase`, before the first line.
+    pub(super) fn new(phase: Phase) -> Self {
+        Self { phase, at: None }
     }
-    found
+
+    /// True when the next line, or its start, belongs to it.
+    pub(super) fn has_line(&mut self, line: &str) -> bool {
+        self.at = begun(line).or(self.at);
+        self.at == Some(Begun::Phase(self.phase))
+    }
 }
 
 /// What a line of a log begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begun {
     Phase(Phase),
     /// `%clean`, `%generate_buildrequires`, `rmbuild`.
@@ -104,7 +113,7 @@ pub(super) fn excerpt(log: &str) -> Vec<String> {
         if at != next {
             excerpt.push("…".to_owned());
         }
-        excerpt.push(shortened(lines[at]));
+        excerpt.push(told(lines[at]));
         next = at + 1;
     }
     excerpt
@@ -128,12 +137,9 @@ fn looks_like_an_error(line: &str) -> bool {
     !line.starts_with('+') && SIGNS.iter().any(|sign| line.contains(sign))
 }
 
-fn shortened(line: &str) -> String {
-    let line = line.trim_end();
-    match line.char_indices().nth(LINE_LENGTH) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.to_owned(),
-    }
+/// The line as far as it tells something: its last state, cut where only a compiler would go on reading.
+fn told(line: &str) -> String {
+    printable::shortened(printable::last_written(line), LINE_LENGTH).into_owned()
 }
 
 #[cfg(test)]
@@ -154,19 +160,6 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_cut_at_its_sections() {
-        let log = "installing\nExecuting(%prep): a\nunpack\nExecuting(%generate_buildrequires): a\nasks\n\
-            Executing(%conf): a\nconfigure\nExecuting(%build): a\ncc\nExecuting(%install): a\ncp\n\
-            Executing(%check): a\ntest\nProcessing files: a-1-1\nProvides: a\nExecuting(%clean): a\nrm\nRPM build errors:\n";
-        assert_eq!(lines_of(log, Phase::Prep), "Executing(%prep): a\nunpack\n");
-        assert_eq!(lines_of(log, Phase::Build), "Executing(%conf): a\nconfigure\nExecuting(%build): a\ncc\n");
-        assert_eq!(lines_of(log, Phase::Install), "Executing(%install): a\ncp\n");
-        assert_eq!(lines_of(log, Phase::Check), "Executing(%check): a\ntest\n");
-        assert_eq!(lines_of(log, Phase::Files), "Processing files: a-1-1\nProvides: a\nRPM build errors:\n");
-        assert_eq!(lines_of("Executing(%prep): a\nboom", Phase::Build), "");
-    }
-
-    #[test]
     fn early_errors_and_the_end_are_shown() {
         let noise: String = (0..100).map(|number| format!("line {number}\n")).collect();
         let log =
@@ -181,6 +174,7 @@ mod tests {
     fn short_logs_are_shown_whole_and_long_lines_are_not() {
         assert_eq!(excerpt("a\nb\n"), ["a", "b"]);
         assert!(excerpt("").is_empty());
+        assert_eq!(excerpt("10%\r 50%\r100% \r\nend\r\n"), ["100%", "end"], "a progress bar");
         assert_eq!(excerpt(&"ü".repeat(1000))[0].chars().count(), LINE_LENGTH + 1);
     }
 }

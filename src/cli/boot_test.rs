@@ -12,6 +12,7 @@ use crate::boot::{self, BootError, BootOptions, Firmware, FirmwareChoice, Login,
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::Event;
 use crate::image;
+use crate::report;
 
 /// Boots a disk image in QEMU, logs in and looks around; a container image is started by the engine
 #[derive(clap::Args)]
@@ -75,20 +76,19 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
 }
 
 /// True when the image has passed by every firmware.
-#[expect(clippy::print_stdout, reason = "the report is the command's data")]
 async fn test(project: &Project, path: &Path, options: &BootOptions) -> Result<bool, Fault> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if name.contains(".oci.") || path.extension().is_some_and(|extension| extension == "tar") {
         let store = project.store()?;
         let engine = project.engine(&store);
         let (seen, problem) = boot::container::test(path, (&engine, &store), &project.cancel).await.map_err(fault)?;
-        println!("{}", container_report(&name, &seen, problem.as_ref()));
+        report::data(&(container_report(&name, &seen, problem.as_ref()) + "\n"))?;
         return Ok(problem.is_none());
     }
     project.tell(&Event::Note { text: format!("starting {name}") });
     let runs = boot::test(path, options, &project.cancel).await.map_err(fault)?;
     for run in &runs {
-        println!("{run}");
+        report::data(&format!("{run}\n"))?;
     }
     Ok(runs.iter().all(boot::BootRun::passed))
 }

@@ -7,6 +7,7 @@ use super::bench::{Bench, Look};
 use super::fault::Fault;
 use super::{Project, goals};
 use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place, Range, Repository};
+use crate::report;
 
 /// Says what a git change affects: specs, what needs them, and images
 #[derive(clap::Args)]
@@ -22,7 +23,6 @@ pub(super) struct Args {
     to: Option<String>,
 }
 
-#[expect(clippy::print_stdout, reason = "the list is the command's data")]
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
     let repository = Repository::of(&project.folder).await.map_err(git_fault)?;
@@ -35,9 +35,9 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let affected = changed::affected(&Range { repository, from, to }, place).await.map_err(fault)?;
     let changed = follow(project, &pipeline, affected).await?;
     if project.json {
-        println!("{}", serde_json::to_string(&changed).map_err(|error| Fault::host_error(&error))?);
+        report::json(&(serde_json::to_string(&changed).map_err(|error| Fault::host_error(&error))? + "\n"))?;
     } else {
-        println!("{}", text(&changed));
+        report::data(&(text(&changed) + "\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use super::Project;
 use super::fault::{self, Fault};
 use crate::causes;
 use crate::engine::Choice;
+use crate::report;
 
 /// Says what of this machine Drydock can use
 #[derive(clap::Args)]
@@ -26,28 +27,26 @@ const TOOLS: [Tool; 3] = [
     Tool { name: "qemu-system-x86_64", purpose: "`drydock boot-test`", package: "qemu-system-x86" },
 ];
 
-#[expect(clippy::print_stdout, reason = "the report is the command's data")]
 pub(super) async fn run(project: &Project, _args: &Args) -> Result<ExitCode, Fault> {
     let store = project.store()?;
-    let mut usable = 0;
+    let (mut usable, mut lines) = (0, Vec::new());
     for choice in [Choice::Docker, Choice::Podman, Choice::Embedded] {
         match project.connect(choice, &store).await {
             Ok(engine) => {
                 usable += 1;
-                println!("ok      {}", engine.description().unwrap_or_default());
+                lines.push(format!("ok      {}", engine.description().unwrap_or_default()));
             }
             Err(error) => {
-                println!("no      {}", causes::in_one_line(&error));
-                if let Some(hint) = error.hint() {
-                    println!("        hint: {hint}");
-                }
+                lines.push(format!("no      {}", causes::in_one_line(&error)));
+                lines.extend(error.hint().map(|hint| format!("        hint: {hint}")));
             }
         }
     }
     for tool in &TOOLS {
         let state = if is_installed(tool.name) { "ok      " } else { "missing " };
-        println!("{state}{} (package {}): {}", tool.name, tool.package, tool.purpose);
+        lines.push(format!("{state}{} (package {}): {}", tool.name, tool.package, tool.purpose));
     }
+    report::data(&(lines.join("\n") + "\n"))?;
     Ok(if usable > 0 { ExitCode::SUCCESS } else { ExitCode::from(fault::HOST) })
 }
 

@@ -7,6 +7,7 @@ use super::{Project, plan};
 use crate::build::Preview;
 use crate::cache::{FailedBuild, History, LastBuild};
 use crate::plan::{PlannedPackage, State};
+use crate::report;
 
 /// Says why a package is or is not built, and what went into its last result
 #[derive(clap::Args)]
@@ -16,21 +17,21 @@ pub(super) struct Args {
     name: String,
 }
 
-#[expect(clippy::print_stdout, reason = "the explanation is the command's data")]
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
     let (prepared, preview) = project.preview(std::slice::from_ref(&args.name)).await?;
     let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| args.name.clone());
     let package = preview.plan.packages.iter().find(|package| package.spec == spec);
     let package = package.ok_or_else(|| Fault::usage(format!("`{}` is not built for this arch", args.name)))?;
-    println!("{spec}: {}", in_words(package, &preview));
+    let mut text = format!("{spec}: {}\n", in_words(package, &preview));
     let history = History::new(&project.layout);
     let fault = |error: crate::cache::CacheError| Fault::host_error(&error).with_hint(error.hint());
     if let Some(last) = history.last(&spec).map_err(fault)? {
-        print!("{}", inputs(&last));
+        text.push_str(&inputs(&last));
     }
     if let Some(failed) = history.failed(&spec).map_err(fault)? {
-        print!("{}", failure(&failed));
+        text.push_str(&failure(&failed));
     }
+    report::data(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,11 +1,10 @@
 //! An error on its way to the user: the chain of causes, a hint, and the exit code of its class.
 
 use std::error::Error;
-use std::io::Write;
 use std::process::ExitCode;
 
-use crate::address;
 use crate::pipeline::{Blame, PipelineError};
+use crate::report::{self, WriteError};
 
 /// Why a command ends without its result.
 #[derive(Debug)]
@@ -70,12 +69,18 @@ impl From<PipelineError> for Fault {
     }
 }
 
+impl From<WriteError> for Fault {
+    fn from(error: WriteError) -> Self {
+        Self::host_error(&error).with_hint(error.hint())
+    }
+}
+
 /// Writes `fault` to stderr and gives its exit code.
 pub(super) fn tell(fault: &Fault) -> ExitCode {
-    let mut stderr = std::io::stderr().lock();
-    let hint = fault.hint.as_ref().map(|hint| format!("hint: {hint}\n")).unwrap_or_default();
-    // Nobody is left to be told when stderr is closed.
-    let _ = write!(stderr, "error: {}\n{hint}", address::in_text(&fault.text));
+    report::status(&format!("error: {}", fault.text));
+    if let Some(hint) = &fault.hint {
+        report::status(&format!("hint: {hint}"));
+    }
     ExitCode::from(fault.code)
 }
 

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use super::Project;
 use super::fault::Fault;
 use crate::graph::{self, BuildGraph, Direction};
+use crate::report;
 
 /// Shows which package needs which
 #[derive(clap::Args)]
@@ -40,7 +41,6 @@ enum Shape {
     Json,
 }
 
-#[expect(clippy::print_stdout, reason = "the graph is the command's data")]
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let prepared = project.look(&args.names).await?;
     let graph = &prepared.graph;
@@ -67,7 +67,12 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
             }
         }
     };
-    println!("{}", text.trim_end());
+    let text = format!("{}\n", text.trim_end());
+    if let Some(Shape::Json) = args.shape {
+        report::json(&text)?
+    } else {
+        report::data(&text)?
+    };
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,7 +1,7 @@
 //! `drydock logs`: the output of a package's last build.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,11 +10,14 @@ use clap::ValueEnum;
 
 use super::Project;
 use super::fault::Fault;
-use crate::build::{Phase, lines_of};
+use crate::build::{Excerpt, Form, Phase};
+use crate::report::{self, Destination, Reader};
 
 /// Shows the log of a package's last build
 #[derive(clap::Args)]
-#[command(after_help = "Examples: drydock logs kernel --follow\n          drydock logs zlib --phase check")]
+#[command(after_help = "Examples: drydock logs kernel --follow\n          drydock logs zlib --phase check\n\n\
+    A terminal, and a CI system that looks for orders in what it reads, get text without control characters; \
+    a file or another program gets the log as it is.")]
 pub(super) struct Args {
     /// Name of the source package
     name: String,
@@ -24,6 +27,9 @@ pub(super) struct Args {
     /// Shows only this part of it
     #[arg(long, value_enum, conflicts_with = "follow")]
     phase: Option<PhaseArg>,
+    /// Its bytes as they are, also where people look at them
+    #[arg(long)]
+    raw: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,35 +50,44 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         Fault::usage(format!("there is no log of `{}` in `{}`", args.name, folder.display())).with_hint(hint)
     })?;
     let fault = |error: io::Error| Fault::host(format!("cannot read `{}`: {error}", path.display()));
-    if let Some(phase) = args.phase {
-        let log = std::fs::read(&path).map_err(fault)?;
-        return part(&String::from_utf8_lossy(&log), phase, &path);
-    }
-    let mut file = File::open(&path).map_err(fault)?;
+    let mut log = BufReader::new(File::open(&path).map_err(fault)?);
+    let form = if args.raw || !is_for_people() { Form::Raw } else { Form::Printable };
+    let mut excerpt = Excerpt::new(args.phase.map(Phase::from), form);
     loop {
-        copy(&mut file).map_err(fault)?;
-        if !args.follow || project.cancel.is_cancelled() {
-            return Ok(ExitCode::SUCCESS);
+        while let Some(lines) = excerpt.next(&mut log).map_err(fault)? {
+            if project.cancel.is_cancelled() || report::bytes(&lines)? == Reader::Gone {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+        if !args.follow {
+            return end(&excerpt, args.phase, &path);
         }
         // The log is a plain file that another process writes to: there is nothing to wait for but time.
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(250)) => {}
-            () = project.cancel.cancelled() => {}
+            () = project.cancel.cancelled() => return Ok(ExitCode::SUCCESS),
         }
     }
 }
 
-/// Writes the lines of `phase`.
-#[expect(clippy::print_stdout, reason = "the log is the command's data")]
-fn part(log: &str, phase: PhaseArg, path: &Path) -> Result<ExitCode, Fault> {
-    let lines = lines_of(log, phase.into());
-    if lines.is_empty() {
-        let name = phase.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-        let text = format!("`{}` has no part `{name}`: the build did not get there, or has none", path.display());
-        return Err(Fault::usage(text).with_hint(Some("without --phase, the whole log is shown".to_owned())));
+/// Fails when the part that was asked for is not there.
+fn end(excerpt: &Excerpt, phase: Option<PhaseArg>, path: &Path) -> Result<ExitCode, Fault> {
+    let Some(phase) = phase.filter(|_| excerpt.is_empty()) else { return Ok(ExitCode::SUCCESS) };
+    let name = phase.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let text = format!("`{}` has no part `{name}`: the build did not get there, or has none", path.display());
+    Err(Fault::usage(text).with_hint(Some("without --phase, the whole log is shown".to_owned())))
+}
+
+/// True for a terminal, and for what a CI system reads and looks for orders in. There, a file is none of its business.
+#[expect(clippy::disallowed_methods, reason = "the environment is read in the command line's code")]
+fn is_for_people() -> bool {
+    let is_ci =
+        || ["GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"].iter().any(|name| std::env::var_os(name).is_some());
+    match report::destination() {
+        Destination::Terminal => true,
+        Destination::File => false,
+        Destination::Other => is_ci(),
     }
-    print!("{lines}");
-    Ok(ExitCode::SUCCESS)
 }
 
 impl From<PhaseArg> for Phase {
@@ -85,14 +100,6 @@ impl From<PhaseArg> for Phase {
             PhaseArg::Files => Self::Files,
         }
     }
-}
-
-fn copy(file: &mut File) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(&bytes)?;
-    stdout.flush()
 }
 
 /// The newest log whose source package has this name.

@@ -15,6 +15,7 @@ mod fault;
 mod goals;
 mod graph;
 mod image;
+mod interrupt;
 mod logs;
 mod make;
 mod options;
@@ -39,6 +40,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::engine::Choice;
 use crate::report::Format;
 use fault::Fault;
+use interrupt::Interrupt;
 use project::Project;
 
 /// Builds an RPM distribution in containers: toolchain images, packages and disk images.
@@ -47,7 +49,8 @@ use project::Project;
     name = "drydock",
     version,
     after_help = "Example: drydock run pipelines/quickstart.yaml\n\n\
-    Exit codes: 0 done, 1 a package or image failed, 2 usage or configuration, 3 engine or host."
+    Exit codes: 0 done, 1 a package or image failed, 2 usage or configuration, 3 engine or host,\n\
+    130 interrupted."
 )]
 struct Cli {
     #[command(flatten)]
@@ -160,25 +163,44 @@ fn stage_name(text: &str) -> Result<String, String> {
 
 /// Reads the command line, does what it says, and tells how it went.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    start_tracing(cli.global.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fault::tell(&Fault::host(format!("cannot start the runtime: {error}"))),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return answered(&answer),
     };
-    let outcome = runtime.block_on(dispatch(cli));
+    start_tracing(cli.global.verbose);
+    let start = || Ok((Interrupt::listen()?, tokio::runtime::Builder::new_multi_thread().enable_all().build()?));
+    let (interrupt, runtime) = match start() {
+        Ok(started) => started,
+        Err(error) => return fault::tell(&cannot_start(&error)),
+    };
+    let outcome = runtime.block_on(dispatch(cli, &interrupt));
+    if interrupt.is_requested() {
+        runtime.block_on(interrupt.answered());
+    }
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
-    match outcome {
-        Ok(code) => code,
-        Err(error) => fault::tell(&error),
+    let code = outcome.unwrap_or_else(|error| fault::tell(&error));
+    if interrupt.is_requested() { ExitCode::from(interrupt::INTERRUPTED) } else { code }
+}
+
+fn cannot_start(error: &std::io::Error) -> Fault {
+    Fault::host(format!("cannot start the runtime: {error}"))
+}
+
+/// What clap has to say: help and versions are data, the rest is the user's mistake.
+fn answered(answer: &clap::Error) -> ExitCode {
+    match answer.print() {
+        Err(error) if !answer.use_stderr() && error.kind() != std::io::ErrorKind::BrokenPipe => {
+            fault::tell(&Fault::host(format!("cannot write: {error}")))
+        }
+        _ => ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(fault::USAGE)),
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
-    let project = Project::open(&cli.global)?;
+async fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<ExitCode, Fault> {
+    let project = Project::open(&cli.global, interrupt)?;
     let outcome = match cli.command {
         // Its commands open the project, each with its own flags.
-        Command::Make(args) => make::run(&cli.global, args).await,
+        Command::Make(args) => make::run(&cli.global, args, interrupt).await,
         Command::Run(args) => Box::pin(run::run(&project, args)).await,
         Command::Toolchain(args) => toolchain::run(&project, args).await,
         Command::Sources(args) => Box::pin(sources::run(&project, args)).await,
@@ -197,8 +219,10 @@ async fn dispatch(cli: Cli) -> Result<ExitCode, Fault> {
         Command::Doctor(args) => doctor::run(&project, &args).await,
         Command::Clean(args) => clean::run(&project, &args).await,
     };
-    project.printer.close();
-    outcome
+    let finished = project.printer.finish();
+    let code = outcome?;
+    finished?;
+    Ok(code)
 }
 
 fn start_tracing(verbose: u8) {

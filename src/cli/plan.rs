@@ -13,6 +13,7 @@ use crate::build::Preview;
 use crate::graph::{GraphError, Partial};
 use crate::pipeline::CheckedPackages;
 use crate::plan::{Estimate, Plan, PlannedPackage, PlannedRemote, Reason, State};
+use crate::report;
 
 /// Says what would be built and why, without building, downloading or writing anything
 #[derive(clap::Args)]
@@ -36,7 +37,6 @@ struct Document<'a> {
     estimates: &'a [Estimate],
 }
 
-#[expect(clippy::print_stdout, reason = "the plan is the command's data")]
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
     let bench = Bench::new(project)?;
@@ -54,24 +54,33 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let estimates: Vec<Estimate> = args.jobs.iter().map(|jobs| preview.plan.estimate(jobs.get())).collect();
     if project.json {
         let document = Document { plan: &preview.plan, estimates: &estimates };
-        println!("{}", serde_json::to_string(&document).map_err(|error| Fault::host_error(&error))?);
-        return verdict(partial);
+        report::json(&(serde_json::to_string(&document).map_err(|error| Fault::host_error(&error))? + "\n"))?;
+    } else {
+        report::data(&(lines(&preview, &partial, &estimates).join("\n") + "\n"))?;
     }
-    for package in &preview.plan.packages {
-        println!("{}", line(package, &preview));
+    verdict(partial)
+}
+
+fn lines(preview: &Preview, partial: &Partial, estimates: &[Estimate]) -> Vec<String> {
+    let plan = &preview.plan;
+    let mut lines: Vec<String> = plan.packages.iter().map(|package| line(package, preview)).collect();
+    lines.extend(plan.remote.iter().map(remote_line));
+    lines.extend(partial.left_out.iter().map(|(spec, obstacle)| format!("cannot      {spec}: {obstacle}")));
+    lines.extend(plan.guesses.iter().map(|guess| format!("guess: {guess}")));
+    lines.push(summary(preview));
+    if !plan.remote.is_empty() {
+        lines.push(remote_summary(&plan.remote));
     }
-    for remote in &preview.plan.remote {
-        println!("{}", remote_line(remote));
-    }
-    for (spec, obstacle) in &partial.left_out {
-        println!("cannot      {spec}: {obstacle}");
-    }
-    for guess in &preview.plan.guesses {
-        println!("guess: {guess}");
-    }
+    lines.extend(estimates.iter().map(|Estimate { jobs, seconds, at_least_seconds }| {
+        format!("with {jobs} at a time about {seconds:.0} s; no order takes less than {at_least_seconds:.0} s")
+    }));
+    lines
+}
+
+fn summary(preview: &Preview) -> String {
     let counts = preview.plan.counts();
     let count = |state| counts.get(&state).copied().unwrap_or_default();
-    println!(
+    format!(
         "{} to build, {} if a dependency changes, {} up to date; about {:.0} s of builds, {:.0} s one after another at least",
         count(State::ToBuild),
         count(State::IfDependencyChanges),
@@ -80,14 +89,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         // The sum of nothing is -0.
         preview.plan.total_seconds + 0.0,
         preview.plan.critical_seconds + 0.0
-    );
-    if !preview.plan.remote.is_empty() {
-        println!("{}", remote_summary(&preview.plan.remote));
-    }
-    for Estimate { jobs, seconds, at_least_seconds } in estimates {
-        println!("with {jobs} at a time about {seconds:.0} s; no order takes less than {at_least_seconds:.0} s");
-    }
-    verdict(partial)
+    )
 }
 
 fn remote_line(remote: &PlannedRemote) -> String {

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::bench::{Bench, Look};
 use super::fault::Fault;
+use super::interrupt::Interrupt;
 use super::{FormatArg, Global, goals};
 use crate::build::Preview;
 use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
@@ -27,7 +29,7 @@ pub(super) struct Project {
     /// Where everything is written.
     pub(super) layout: Layout,
     /// Tells events.
-    pub(super) printer: Printer,
+    pub(super) printer: Arc<Printer>,
     /// Set when the user wants to stop.
     pub(super) cancel: CancellationToken,
     /// True when the user asked for JSON.
@@ -50,7 +52,7 @@ pub(super) struct Lock {
 
 impl Project {
     /// Reads the environment and the current folder; changes nothing.
-    pub(super) fn open(global: &Global) -> Result<Self, Fault> {
+    pub(super) fn open(global: &Global, interrupt: &Interrupt) -> Result<Self, Fault> {
         let folder = std::path::absolute(&global.project)
             .ok()
             .filter(|folder| folder.is_dir())
@@ -60,12 +62,12 @@ impl Project {
         let cache = cache_folder()?;
         let layout = Layout::new(folder.join(&global.build_dir), folder.join(&global.out_dir), cache);
         let layout = global.stage.as_ref().map_or_else(|| layout.clone(), |stage| layout.of_stage(stage));
-        let cancel = CancellationToken::new();
-        tokio::spawn(watch_signals(cancel.clone()));
+        let printer = Arc::new(Printer::new(global.format.into()));
+        interrupt.answer_by(&printer);
         Ok(Self {
             layout,
-            printer: Printer::new(global.format.into()),
-            cancel,
+            printer,
+            cancel: interrupt.token(),
             json: global.format == FormatArg::Json,
             pipeline: folder.join(&global.pipeline),
             stage: global.stage.clone(),
@@ -250,25 +252,4 @@ fn cache_folder() -> Result<PathBuf, Fault> {
     let base =
         base.ok_or_else(|| Fault::usage("neither XDG_CACHE_HOME nor HOME is set: there is no place for the cache"))?;
     Ok(base.join("drydock"))
-}
-
-/// The first signal asks for an orderly end; the second one ends the program at once, and its containers with it.
-async fn watch_signals(cancel: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::warn!("cannot listen for signals");
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if cancel.is_cancelled() {
-            #[expect(clippy::exit, reason = "the user asked a second time")]
-            std::process::exit(130);
-        }
-        cancel.cancel();
-    }
 }

@@ -10,6 +10,7 @@ use super::Project;
 use super::fault::{FAILED, Fault};
 use crate::address;
 use crate::package::{Capability, Nevra, Requirement};
+use crate::report;
 use crate::source::SourceKind;
 use crate::spec::{BinaryPackage, LoadedSpecs, SourceFile, SourcePackage, SpecFailure};
 
@@ -91,15 +92,17 @@ struct Error<'a> {
     output: &'a str,
 }
 
-#[expect(clippy::print_stdout, reason = "the specs are the command's data")]
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
     let arch = args.arch.map(|arch| match arch {
         ArchArg::X86_64 => "x86_64",
         ArchArg::Aarch64 => "aarch64",
     });
     let loaded = project.specs(&args.specs_dir, arch, &args.names).await?;
-    let lines = if project.json { json(&loaded).map_err(|error| Fault::host_error(&error))? } else { text(&loaded) };
-    print!("{lines}");
+    if project.json {
+        report::json(&json(&loaded).map_err(|error| Fault::host_error(&error))?)?;
+    } else {
+        report::data(&text(&loaded))?;
+    }
     Ok(if loaded.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 

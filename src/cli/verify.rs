@@ -9,6 +9,7 @@ use super::wanted::WantedArgs;
 use super::{Project, project, verdict};
 use crate::pipeline::Verified;
 use crate::repo::Comparison;
+use crate::report;
 
 /// Builds packages again and compares the RPMs with those at hand
 #[derive(clap::Args)]
@@ -46,7 +47,7 @@ pub(super) fn tell(verified: Verified) -> Result<ExitCode, Fault> {
             Ok(ExitCode::SUCCESS)
         }
         Verified::Compared(comparison) => {
-            write(&comparison);
+            report::data(&lines(&comparison))?;
             if comparison.is_equal() {
                 return Ok(ExitCode::SUCCESS);
             }
@@ -57,15 +58,11 @@ pub(super) fn tell(verified: Verified) -> Result<ExitCode, Fault> {
 }
 
 /// One line for each RPM that is not the same, then the count of those that are.
-#[expect(clippy::print_stdout, reason = "the comparison is the command's data")]
-pub(super) fn write(comparison: &Comparison) {
-    for (file, difference) in &comparison.different {
-        println!("{file}\tdiffers\t{difference}");
-    }
+fn lines(comparison: &Comparison) -> String {
+    let differs = |(file, difference): (&String, &_)| format!("{file}\tdiffers\t{difference}\n");
+    let mut lines: String = comparison.different.iter().map(differs).collect();
     for (files, side) in [(&comparison.only_first, "only the first"), (&comparison.only_second, "only the second")] {
-        for file in files {
-            println!("{file}\t{side}");
-        }
+        lines.extend(files.iter().map(|file| format!("{file}\t{side}\n")));
     }
-    println!("{} identical, {} differ", comparison.identical.len(), comparison.different.len());
+    lines + &format!("{} identical, {} differ\n", comparison.identical.len(), comparison.different.len())
 }

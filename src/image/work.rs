@@ -16,6 +16,7 @@ use super::record::ImageFile;
 use super::rootfs::Rootfs;
 use super::{ImageContext, ImageError, Outcome, container, iso, packages};
 use crate::engine::{Collect, Exit, GuestPath, Session, Stream};
+use crate::tail;
 
 /// An image that is to be made.
 #[derive(Clone)]
@@ -117,10 +118,8 @@ fn failed(phase: &'static str, exit: Exit, job: &Job) -> Result<Outcome, ImageEr
     if exit == Exit::Cancelled {
         return Err(ImageError::Cancelled);
     }
-    let text = fs::read(&job.log).map_err(|source| ImageError::Read { path: job.log.clone(), source })?;
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    let excerpt = lines[lines.len().saturating_sub(30)..].iter().map(|line| (*line).to_owned()).collect();
+    let text = tail::of_file(&job.log).map_err(|source| ImageError::Read { path: job.log.clone(), source })?;
+    let excerpt = tail::last_lines(&text);
     Ok(Outcome::Failed { phase, status: exit.to_string(), excerpt, log: job.log.clone() })
 }
 

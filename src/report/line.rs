@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::output::status_line;
 use crate::event::{BuildResult, CheckResult, Event};
+
+/// How many of those that are waited for are named.
+const NAMED: usize = 4;
 
 /// Counts finished packages for the `[12/85]` before a line.
 #[derive(Debug, Default)]
@@ -12,8 +16,16 @@ pub(super) struct Counter {
     total: usize,
 }
 
-/// The lines of `event`.
+/// The lines of `event`, printable. Only what is told in whole sentences has line feeds that count.
 pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
+    let lines = written(event, counter);
+    if let Event::Note { .. } | Event::Warning { .. } = event {
+        return lines.iter().flat_map(|text| text.split('\n')).map(status_line).collect();
+    }
+    lines.iter().map(|line| status_line(line)).collect()
+}
+
+fn written(event: &Event, counter: &mut Counter) -> Vec<String> {
     match event {
         Event::Queue { .. } => Vec::new(),
         Event::StageStarted { stage } => vec![format!("{stage}: started")],
@@ -60,6 +72,7 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
             let state = if *up_to_date { "up to date".to_owned() } else { duration(*elapsed) };
             vec![format!("image {image}: {} ({}, {state})", path.display(), size(*bytes))]
         }
+        Event::Interrupted { waits_for } => vec![interrupted(waits_for)],
         Event::Note { text } => vec![text.clone()],
         Event::Warning { text } => vec![format!("warning: {text}")],
     }
@@ -105,6 +118,17 @@ fn checks(packages: &BTreeMap<String, CheckResult>) -> String {
         check => format!("{} {check}", packages.len()),
     };
     format!("checks: {}", by_result.iter().map(part).collect::<Vec<_>>().join(", "))
+}
+
+/// `interrupted: waiting until kmod-30-1 is stopped; …`.
+fn interrupted(waits_for: &[String]) -> String {
+    let what = match waits_for {
+        [] => "what runs has ended".to_owned(),
+        [one] => format!("{one} is stopped"),
+        many if many.len() <= NAMED => format!("{} are stopped", many.join(", ")),
+        many => format!("{} and {} more are stopped", many[..NAMED].join(", "), many.len() - NAMED),
+    };
+    format!("interrupted: waiting until {what}; a second Ctrl-C ends at once, without waiting")
 }
 
 /// `350 ms`, `41 s`, `6 min 12 s`.
@@ -158,6 +182,48 @@ mod tests {
                 "  log: build/logs/zlib.log"
             ]
         );
+    }
+
+    #[test]
+    fn what_others_wrote_gives_no_orders_and_no_lines() {
+        let failed = Event::BuildFinished {
+            package: "a-1-1\n[9/9] built b-1-1".into(),
+            result: BuildResult::Failed {
+                phase: "%build".into(),
+                status: "exit status 1".into(),
+                excerpt: vec!["\u{1b}[1A\u{1b}[2K[1/1] built a-1-1".into(), "::error::x".into(), "##[error]x".into()],
+                log: "logs/\u{1b}]0;x\u{7}a.log".into(),
+            },
+            check: CheckResult::Skipped(SkippedCheck::NotAsked),
+            elapsed: Duration::from_secs(1),
+            attempts: 1,
+        };
+        assert_eq!(
+            of(&failed, &mut Counter::default()),
+            [
+                "[1/0] FAILED a-1-1\\n[9/9] built b-1-1 in %build: exit status 1 (1 s)",
+                "  | [1/1] built a-1-1",
+                "  | ::error::x",
+                "  | ##\\[error]x",
+                "  log: logs/a.log"
+            ]
+        );
+        let warning = Event::Warning { text: "a.spec: line 1\n::error::x\r\n\u{202e}y".into() };
+        assert_eq!(of(&warning, &mut Counter::default()), ["warning: a.spec: line 1", "\\::error::x", "\\u{202e}y"]);
+    }
+
+    #[test]
+    fn an_interruption_says_what_it_waits_for() {
+        let told = |names: &[&str]| {
+            let waits_for = names.iter().map(|name| (*name).to_owned()).collect();
+            of(&Event::Interrupted { waits_for }, &mut Counter::default()).remove(0)
+        };
+        let end = "; a second Ctrl-C ends at once, without waiting";
+        assert_eq!(told(&[]), format!("interrupted: waiting until what runs has ended{end}"));
+        assert_eq!(told(&["toolchain a"]), format!("interrupted: waiting until toolchain a is stopped{end}"));
+        assert_eq!(told(&["a", "b"]), format!("interrupted: waiting until a, b are stopped{end}"));
+        let many = told(&["a", "b", "c", "d", "e", "f"]);
+        assert_eq!(many, format!("interrupted: waiting until a, b, c, d and 2 more are stopped{end}"));
     }
 
     #[test]

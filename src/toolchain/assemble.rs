@@ -17,7 +17,7 @@ use rpm::FileFlags;
 use super::StageContext;
 use super::error::ToolchainError;
 use super::layers::{self, Owners};
-use super::log::{Tail, open_log};
+use super::log::open_log;
 use super::record::{self, Record};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::engine::{
@@ -27,6 +27,7 @@ use crate::engine::{
 use crate::event::Event;
 use crate::oci::{ImageConfig, OciError};
 use crate::package::header;
+use crate::tail::Tail;
 
 /// Counts up when images are made of RPMs in another way.
 const KEY_VERSION: &str = "1";

@@ -9,7 +9,7 @@ use super::base::NEWEST_FILE;
 use super::containerfile::{self, Containerfile, Instruction};
 use super::copy;
 use super::error::ToolchainError;
-use super::log::{Tail, open_log};
+use super::log::open_log;
 use super::place;
 use super::provides;
 use super::record::{self, Record};
@@ -20,6 +20,7 @@ use crate::engine::{
     Capabilities, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, Session, Stream, User,
 };
 use crate::oci::ImageConfig;
+use crate::tail::Tail;
 
 /// Counts up when files are copied in another way.
 const COPY_VERSION: &str = "2";

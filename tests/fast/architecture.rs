@@ -91,3 +91,19 @@ fn files_stay_readable() {
         }
     }
 }
+
+#[test]
+fn what_is_written_passes_through_one_place() {
+    // A shell's own bytes, what the sandbox hands on to the program in it, and what developers ask for.
+    let own = ["src/report", "src/cli/shell.rs", "src/cli/terminal.rs", "src/engine/embedded", "src/cli/mod.rs"];
+    for path in rust_files(Path::new("src")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("\n#[cfg(test)]").next().unwrap();
+        assert!(!code.contains("clippy::print_"), "{} prints by itself", path.display());
+        if !own.iter().any(|own| path.starts_with(own)) {
+            for word in ["io::stdout()", "io::stderr()", "print!(", "println!("] {
+                assert!(!code.contains(word), "{} names {word}", path.display());
+            }
+        }
+    }
+}

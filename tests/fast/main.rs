@@ -4,7 +4,9 @@
 
 mod architecture;
 mod changed;
+mod interrupt;
 mod make;
+mod output;
 mod pipeline_files;
 mod remote;
 mod remote_place;

@@ -39,18 +39,20 @@ impl Project {
 
     /// The same with a variable of the environment.
     pub(crate) fn run_with(&self, arguments: &[&str], (name, value): (&str, &str)) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_drydock"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_remove("DOCKER_HOST")
-            .env_remove("DRYDOCK_LOG")
-            .env(name, value)
-            .env("XDG_CACHE_HOME", self.path().join("cache"))
-            .output()
-            .unwrap();
+        let output = self.command(arguments).env(name, value).output().unwrap();
         let real: PathBuf = self.path().canonicalize().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&real.display().to_string(), "[DIR]");
         Ran { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// `drydock` in the project's folder, to be run in another way.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drydock"));
+        command.args(arguments).current_dir(self.path()).env("XDG_CACHE_HOME", self.path().join("cache"));
+        for name in ["DOCKER_HOST", "DRYDOCK_LOG", "GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"] {
+            command.env_remove(name);
+        }
+        command
     }
 }
 

@@ -13,7 +13,6 @@ mod translate;
 mod variables;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Arg, CommandFactory, Parser};
@@ -23,7 +22,9 @@ use self::targets::TARGETS;
 use self::translate::{Translation, translate};
 use self::variables::VARIABLES;
 use super::fault::Fault;
+use super::interrupt::Interrupt;
 use super::{Cli, EngineArg, FormatArg, Global, dispatch};
+use crate::report;
 
 /// Takes the Azure Linux toolkit's make targets and variables
 #[derive(clap::Args)]
@@ -43,7 +44,7 @@ pub(super) struct Args {
     list: bool,
 }
 
-pub(super) async fn run(global: &Global, args: Args) -> Result<ExitCode, Fault> {
+pub(super) async fn run(global: &Global, args: Args, interrupt: &Interrupt) -> Result<ExitCode, Fault> {
     if args.list {
         return print(&tables());
     }
@@ -51,7 +52,7 @@ pub(super) async fn run(global: &Global, args: Args) -> Result<ExitCode, Fault> 
     let given = Given::read(&args.words, &environment()).map_err(all)?;
     let Translation { commands, notes } = translate(&given, &has_flag).map_err(all)?;
     for note in &notes {
-        tell(&format!("warning: {note}"));
+        report::status(&format!("warning: {note}"));
     }
     let of_user = global_arguments(global);
     let lines: Vec<Vec<String>> = commands
@@ -66,9 +67,9 @@ pub(super) async fn run(global: &Global, args: Args) -> Result<ExitCode, Fault> 
         return print(&lines.iter().map(|line| format!("{}\n", shown(line))).collect::<String>());
     }
     for (line, command) in lines.iter().zip(parsed) {
-        tell(&shown(line));
-        let code = Box::pin(dispatch(command)).await?;
-        if code != ExitCode::SUCCESS {
+        report::status(&shown(line));
+        let code = Box::pin(dispatch(command, interrupt)).await?;
+        if code != ExitCode::SUCCESS || interrupt.is_requested() {
             return Ok(code);
         }
     }
@@ -152,11 +153,6 @@ fn tables() -> String {
 }
 
 fn print(text: &str) -> Result<ExitCode, Fault> {
-    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| Fault::host_error(&error))?;
+    report::data(text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn tell(line: &str) {
-    // Nobody is left to be told when stderr is closed.
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

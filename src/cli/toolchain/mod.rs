@@ -16,6 +16,7 @@ use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::{ImageConfig, OciError};
 use crate::pipeline;
+use crate::report;
 
 /// Makes, lists, exports, imports, pushes and pulls toolchain images
 #[derive(clap::Args)]
@@ -113,11 +114,11 @@ async fn build(project: &Project, wanted: &[String], work: &WorkArgs) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the list is the command's data")]
 fn list(project: &Project) -> Result<ExitCode, Fault> {
-    for (stage, image) in finished(project)? {
-        println!("{stage}\t{}", image.map_or_else(|| "not made".to_owned(), Sha256::to_oci));
-    }
+    let line = |(stage, image): (String, Option<Sha256>)| {
+        format!("{stage}\t{}\n", image.map_or_else(|| "not made".to_owned(), Sha256::to_oci))
+    };
+    report::data(&finished(project)?.into_iter().map(line).collect::<String>())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,7 +133,6 @@ fn export(project: &Project, stage: &str, file: &std::path::Path) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the digest is the command's data")]
 fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> {
     let _lock = project.lock()?;
     let store = project.store()?;
@@ -143,7 +143,7 @@ fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> 
         let fault = if is_host { Fault::host_error(&error) } else { Fault::usage_error(&error) };
         fault.with_hint(error.hint())
     })?;
-    println!("{}", image.manifest.to_oci());
+    report::data(&format!("{}\n", image.manifest.to_oci()))?;
     Ok(ExitCode::SUCCESS)
 }
 

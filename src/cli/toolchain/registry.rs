@@ -10,6 +10,7 @@ use crate::cli::project::Project;
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::registry::{self, Access, Patience};
+use crate::report;
 
 pub(super) async fn push(
     project: &Project,
@@ -34,7 +35,6 @@ pub(super) async fn push(
     Ok(ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stdout, reason = "the digest is the command's data")]
 pub(super) async fn pull(project: &Project, reference: &str) -> Result<ExitCode, Fault> {
     let _lock = project.lock()?;
     let store = project.store()?;
@@ -50,7 +50,7 @@ pub(super) async fn pull(project: &Project, reference: &str) -> Result<ExitCode,
         let hint = "check its name and its tag".to_owned();
         Fault::usage(format!("there is no image `{reference}`")).with_hint(Some(hint))
     })?;
-    println!("{}", pulled.image.manifest.to_oci());
+    report::data(&format!("{}\n", pulled.image.manifest.to_oci()))?;
     Ok(ExitCode::SUCCESS)
 }
 
