@@ -17,6 +17,12 @@ use crate::spec::SourcePackage;
 /// Specs whose checks stand apart, each with what the check needs besides the build.
 pub(super) type Apart = BTreeMap<String, BTreeSet<String>>;
 
+/// What the user wants of builds, whose checks `apart` are not theirs.
+pub(super) fn options(context: &BuildContext<'_>, apart: &Apart) -> BuildOptions {
+    let checks = context.options.checks.clone().without(apart.keys());
+    BuildOptions { checks, ..context.options.clone() }
+}
+
 /// The checks that were asked for and stand apart: in `graph`, or since they alone may see the network.
 pub(super) fn asked_for(context: &BuildContext<'_>, graph: &BuildGraph) -> Apart {
     let runs = |spec: &str| {

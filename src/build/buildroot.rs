@@ -78,13 +78,15 @@ impl<'a> Buildroots<'a> {
         if engine.has_image(ImageId::Derived(key)).await.map_err(NoBuildroot::Engine)? {
             return Ok(());
         }
-        let remote: Vec<Sha256> = remote_rpms(rpms).collect();
-        self.context.remote.fetch(&remote, self.context.report).await.map_err(NoBuildroot::Remote)?;
+        let (remote, stop): (Vec<Sha256>, _) = (remote_rpms(rpms).collect(), log.stop());
+        tokio::select! {
+            () = stop.cancelled() => return Err(NoBuildroot::Install(Exit::Cancelled)),
+            fetched = self.context.remote.fetch(&remote, self.context.report) => fetched.map_err(NoBuildroot::Remote)?,
+        }
         let paths: Vec<_> = rpms.iter().map(|rpm| rpm.path.as_path()).collect();
         let spec = install_container(self.context.toolchain.image(), &paths, self.context.options.limits())
             .map_err(NoBuildroot::Path)?;
         tracing::debug!(%key, rpms = rpms.len(), "installing BuildRequires");
-        let stop = log.stop();
         let session = Session { output: &mut |_, bytes| log.add(bytes), collect: None, cancel: &stop };
         match engine.derive(&spec, key, session).await.map_err(NoBuildroot::Engine)? {
             exit if exit.is_success() => Ok(()),

@@ -8,6 +8,7 @@ use crate::engine::{EngineError, RelativePath};
 use crate::plan::Shortage;
 use crate::remote::RemoteError;
 use crate::repo::RepoError;
+use crate::source::SourceError;
 
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum BuildError {
     /// Packages of remote repositories cannot be had.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// Sources cannot be looked for.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// A source that the spec names was not looked for.
     #[error("`{file}`, a source of `{spec}.spec`, has not been found")]
     NoSource {
@@ -112,6 +116,7 @@ impl BuildError {
             Self::Publish { source, .. } | Self::Repository(source) => source.hint(),
             Self::Copy { into, source, .. } | Self::Folder { path: into, source } => full_disk_hint(into, source),
             Self::Remote(error) => error.hint(),
+            Self::Source(error) => error.hint(),
             Self::Changed { .. } => Some("run the same command again; finished packages are kept".to_owned()),
             Self::NotBuilt { spec, .. } => Some(format!("build it with `drydock build {spec}`")),
             Self::NoSource { .. } => Some("fetch it with `drydock sources`, or put it beside the spec".to_owned()),

@@ -52,6 +52,8 @@ mod record;
 mod resolve;
 mod run;
 mod shell;
+mod supply;
+mod survey;
 pub mod srpm;
 mod tell;
 
@@ -71,6 +73,8 @@ pub use phase::Phase;
 pub use preview::{Preview, preview};
 pub use run::build_all;
 pub use shell::{Connection, Shell, ShellEnd, shell};
+pub use supply::Supplier;
+pub use survey::{Survey, survey};
 
 use crate::cache::{History, Store};
 use crate::engine::{Engine, Limits};
@@ -104,7 +108,7 @@ pub struct BuildContext<'a> {
     pub repo: &'a Repo,
     /// The specs, at least those of the graph.
     pub specs: &'a [SourcePackage],
-    /// Their sources.
+    /// Their sources, by their digests; those of what is built must be at hand or come from `supplier`.
     pub sources: &'a Sources,
     /// Remote repositories.
     pub remote: &'a Remote,
@@ -114,6 +118,8 @@ pub struct BuildContext<'a> {
     pub options: &'a BuildOptions,
     /// Plans packages again whose `BuildRequires` turn out to be others; None where nothing is built.
     pub planner: Option<&'a dyn Planner>,
+    /// Brings sources that are not at hand; None where nothing is built.
+    pub supplier: Option<&'a dyn Supplier>,
     /// Takes events.
     pub report: Report<'a>,
     /// Ends the run: nothing new is begun, containers are killed.

@@ -90,6 +90,9 @@ impl One<'_> {
             if let Some(outcome) = self.stored(&resolved).await? {
                 return Ok(outcome);
             }
+            if let Some(outcome) = self.supply(&files).await? {
+                return Ok(outcome);
+            }
             if self.attempts.fetch_max(failures + 1, Ordering::Relaxed) == 0 {
                 self.tell_start(&resolved)?;
             }

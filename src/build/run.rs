@@ -12,10 +12,12 @@ use super::inputs::{self, InputFile};
 use super::jobserver::Jobserver;
 use super::machine;
 use super::one::{Purpose, build_one};
-use super::preview::{State, Step, walk};
+use super::preview::State;
 use super::record::Begun;
-use super::{BuildContext, BuildError, BuildOptions, Summary, apart, blocking, package_name, record};
+use super::survey::Survey;
+use super::{BuildContext, BuildError, Summary, apart, blocking, package_name, record};
 use crate::cache::{CacheError, CheckOutcome, StoredResult, file};
+use crate::digest::Sha256;
 use crate::event::{CheckResult, Event};
 use crate::graph::BuildGraph;
 use crate::plan::{BuildQueue, Shortage, shortage, with_guesses};
@@ -42,32 +44,25 @@ pub(super) struct Run<'a> {
     pub(super) jobserver: Jobserver,
 }
 
-/// Builds every spec of `graph` that is not up to date, and publishes all.
+/// Builds every spec of `graph` that is not up to date, as `survey` of it says, and publishes all.
 ///
 /// Reads and writes `build/store`, `build/state`, `build/logs`, `build/work/packages` and `out/RPMS`. When everything is
 /// up to date, no container is asked for and no RPM is read.
 ///
 /// # Errors
 /// The engine, the disk or the configuration is broken; containers that ran were killed. Finished packages are kept.
-pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph) -> Result<Summary, BuildError> {
+pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph, survey: &Survey) -> Result<Summary, BuildError> {
     let apart = apart::asked_for(context, graph);
-    let checks = context.options.checks.clone().without(apart.keys());
-    let options = BuildOptions { checks, ..context.options.clone() };
+    let options = apart::options(context, &apart);
     let context = &BuildContext { options: &options, ..*context };
     remove_leftovers(context).await?;
     record::remove(context.layout)?;
     let packages = packages(context, graph)?;
-    let steps = walk(context, graph)?;
-    // What cannot be had is told before the first build, as far as it is known by now.
-    let remote = steps.iter().filter_map(|step| match &step.state {
-        State::ToBuild { remote, .. } => remote.as_ref(),
-        _ => None,
-    });
-    context.remote.fetch(&remote.flatten().copied().collect::<Vec<_>>(), context.report).await?;
+    fetch_remote(context, survey).await?;
     let run = Run::new(context, closure(graph));
-    run.publish_up_to_date(&steps).await?;
+    run.publish_up_to_date(survey).await?;
     let up_to_date = run.finished_count();
-    (context.report)(Event::Planned { to_build: steps.len() - up_to_date, up_to_date });
+    (context.report)(Event::Planned { to_build: survey.states.len() - up_to_date, up_to_date });
     run.tell_foreign()?;
 
     let durations = context.durations()?;
@@ -282,9 +277,9 @@ impl<'a> Run<'a> {
 
     /// Publishes all that is up to date in one go. When that is not possible, nothing is finished yet, and each package
     /// finds out by itself.
-    async fn publish_up_to_date(&self, steps: &[Step<'_>]) -> Result<(), BuildError> {
-        let up_to_date = steps.iter().filter_map(|step| match &step.state {
-            State::UpToDate { result, last } => Some((step.package.spec.clone(), Arc::clone(result), last)),
+    async fn publish_up_to_date(&self, survey: &Survey) -> Result<(), BuildError> {
+        let up_to_date = survey.states.iter().filter_map(|(spec, state)| match state {
+            State::UpToDate { result, last } => Some((spec.clone(), Arc::clone(result), last)),
             _ => None,
         });
         let (results, lasts): (Vec<_>, Vec<_>) =
@@ -319,6 +314,20 @@ impl<'a> Run<'a> {
             (self.context.report)(Event::Warning { text });
         }
         Ok(())
+    }
+}
+
+/// Fetches the remote packages of builds: what cannot be had is told before the first one, as far as it is known by now.
+async fn fetch_remote(context: &BuildContext<'_>, survey: &Survey) -> Result<(), BuildError> {
+    let remote = survey.states.iter().filter_map(|(_, state)| match state {
+        State::ToBuild { remote, .. } => remote.as_ref(),
+        _ => None,
+    });
+    let wanted: Vec<Sha256> = remote.flatten().copied().collect();
+    tokio::select! {
+        // Nothing will be built.
+        () = context.cancel.cancelled() => Ok(()),
+        fetched = context.remote.fetch(&wanted, context.report) => Ok(fetched?),
     }
 }
 

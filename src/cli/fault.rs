@@ -19,6 +19,8 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// The machine is in the way.
 pub(super) const HOST: u8 = 3;
+/// The user wanted the command to stop.
+const INTERRUPTED: u8 = 130;
 
 impl Fault {
     /// The user asked for something that cannot be, or a file of the user is wrong.
@@ -64,6 +66,7 @@ impl From<PipelineError> for Fault {
             Blame::Result => Self::failed_error(&error),
             Blame::Usage => Self::usage_error(&error),
             Blame::Host => Self::host_error(&error),
+            Blame::Nobody => Self { code: INTERRUPTED, ..Self::host_error(&error) },
         };
         fault.with_hint(error.hint())
     }

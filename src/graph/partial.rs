@@ -33,6 +33,11 @@ pub enum Obstacle {
 }
 
 impl Partial {
+    /// All of `graph`: nothing is left out.
+    pub fn whole(graph: BuildGraph) -> Self {
+        Self { graph, unresolved: Vec::new(), rings: Vec::new(), left_out: BTreeMap::new() }
+    }
+
     /// What is missing, and the rings.
     pub fn errors(self) -> Vec<GraphError> {
         let mut errors = Vec::new();

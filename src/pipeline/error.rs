@@ -19,6 +19,9 @@ use crate::toolchain::ToolchainError;
 /// A stage could not do its work; a package or image that fails is told in the stage's result instead.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
+    /// The user wants the run to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// A stage has no image.
     #[error("stage `{stage}` has no image")]
     NoStage {
@@ -178,6 +181,8 @@ pub enum Blame {
     Usage,
     /// The engine, the disk, the network.
     Host,
+    /// The user wanted it to end.
+    Nobody,
 }
 
 impl PipelineError {
@@ -219,6 +224,7 @@ impl PipelineError {
             Self::Attest(error) if error.is_usage() => Blame::Usage,
             // The layout's own damage is none of the user's doing.
             Self::Store(error) if error.is_usage() && !matches!(error, OciError::Malformed { .. }) => Blame::Usage,
+            Self::Cancelled => Blame::Nobody,
             Self::Remote(_)
             | Self::Source(_)
             | Self::Build(_)
@@ -242,7 +248,8 @@ impl PipelineError {
                 "name a server or a folder that has them in the stage's `urls` or `folders`, or check the manifest"
                     .to_owned(),
             ),
-            Self::MacroFile { .. }
+            Self::Cancelled
+            | Self::MacroFile { .. }
             | Self::StageFile { .. }
             | Self::StageKey { .. }
             | Self::StageRpm { .. }

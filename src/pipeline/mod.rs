@@ -23,6 +23,7 @@ mod rpms;
 mod runner;
 mod selection;
 mod shell;
+mod sources;
 mod srpms;
 mod stage;
 mod stages;

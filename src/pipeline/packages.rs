@@ -1,6 +1,5 @@
-//! The package stage: sources are fetched, and what is not up to date is built.
+//! The package stage: what is not up to date gets its sources and is built.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use super::config::Packages;
@@ -9,65 +8,17 @@ use super::made::MadeStages;
 use super::prepare::{Prepared, is_named};
 use super::replan::Replanner;
 use super::runner::{Obstacles, Runner};
-use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary};
+use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary, Survey};
 use crate::cache;
 use crate::event::Event;
-use crate::graph::{Goals, RemoteIndex};
+use crate::graph::{BuildGraph, Goals, Partial, RemoteIndex};
 use crate::repo::Repo;
-use crate::source::{self, Checkout, FetchOptions, Patience, SignatureMode, SourceProblem, Sources, WantedSource};
-use crate::spec::SourcePackage;
+use crate::source::{self, SourceError, Sources};
 
 /// What a build uses besides what is prepared.
 type Tools<'a> = (&'a cache::Store, &'a cache::History, &'a Repo, &'a BuildOptions, &'a RemoteIndex<'a>);
 
 impl Runner<'_> {
-    /// Finds the sources of every spec of the graph.
-    pub async fn fetch(&self, prepared: &Prepared) -> Result<Sources, PipelineError> {
-        let found = self.find_sources(prepared.packages(), &prepared.checkout, self.options.signatures).await?;
-        Ok(source::complete(found)?)
-    }
-
-    /// Finds the sources of `wanted`, specs of `packages`.
-    pub async fn fetch_for(
-        &self,
-        packages: &Packages,
-        wanted: impl Iterator<Item = &SourcePackage>,
-        mode: SignatureMode,
-    ) -> Result<Sources, PipelineError> {
-        Ok(source::complete(self.find_sources(wanted, &self.checkout(packages), mode).await?)?)
-    }
-
-    /// Finds the sources of `packages`, and what is wrong with the others.
-    pub(super) async fn find_sources(
-        &self,
-        packages: impl Iterator<Item = &SourcePackage>,
-        checkout: &Checkout,
-        mode: SignatureMode,
-    ) -> Result<(Sources, Vec<SourceProblem>), PipelineError> {
-        let wanted: Vec<WantedSource> = packages.flat_map(SourcePackage::wanted_sources).collect();
-        let options = FetchOptions { checkout: checkout.clone(), ..self.fetch_options(mode) };
-        Ok(source::fetch(&wanted, &options, self.layout, self.report).await?)
-    }
-
-    /// The project and the folders of the specs of `packages`.
-    pub(super) fn checkout(&self, packages: &Packages) -> Checkout {
-        let project = self.lock_file.parent().into_iter();
-        Checkout::new(project.chain(packages.specs.iter().map(PathBuf::as_path)))
-    }
-
-    /// How sources are found; without a checkout, whose links are not followed then.
-    pub(super) fn fetch_options(&self, mode: SignatureMode) -> FetchOptions {
-        FetchOptions {
-            mode,
-            checkout: Checkout::default(),
-            mirrors: self.options.source_urls.clone(),
-            access: self.options.access.clone(),
-            archives: self.archives.clone(),
-            patience: Patience::default(),
-            now: self.options.now,
-        }
-    }
-
     /// Builds what of `goals` is not up to date.
     pub async fn packages(
         &self,
@@ -77,15 +28,23 @@ impl Runner<'_> {
     ) -> Result<Summary, PipelineError> {
         let started = Instant::now();
         (self.report)(Event::StageStarted { stage: "packages".to_owned() });
-        let (prepared, sources) = match self.options.obstacles {
+        let (mut prepared, mut partial) = match self.options.obstacles {
             Obstacles::Refuse => {
-                let prepared = self.prepare(packages, made, goals).await?;
-                let sources = self.fetch(&prepared).await?;
-                (prepared, sources)
+                let mut prepared = self.prepare(packages, made, goals).await?;
+                let graph = std::mem::take(&mut prepared.graph);
+                (prepared, Partial::whole(graph))
             }
-            Obstacles::LeaveOut => self.prepare_what_can_be_built(packages, made, goals).await?,
+            Obstacles::LeaveOut => self.prepare_partly(packages, made, goals).await?,
         };
-        let mut summary = self.build(&prepared, &sources).await?;
+        let gathered = self.gather(&prepared, &mut partial).await?;
+        prepared.graph = std::mem::take(&mut partial.graph);
+        if self.options.obstacles == Obstacles::LeaveOut {
+            prepared.left_out = partial.left_out.iter().map(|(spec, why)| (spec.clone(), why.to_string())).collect();
+            self.tell_obstacles(partial, gathered.problems);
+        } else if !gathered.problems.is_empty() {
+            return Err(SourceError::Unavailable(gathered.problems).into());
+        }
+        let mut summary = self.build(&prepared, &gathered.sources, &gathered.survey).await?;
         self.keep_lock(&prepared, made)?;
         let asked = prepared.specs.failures.iter().filter(|failure| *goals == Goals::All || is_named(failure, goals));
         summary.unreadable = asked.map(|failure| failure.spec_path.clone()).collect();
@@ -94,13 +53,13 @@ impl Runner<'_> {
         Ok(summary)
     }
 
-    async fn build(&self, prepared: &Prepared, sources: &Sources) -> Result<Summary, PipelineError> {
+    async fn build(&self, prepared: &Prepared, sources: &Sources, survey: &Survey) -> Result<Summary, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let (options, index) = (self.build_options(prepared), prepared.remote_index());
         let planner = Replanner { runner: self, prepared };
         let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));
-        let context = BuildContext { planner: Some(&planner), ..context };
-        Ok(build::build_all(&context, &prepared.graph).await?)
+        let context = BuildContext { planner: Some(&planner), supplier: Some(&planner), ..context };
+        Ok(build::build_all(&context, &prepared.graph, survey).await?)
     }
 
     pub(super) fn context<'a>(
@@ -122,6 +81,7 @@ impl Runner<'_> {
             remote_index,
             options,
             planner: None,
+            supplier: None,
             report: self.report,
             cancel: self.cancel,
         }
@@ -139,17 +99,26 @@ impl Runner<'_> {
 
     /// What [`Runner::packages`] would do, without a container or a download.
     pub async fn preview(&self, prepared: &Prepared) -> Result<Preview, PipelineError> {
-        let wanted: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
-        let sources = source::complete(source::signed(&wanted, &prepared.checkout, self.layout).await?)?;
+        let sources = source::complete(self.signed(prepared).await?)?;
         self.preview_with(prepared, &sources)
     }
 
     /// [`Runner::preview`] with the sources of every spec of the graph.
     pub(super) fn preview_with(&self, prepared: &Prepared, sources: &Sources) -> Result<Preview, PipelineError> {
+        self.look((prepared, &prepared.graph), sources, build::preview)
+    }
+
+    /// What `look` makes of `graph` and of the results at hand.
+    pub(super) fn look<T>(
+        &self,
+        (prepared, graph): (&Prepared, &BuildGraph),
+        sources: &Sources,
+        look: impl Fn(&BuildContext<'_>, &BuildGraph) -> Result<T, BuildError>,
+    ) -> Result<T, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let (options, index) = (self.build_options(prepared), prepared.remote_index());
         let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));
-        Ok(build::preview(&context, &prepared.graph)?)
+        Ok(look(&context, graph)?)
     }
 
     pub(super) fn build_options(&self, prepared: &Prepared) -> BuildOptions {

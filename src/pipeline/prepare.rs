@@ -17,7 +17,7 @@ use crate::package::{Capability, Requirement, RpmHeader};
 use crate::plan::Exception;
 use crate::remote::Remote;
 use crate::repo::Repo;
-use crate::source::{self, Checkout, SourceError, SourceProblem, Sources};
+use crate::source::{self, Checkout, SourceError, SourceProblem};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
@@ -58,7 +58,7 @@ pub(super) fn is_named(failure: &SpecFailure, goals: &Goals) -> bool {
 }
 
 /// The specs whose sources cannot be had.
-fn of_sources(problems: &[SourceProblem]) -> impl Iterator<Item = (String, Obstacle)> {
+pub(super) fn of_sources(problems: &[SourceProblem]) -> impl Iterator<Item = (String, Obstacle)> {
     problems.iter().map(|problem| (problem.spec.clone(), Obstacle::Sources(problem.to_string())))
 }
 
@@ -167,34 +167,29 @@ impl Runner<'_> {
     ) -> Result<(Preview, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
-        let wanted = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources);
-        let (sources, problems) = source::signed(&wanted.collect::<Vec<_>>(), &read.checkout, self.layout).await?;
+        let wanted: Vec<_> = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources).collect();
+        let (sources, problems) = source::signed(&wanted, &read.checkout, self.layout, &|_| {}).await?;
         partial.leave_out(of_sources(&problems));
         let prepared = read.prepared(std::mem::take(&mut partial.graph));
         Ok((self.preview_with(&prepared, &sources)?, partial))
     }
 
-    /// As [`Runner::prepare`] with the sources; what cannot be built is told and left out.
-    pub(super) async fn prepare_what_can_be_built(
+    /// As [`Runner::prepare`], without what cannot be built; the graph is that of the second value.
+    pub(super) async fn prepare_partly(
         &self,
         packages: &Packages,
         made: &MadeStages,
         goals: &Goals,
-    ) -> Result<(Prepared, Sources), PipelineError> {
+    ) -> Result<(Prepared, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
-        let wanted = in_graph(&read.specs, &partial.graph);
-        let (sources, problems) = self.find_sources(wanted, &read.checkout, self.options.signatures).await?;
-        partial.leave_out(of_sources(&problems));
-        let graph = std::mem::take(&mut partial.graph);
-        let told = |(spec, why): (&String, &Obstacle)| (spec.clone(), why.to_string());
-        let left_out = partial.left_out.iter().map(told).collect();
-        self.tell_obstacles(partial, problems);
-        Ok((Prepared { left_out, ..read.prepared(graph) }, sources))
+        let mut prepared = read.prepared(std::mem::take(&mut partial.graph));
+        partial.graph = std::mem::take(&mut prepared.graph);
+        Ok((prepared, partial))
     }
 
     /// Tells what stands in the way, each thing once.
-    fn tell_obstacles(&self, partial: Partial, problems: Vec<SourceProblem>) {
+    pub(super) fn tell_obstacles(&self, partial: Partial, problems: Vec<SourceProblem>) {
         let count = partial.left_out.len();
         if count == 0 {
             return;
@@ -225,7 +220,7 @@ impl Runner<'_> {
         if !read.remote.packages().is_empty() {
             let paths = graph::missing_paths(read.inputs(), &read.selected.goals)?;
             if !paths.is_empty() {
-                read.remote.add_files(&paths, self.report).await?;
+                self.unless_cancelled(read.remote.add_files(&paths, self.report)).await?;
             }
         }
         Ok(read)

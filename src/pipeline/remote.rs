@@ -56,7 +56,8 @@ impl Runner<'_> {
         if options.locked {
             let names = configs.iter().map(|config| config.name.clone()).collect();
             let lock = self.checked_lock(&names, made)?;
-            return Ok(Remote::locked(configs, (&lock, &self.lock_file), patience, self.layout, self.report).await?);
+            let locked = Remote::locked(configs, (&lock, &self.lock_file), patience, self.layout, self.report);
+            return self.unless_cancelled(locked).await;
         }
         if configs.is_empty() {
             return Ok(Remote::none(self.layout));
@@ -64,7 +65,7 @@ impl Runner<'_> {
         let refresh = options.refresh && !self.refreshed.swap(true, Ordering::Relaxed);
         let (arch, snapshot, now) = (arch.to_owned(), options.snapshot, self.options.now);
         let options = LoadOptions { arch, snapshot, refresh, now, patience };
-        Ok(Remote::load(configs, &options, self.layout, self.report).await?)
+        self.unless_cancelled(Remote::load(configs, &options, self.layout, self.report)).await
     }
 
     /// The lock file, when it says the same of base images and of the repositories `names` as this run.

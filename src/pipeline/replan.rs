@@ -6,12 +6,12 @@ use futures_util::future::LocalBoxFuture;
 
 use super::prepare::Prepared;
 use super::runner::Runner;
-use crate::build::{BuildError, Planner, Replanned};
+use crate::build::{BuildError, Planner, Replanned, Supplier};
 use crate::graph::{self, GraphError, Ring};
-use crate::source::SourceError;
+use crate::source::{self, SignatureMode, SourceError, WantedSource};
 use crate::spec::SourcePackage;
 
-/// Plans packages of a run again.
+/// Plans packages of a run again, and brings their sources.
 pub(super) struct Replanner<'a> {
     pub(super) runner: &'a Runner<'a>,
     pub(super) prepared: &'a Prepared,
@@ -53,16 +53,36 @@ impl Replanner<'_> {
         Ok(Ok(needs))
     }
 
-    /// Finds the sources of those specs that no plan had before.
+    /// What is known of the sources of those specs that no plan had before.
     async fn with_sources(&self, needs: BTreeMap<String, BTreeSet<String>>) -> Replanned {
         let is_new = |package: &&SourcePackage| {
             needs.contains_key(&package.spec) && !self.prepared.graph.needs.contains_key(&package.spec)
         };
-        let new: Vec<&SourcePackage> = self.prepared.specs.packages.iter().filter(is_new).collect();
-        match self.runner.find_sources(new.into_iter(), &self.prepared.checkout, self.runner.options.signatures).await {
+        let new = self.prepared.specs.packages.iter().filter(is_new);
+        let wanted: Vec<WantedSource> = new.flat_map(SourcePackage::wanted_sources).collect();
+        let (runner, checkout) = (self.runner, &self.prepared.checkout);
+        let found = match runner.options.signatures {
+            SignatureMode::Enforce => source::signed(&wanted, checkout, runner.layout, runner.report).await,
+            mode => {
+                let options = runner.fetch_options_in(checkout, mode);
+                source::fetch(&wanted, &options, runner.layout, runner.report).await
+            }
+        };
+        match found {
             Ok((sources, problems)) if problems.is_empty() => Replanned::Needs { needs, sources },
             Ok((_, problems)) => Replanned::Refused(SourceError::Unavailable(problems).to_string()),
             Err(error) => Replanned::Refused(error.to_string()),
         }
+    }
+}
+
+impl Supplier for Replanner<'_> {
+    fn supply<'a>(&'a self, package: &'a SourcePackage) -> LocalBoxFuture<'a, Result<Option<String>, BuildError>> {
+        Box::pin(async move {
+            let (runner, wanted) = (self.runner, package.wanted_sources());
+            let options = runner.fetch_options_in(&self.prepared.checkout, runner.options.signatures);
+            let (_, problems) = source::bring(&wanted, &options, runner.layout, runner.report).await?;
+            Ok((!problems.is_empty()).then(|| SourceError::Unavailable(problems).to_string()))
+        })
     }
 }

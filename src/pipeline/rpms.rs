@@ -77,7 +77,8 @@ impl Runner<'_> {
         let options =
             source::FetchOptions { mirrors: stage.urls.clone(), ..self.fetch_options(self.options.signatures) };
         let taken = |at: usize, path: &Path| accept(&stage.rpms[away[at]], path);
-        let answers = source::first_accepted(&files, &taken, (&options, self.layout, self.report)).await?;
+        let answers = source::first_accepted(&files, &taken, (&options, self.layout, self.report));
+        let answers = self.unless_cancelled(answers).await?;
         let mut missing = Vec::new();
         for ((at, file), answer) in away.into_iter().zip(files).zip(answers) {
             match answer {

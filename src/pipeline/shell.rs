@@ -3,10 +3,13 @@
 use super::config::Packages;
 use super::error::PipelineError;
 use super::made::MadeStages;
+use super::prepare::Prepared;
 use super::runner::Runner;
 use crate::build::{self, Connection, Shell, ShellEnd, Summary};
 use crate::cache;
 use crate::graph::{Goals, GraphError, spec_named};
+use crate::source::{self, SignatureMode, Sources};
+use crate::spec::SourcePackage;
 
 /// What is started, and where its output goes.
 pub struct InShell<'a> {
@@ -27,6 +30,17 @@ pub enum ShellOutcome {
 }
 
 impl Runner<'_> {
+    /// The sources of the graph by their signatures, of which those of `spec` are at hand.
+    async fn sources_for(&self, prepared: &Prepared, spec: &str) -> Result<Sources, PipelineError> {
+        let (mode, checkout) = (self.options.signatures, &prepared.checkout);
+        let of = |package: &&SourcePackage| package.spec == spec || mode != SignatureMode::Enforce;
+        let own: Vec<_> = prepared.packages().filter(of).flat_map(SourcePackage::wanted_sources).collect();
+        let found = source::complete(self.fetch_wanted(&own, checkout, mode).await?)?;
+        let mut all = if mode == SignatureMode::Enforce { self.signed(prepared).await?.0 } else { Sources::default() };
+        all.files.extend(found.files);
+        Ok(all)
+    }
+
     /// Builds what the package needs and is not up to date, and runs a program where the package itself is built.
     pub async fn shell(
         &self,
@@ -48,7 +62,7 @@ impl Runner<'_> {
             // New RPMs may provide what was only guessed.
             prepared = self.prepare(packages, made, &goals).await?;
         }
-        let sources = self.fetch(&prepared).await?;
+        let sources = self.sources_for(&prepared, &spec).await?;
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let (options, index) = (self.build_options(&prepared), prepared.remote_index());
         let context = self.context(&prepared, &sources, (&store, &history, &repo, &options, &index));

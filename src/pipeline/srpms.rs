@@ -14,7 +14,7 @@ use crate::build::{BuildError, Failure};
 use crate::cache::Store;
 use crate::event::Event;
 use crate::source::signatures::{self, Signatures, SignaturesError};
-use crate::source::{self, FetchOptions, SignatureMode, SourceProblem, WantedSource};
+use crate::source::{self, Checkout, FetchOptions, SignatureMode, SourceProblem, WantedSource};
 use crate::spec::{Selection, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
@@ -91,12 +91,7 @@ impl Runner<'_> {
         if !wish.urls.is_empty() {
             open = self.download_srpms(&mut work, open, wish).await?;
         }
-        self.pack_srpms(
-            &mut work,
-            open,
-            &FetchOptions { checkout: self.checkout(packages), ..self.fetch_options(wish.signatures) },
-        )
-        .await?;
+        self.pack_srpms(&mut work, open, (&self.checkout(packages), wish.signatures)).await?;
         let Work { folder, summary, .. } = work;
         folder.close().map_err(BuildError::Records)?;
         let outcome = describe(&summary);
@@ -116,24 +111,50 @@ impl Runner<'_> {
         }
     }
 
+    /// Publishes what is at hand by the digests of signatures, and packs the rest.
     async fn pack_srpms(
         &self,
         work: &mut Work<'_>,
-        open: Vec<&SourcePackage>,
-        options: &FetchOptions,
+        mut open: Vec<&SourcePackage>,
+        (checkout, mode): (&Checkout, SignatureMode),
     ) -> Result<(), PipelineError> {
-        let wanted: Vec<WantedSource> = open.iter().flat_map(|package| package.wanted_sources()).collect();
-        let (sources, problems) = source::fetch(&wanted, options, self.layout, self.report).await?;
-        let mut lacking: BTreeMap<String, Vec<SourceProblem>> = BTreeMap::new();
-        for problem in problems {
-            lacking.entry(problem.spec.clone()).or_default().push(problem);
+        if mode == SignatureMode::Enforce {
+            open = self.publish_known(work, open, checkout).await?;
         }
+        let wanted: Vec<WantedSource> = open.iter().flat_map(|package| package.wanted_sources()).collect();
+        let (sources, problems) = self.fetch_wanted(&wanted, checkout, mode).await?;
+        let lacking = by_spec(problems);
         let ready: Vec<&SourcePackage> = open.into_iter().filter(|one| !lacking.contains_key(&one.spec)).collect();
         work.summary.missing.extend(lacking.into_iter().map(|(spec, problems)| (spec, NoSrpm::Sources(problems))));
         for (spec, outcome) in srpm::pack_all(&work.context, &ready, &sources, &mut work.folder).await? {
             work.summary.note(spec, outcome, Way::Packed);
         }
         Ok(())
+    }
+
+    /// Publishes the SRPMs that were packed before from what the signatures say; gives the other specs. What is wrong with
+    /// sources is told when those are packed.
+    async fn publish_known<'b>(
+        &self,
+        work: &mut Work<'_>,
+        open: Vec<&'b SourcePackage>,
+        checkout: &Checkout,
+    ) -> Result<Vec<&'b SourcePackage>, PipelineError> {
+        let wanted: Vec<WantedSource> = open.iter().flat_map(|package| package.wanted_sources()).collect();
+        let (sources, problems) = source::signed(&wanted, checkout, self.layout, &|_| {}).await?;
+        let (lacking, mut left) = (by_spec(problems), Vec::new());
+        for package in open {
+            let known = if lacking.contains_key(&package.spec) {
+                None
+            } else {
+                srpm::packed_before(&work.context, package, &sources, &mut work.folder).await?
+            };
+            match known {
+                Some(outcome) => work.summary.note(package.spec.clone(), outcome, Way::Packed),
+                None => left.push(package),
+            }
+        }
+        Ok(left)
     }
 
     /// Takes SRPMs from the URLs of `wish`; gives the specs that are to be packed since no URL has them.
@@ -169,7 +190,8 @@ impl Runner<'_> {
         };
         let options =
             FetchOptions { mirrors: wish.urls.to_vec(), archives: Vec::new(), ..self.fetch_options(wish.signatures) };
-        let found = source::first_accepted(&files, &accept, (&options, self.layout, self.report)).await?;
+        let found = source::first_accepted(&files, &accept, (&options, self.layout, self.report));
+        let found = self.unless_cancelled(found).await?;
         for ((package, _, key), found) in away.iter().zip(found) {
             let package = *package;
             match found {
@@ -189,6 +211,14 @@ impl Runner<'_> {
         }
         Ok(left)
     }
+}
+
+fn by_spec(problems: Vec<SourceProblem>) -> BTreeMap<String, Vec<SourceProblem>> {
+    let mut found: BTreeMap<String, Vec<SourceProblem>> = BTreeMap::new();
+    for problem in problems {
+        found.entry(problem.spec.clone()).or_default().push(problem);
+    }
+    found
 }
 
 /// What the SRPM of `package` must hold; None when signatures do not count.

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Certificate, ClientBuilder, Identity, Response, Url, redirect};
+use reqwest::{Certificate, ClientBuilder, Identity, Method, Response, Url, redirect};
 
 use crate::address;
 
@@ -211,14 +211,14 @@ impl Private {
     }
 
     /// Asks for `url`, which is below a mirror.
-    pub(super) async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, reqwest::Error> {
-        let mut request = self.inside.get(url.clone()).headers(headers.clone());
+    pub(super) async fn send(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<Response, reqwest::Error> {
+        let mut request = self.inside.request(method.clone(), url.clone()).headers(headers.clone());
         if let Some(token) = self.access.mirror_of(url).and_then(|mirror| mirror.authorization.as_ref()) {
             request = request.header(reqwest::header::AUTHORIZATION, token.clone());
         }
         let response = request.send().await?;
         match redirected(&response) {
-            Some(next) => self.onward.get(next).headers(headers).send().await,
+            Some(next) => self.onward.request(method, next).headers(headers).send().await,
             None => Ok(response),
         }
     }

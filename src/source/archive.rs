@@ -25,7 +25,8 @@ use crate::digest::{KeyBuilder, Sha256};
 /// An index that is older than this is fetched again before a digest counts as not there.
 const FRESH: Duration = Duration::from_hours(24);
 
-/// The largest compressed index and the largest uncompressed one that are read.
+/// The largest `InRelease`, the largest compressed index and the largest uncompressed one that are read.
+const MAX_RELEASE_BYTES: u64 = 16 << 20;
 const MAX_INDEX_BYTES: u64 = 256 << 20;
 const MAX_UNPACKED_BYTES: u64 = 4 << 30;
 
@@ -144,7 +145,7 @@ impl Component {
         let mut refused = String::new();
         for name in ["InRelease", "Release"] {
             let url = self.in_suite(name)?;
-            match downloader.download(&url, None).await {
+            match downloader.download_limited(&url, None, MAX_RELEASE_BYTES).await {
                 Ok(fetched) => {
                     let text = fs::read(&fetched.path).map_err(|error| told(&url, &error))?;
                     let _ = fs::remove_file(&fetched.path);
@@ -163,7 +164,7 @@ impl Component {
         if size > MAX_INDEX_BYTES {
             return Err(told(&url, &format_args!("{size} bytes are more than an index has")));
         }
-        let fetched = downloader.download(&url, Some(digest)).await;
+        let fetched = downloader.download_limited(&url, Some(digest), size).await;
         let index = fetched.map_err(|fault| told(&url, &fault))?;
         let packed_by_xz = Path::new(path).extension().is_some_and(|end| end == "xz");
         let read = tokio::task::spawn_blocking(move || {

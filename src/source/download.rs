@@ -2,10 +2,12 @@
 //!
 //! A transfer that breaks is tried again after a pause, at most [`RETRIES`] times, and goes on where it broke when the
 //! server still has the same content (`Range` with `If-Range`, RFC 9110 §13.1.5 and §14.2), also in a later run. Content
-//! with a wrong digest is moved to the quarantine and never reaches the cache.
+//! with a wrong digest is moved to the quarantine and never reaches the cache. No answer lasts for ever: it has a size that
+//! it must not exceed, and a speed that it must not fall below ([`Patience`]).
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -13,12 +15,12 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Response, StatusCode, Url, header};
-use tokio::io::AsyncWriteExt;
+use reqwest::{Method, Response, StatusCode, Url, header};
 
 use super::access::{MirrorAccess, Private};
 use super::lock::lock;
 use super::part::{self, Part};
+use super::receive::{Written, receive};
 use crate::address::shown;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::{Event, Report};
@@ -26,13 +28,18 @@ use crate::event::{Event, Report};
 /// How often a broken transfer is tried again.
 const RETRIES: usize = 3;
 
+/// The largest file that is downloaded when nobody says how large it is.
+const MOST_BYTES: u64 = 16 << 30;
+
 /// How long a server may keep Drydock waiting.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For a connection.
     pub connect: Duration,
-    /// For the next bytes of an answer.
+    /// For the next bytes of an answer, and for as many of them as `least_rate` asks for.
     pub stall: Duration,
+    /// Bytes a second that an answer brings at least, on the average of `stall`.
+    pub least_rate: u64,
     /// The pause before the first retry; each further one is twice as long.
     pub retry: Duration,
 }
@@ -40,7 +47,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(15), stall: seconds(60), retry: seconds(1) }
+        Self { connect: seconds(15), stall: seconds(60), least_rate: 1000, retry: seconds(1) }
     }
 }
 
@@ -67,6 +74,16 @@ pub(super) enum Fault {
     /// The transfer broke.
     #[error("{0}")]
     Broken(String),
+    /// The server is so slow that the transfer would not end.
+    #[error("it brought {bytes} bytes in {} s, which is less than {least} a second", time.as_secs_f32())]
+    Slow {
+        /// What came.
+        bytes: u64,
+        /// In this time.
+        time: Duration,
+        /// What would do.
+        least: u64,
+    },
     /// The content is not what the signature says.
     #[error("has digest {got} instead of {expected} (kept in `{}`)", kept.display())]
     Mismatch { expected: Sha256, got: Sha256, kept: PathBuf },
@@ -87,7 +104,9 @@ impl Fault {
                 status.is_server_error()
                     || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
             }
-            Self::Silent(_) | Self::Mismatch { .. } | Self::TooLarge { .. } | Self::Disk { .. } => false,
+            Self::Silent(_) | Self::Slow { .. } | Self::Mismatch { .. } | Self::TooLarge { .. } | Self::Disk { .. } => {
+                false
+            }
         }
     }
 }
@@ -135,7 +154,7 @@ impl<'a> Downloader<'a> {
 
     /// The file at `url`; without an expected digest, whatever comes.
     pub(super) async fn download(&self, url: &Url, expected: Option<Sha256>) -> Result<Downloaded, Fault> {
-        self.download_limited(url, expected, u64::MAX).await
+        self.download_limited(url, expected, MOST_BYTES).await
     }
 
     /// As [`Downloader::download`], but a file of more than `limit` bytes is refused as soon as it shows.
@@ -145,12 +164,34 @@ impl<'a> Downloader<'a> {
         expected: Option<Sha256>,
         limit: u64,
     ) -> Result<Downloaded, Fault> {
+        self.patiently(url, || self.attempt(url, expected, limit)).await
+    }
+
+    /// Asks whether there is a file at `url`, and takes nothing of it.
+    pub(super) async fn look(&self, url: &Url) -> Result<(), Fault> {
+        self.patiently(url, || self.head(url)).await
+    }
+
+    async fn head(&self, url: &Url) -> Result<(), Fault> {
+        match self.send(Method::HEAD, url, HeaderMap::new()).await?.status() {
+            StatusCode::OK => Ok(()),
+            status @ (StatusCode::NOT_FOUND | StatusCode::GONE) => Err(Fault::Refused(status)),
+            // Some servers answer no question but for the file itself; the answer ends with this value.
+            _ => accepted(self.send(Method::GET, url, HeaderMap::new()).await?).map(drop),
+        }
+    }
+
+    /// What `attempt` gives, which is made again when a fault may pass. A host that was not to be reached is not asked twice.
+    async fn patiently<T, F>(&self, url: &Url, attempt: impl Fn() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
         let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         if let Some(reason) = self.unreachable.lock().unwrap_or_else(PoisonError::into_inner).get(&host) {
             return Err(Fault::Unreachable(reason.clone()));
         }
         let pauses = ExponentialBuilder::default().with_min_delay(self.patience.retry).with_factor(2.0);
-        let fetched = (|| self.attempt(url, expected, limit))
+        let fetched = attempt
             .retry(pauses.with_max_times(RETRIES))
             .sleep(tokio::time::sleep)
             .when(retry_again(RETRIES))
@@ -185,7 +226,7 @@ impl<'a> Downloader<'a> {
             let validator = validator(&response);
             part = blocking(&path, move |_| part.restart(validator.as_deref()).map(|()| part)).await?;
         }
-        let written = receive(response, part, (&path, limit)).await.inspect_err(|fault| {
+        let written = receive(response, part, (&path, limit, self.patience)).await.inspect_err(|fault| {
             if matches!(fault, Fault::TooLarge { .. }) {
                 let _ = std::fs::remove_file(&path);
             }
@@ -220,22 +261,28 @@ impl<'a> Downloader<'a> {
             headers.insert(header::RANGE, rest_from(part.bytes));
             headers.insert(header::IF_RANGE, validator);
         }
-        let response = self.get(url, headers).await?;
+        let response = self.send(Method::GET, url, headers).await?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT if starts_at(&response, part.bytes) => Ok(response),
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE => {
-                accepted(self.get(url, HeaderMap::new()).await?)
+                accepted(self.send(Method::GET, url, HeaderMap::new()).await?)
             }
             _ => accepted(response),
         }
     }
 
-    async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Response, Fault> {
-        let sent = match self.private.as_ref().filter(|private| private.serves(url)) {
-            Some(private) => private.get(url, headers).await,
-            None => self.client.get(url.clone()).headers(headers).send().await,
+    /// The answer up to its body, which does not come for ever either.
+    async fn send(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<Response, Fault> {
+        let sent = async {
+            match self.private.as_ref().filter(|private| private.serves(url)) {
+                Some(private) => private.send(method, url, headers).await,
+                None => self.client.request(method, url.clone()).headers(headers).send().await,
+            }
         };
-        sent.map_err(transport_fault)
+        match tokio::time::timeout(self.patience.connect.saturating_add(self.patience.stall), sent).await {
+            Ok(sent) => sent.map_err(transport_fault),
+            Err(_) => Err(Fault::Broken("no answer in time".to_owned())),
+        }
     }
 
     async fn accept(&self, path: &Path, written: Written) -> Result<Downloaded, Fault> {
@@ -290,38 +337,6 @@ fn retry_again(retries: usize) -> impl FnMut(&Fault) -> bool {
     }
 }
 
-/// What was received; the lock of the part is held until this is dropped.
-struct Written {
-    digest: Sha256,
-    bytes: u64,
-    lock: std::fs::File,
-}
-
-async fn receive(mut response: Response, part: Part, (path, limit): (&Path, u64)) -> Result<Written, Fault> {
-    let disk = |source| Fault::Disk { path: path.to_owned(), source };
-    let Part { file, mut hashing, mut bytes, .. } = part;
-    let mut file = tokio::fs::File::from_std(file);
-    let ended = loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if bytes.saturating_add(chunk.len() as u64) > limit => {
-                break Err(Fault::TooLarge { limit });
-            }
-            Ok(Some(chunk)) => {
-                file.write_all(&chunk).await.map_err(disk)?;
-                hashing.write_all(&chunk).map_err(disk)?;
-                bytes += chunk.len() as u64;
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(transport_fault(error)),
-        }
-    };
-    // What has arrived is kept for the next attempt, whatever the end was.
-    file.flush().await.map_err(disk)?;
-    ended?;
-    file.sync_all().await.map_err(disk)?;
-    Ok(Written { digest: hashing.finish().1, bytes, lock: file.into_std().await })
-}
-
 /// Runs file work that may wait on a thread of its own.
 async fn blocking<T: Send + 'static>(
     path: &Path,
@@ -352,7 +367,7 @@ fn validator(response: &Response) -> Option<String> {
     tag.or_else(|| text(header::LAST_MODIFIED))
 }
 
-fn transport_fault(error: reqwest::Error) -> Fault {
+pub(super) fn transport_fault(error: reqwest::Error) -> Fault {
     let error = error.without_url();
     let mut reasons = Vec::new();
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(&error);

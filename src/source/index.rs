@@ -6,11 +6,14 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use crate::digest::Sha256;
 
 const FIRST_LINE: &str = "drydock-source-index 1";
+
+/// The longest line of an index; the lists of binary packages in Debian's have some ten thousand bytes.
+const MOST_LINE_BYTES: u64 = 4 << 20;
 
 /// The longest path that Linux opens.
 const MOST_PATH_BYTES: usize = 4096;
@@ -29,8 +32,8 @@ impl Lookup {
     pub(super) fn read_index(index: impl BufRead, digest: Sha256) -> io::Result<Self> {
         let mut lookup = Self { made_from: Some(digest), files: HashMap::new() };
         let mut paragraph = Paragraph::default();
-        for line in index.lines() {
-            let line = line?;
+        let mut index = index;
+        while let Some(line) = next_line(&mut index)? {
             if line.trim().is_empty() {
                 lookup.add(std::mem::take(&mut paragraph));
             } else {
@@ -77,6 +80,23 @@ fn file_line(line: &str) -> Option<(Sha256, (String, u64))> {
     let mut words = line.splitn(3, ' ');
     let (digest, bytes, path) = (words.next()?, words.next()?, words.next()?);
     Some((digest.parse().ok()?, (path.to_owned(), bytes.parse().ok()?)))
+}
+
+/// The next line of `index`, without its end; None after the last one.
+///
+/// # Errors
+/// It is longer than any line of an index, or is no text.
+fn next_line(index: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    let read = index.by_ref().take(MOST_LINE_BYTES).read_until(b'\n', &mut line)?;
+    if read as u64 == MOST_LINE_BYTES {
+        return Err(io::Error::other(format!("a line has more than {MOST_LINE_BYTES} bytes")));
+    }
+    if read == 0 {
+        return Ok(None);
+    }
+    let text = String::from_utf8(line).map_err(io::Error::other)?;
+    Ok(Some(text.trim_end_matches('\n').to_owned()))
 }
 
 /// One source package of an index.

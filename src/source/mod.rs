@@ -37,6 +37,7 @@ mod local;
 mod lock;
 mod part;
 mod places;
+mod receive;
 pub(crate) mod remembered;
 pub mod signatures;
 mod web;
@@ -183,6 +184,25 @@ pub async fn fetch(
     if options.mode != SignatureMode::Update {
         local::tell(events, report);
     }
+    fetch_away(wanted, standings, (options, layout, report)).await
+}
+
+/// The same, for what [`signed`] was asked before: signatures of files that no spec names are not told again.
+pub async fn bring(
+    wanted: &[WantedSource],
+    options: &FetchOptions,
+    layout: &Layout,
+    report: Report<'_>,
+) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
+    let (standings, _) = look(wanted, options.mode, (&options.checkout, layout)).await?;
+    fetch_away(wanted, standings, (options, layout, report)).await
+}
+
+async fn fetch_away(
+    wanted: &[WantedSource],
+    standings: Vec<Standing>,
+    (options, layout, report): (&FetchOptions, &Layout, Report<'_>),
+) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
     let (mut sources, mut problems, mut away) = (Sources::default(), Vec::new(), Vec::new());
     for (file, standing) in wanted.iter().zip(standings) {
         match standing {
@@ -216,13 +236,15 @@ pub fn complete((sources, problems): (Sources, Vec<SourceProblem>)) -> Result<So
 
 /// What [`fetch`] would give when every signature is right, without looking anywhere but beside the specs and in the
 /// cache: a file that is not there has the digest and the place that it will have, and the size 0. Also what is wrong,
-/// sorted by spec and file.
+/// sorted by spec and file. Tells of signatures of files that no spec names.
 pub async fn signed(
     wanted: &[WantedSource],
     checkout: &Checkout,
     layout: &Layout,
+    report: Report<'_>,
 ) -> Result<(Sources, Vec<SourceProblem>), SourceError> {
-    let (standings, _) = look(wanted, SignatureMode::Enforce, (checkout, layout)).await?;
+    let (standings, events) = look(wanted, SignatureMode::Enforce, (checkout, layout)).await?;
+    local::tell(events, report);
     let (mut sources, mut problems) = (Sources::default(), Vec::new());
     for (file, standing) in wanted.iter().zip(standings) {
         match standing {
@@ -237,6 +259,30 @@ pub async fn signed(
     }
     problems.sort_by(|a, b| (&a.spec_path, &a.file).cmp(&(&b.spec_path, &b.file)));
     Ok((sources, problems))
+}
+
+/// What of `wanted` can be had nowhere, by the digests of signatures: places are asked whether they have it, and nothing is
+/// downloaded but indexes. Sorted by spec and file.
+pub async fn missing(
+    wanted: &[WantedSource],
+    options: &FetchOptions,
+    layout: &Layout,
+    report: Report<'_>,
+) -> Result<Vec<SourceProblem>, SourceError> {
+    let (standings, _) = look(wanted, SignatureMode::Enforce, (&options.checkout, layout)).await?;
+    let (mut problems, mut away) = (Vec::new(), Vec::new());
+    for (file, standing) in wanted.iter().zip(standings) {
+        match standing {
+            Standing::Here(_) => {}
+            Standing::Wrong(problem) => problems.push(problem),
+            Standing::Away { expected, formerly } => away.push(places::Away { file, expected, formerly }),
+        }
+    }
+    if !away.is_empty() {
+        problems.extend(places::look_for_all(away, options, layout, report).await?);
+    }
+    problems.sort_by(|a, b| (&a.spec_path, &a.file).cmp(&(&b.spec_path, &b.file)));
+    Ok(problems)
 }
 
 impl Sources {

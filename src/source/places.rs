@@ -39,6 +39,45 @@ pub(super) async fn download_all<'a>(
     report: Report<'_>,
 ) -> Result<(Found<'a>, Vec<SourceProblem>), SourceError> {
     let network = Network::new(options, layout, report)?;
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for (same, outcome) in network.first_places(away, Wish::File).await? {
+        match outcome {
+            Ok(source) => found.extend(same.iter().map(|one| (one.file, source.clone()))),
+            Err(tried) => missing.extend(not_found(&same, &tried)),
+        }
+    }
+    Ok((found, missing))
+}
+
+/// Which files no place says it has; nothing of them is downloaded.
+pub(super) async fn look_for_all(
+    away: Vec<Away<'_>>,
+    options: &FetchOptions,
+    layout: &Layout,
+    report: Report<'_>,
+) -> Result<Vec<SourceProblem>, SourceError> {
+    let network = Network::new(options, layout, report)?;
+    let outcomes = network.first_places(away, Wish::Word).await?;
+    let lost = outcomes.into_iter().filter_map(|(same, outcome)| Some((same, outcome.err()?)));
+    Ok(lost.flat_map(|(same, tried)| not_found(&same, &tried)).collect())
+}
+
+fn not_found(same: &[Away<'_>], tried: &[Tried]) -> Vec<SourceProblem> {
+    let wrong = |one: &Away<'_>| Wrong::NotFound { expected: one.expected.or(one.formerly), tried: tried.to_vec() };
+    same.iter().map(|one| one.file.problem(wrong(one))).collect()
+}
+
+/// What a place is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// The file.
+    File,
+    /// Whether it has the file.
+    Word,
+}
+
+/// Those of one content together: it is asked for once.
+fn grouped<'a>(away: Vec<Away<'a>>) -> Vec<Vec<Away<'a>>> {
     let mut same: BTreeMap<(String, String), Vec<Away<'a>>> = BTreeMap::new();
     for one in away {
         let key = match one.expected {
@@ -47,19 +86,7 @@ pub(super) async fn download_all<'a>(
         };
         same.entry(key).or_default().push(one);
     }
-    let downloads = same.into_values().map(|same| network.first_place(same));
-    let results: Vec<_> = futures_util::stream::iter(downloads).buffer_unordered(AT_A_TIME).collect().await;
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for result in results {
-        let (same, outcome) = result?;
-        match outcome {
-            Ok(source) => found.extend(same.iter().map(|one| (one.file, source.clone()))),
-            Err(tried) => missing.extend(same.iter().map(|one| {
-                one.file.problem(Wrong::NotFound { expected: one.expected.or(one.formerly), tried: tried.clone() })
-            })),
-        }
-    }
-    Ok((found, missing))
+    same.into_values().collect()
 }
 
 /// The files of one digest and what became of them.
@@ -82,19 +109,25 @@ impl<'a> Network<'a> {
         Ok(Self { downloader, archives: OnceCell::new(), options, cache, indexes: layout.indexes(), report })
     }
 
-    async fn first_place<'b>(&self, same: Vec<Away<'b>>) -> Result<Outcome<'b>, SourceError> {
+    async fn first_places<'b>(&self, away: Vec<Away<'b>>, wish: Wish) -> Result<Vec<Outcome<'b>>, SourceError> {
+        let asked = grouped(away).into_iter().map(|same| self.first_place(same, wish));
+        let outcomes: Vec<_> = futures_util::stream::iter(asked).buffer_unordered(AT_A_TIME).collect().await;
+        outcomes.into_iter().collect()
+    }
+
+    async fn first_place<'b>(&self, same: Vec<Away<'b>>, wish: Wish) -> Result<Outcome<'b>, SourceError> {
         let one = same[0];
         if let Some(source) = self.known_by_url(one) {
             return Ok((same, Ok(source)));
         }
         let mut tried: Vec<Tried> = same.iter().filter_map(|one| one.file.tried_beside()).collect();
         for candidate in self.urls(&same) {
-            let outcome = self.try_place(one, &candidate, &mut tried).await?;
+            let outcome = self.try_place(one, (&candidate, wish), &mut tried).await?;
             if let Some(source) = outcome {
                 return Ok((same, Ok(source)));
             }
         }
-        let found = self.by_digest(one, &mut tried).await?;
+        let found = self.by_digest(one, wish, &mut tried).await?;
         Ok((same, found.ok_or(tried)))
     }
 
@@ -117,7 +150,12 @@ impl<'a> Network<'a> {
         urls
     }
 
-    async fn by_digest(&self, one: Away<'_>, tried: &mut Vec<Tried>) -> Result<Option<FetchedSource>, SourceError> {
+    async fn by_digest(
+        &self,
+        one: Away<'_>,
+        wish: Wish,
+        tried: &mut Vec<Tried>,
+    ) -> Result<Option<FetchedSource>, SourceError> {
         let Some(digest) = one.expected.or(one.formerly) else { return Ok(None) };
         let looked = self.archives().await?.find(digest).await;
         let urls = match looked {
@@ -130,7 +168,7 @@ impl<'a> Network<'a> {
         for url in urls {
             // What an index promises is known: it must be that, also where nothing is expected.
             let promised = Away { expected: Some(digest), ..one };
-            if let Some(source) = self.try_place(promised, url.as_str(), tried).await? {
+            if let Some(source) = self.try_place(promised, (url.as_str(), wish), tried).await? {
                 return Ok(Some(source));
             }
         }
@@ -149,7 +187,7 @@ impl<'a> Network<'a> {
     async fn try_place(
         &self,
         one: Away<'_>,
-        place: &str,
+        (place, wish): (&str, Wish),
         tried: &mut Vec<Tried>,
     ) -> Result<Option<FetchedSource>, SourceError> {
         let url = match http_url(place) {
@@ -159,8 +197,15 @@ impl<'a> Network<'a> {
                 return Ok(None);
             }
         };
-        match self.downloader.download(&url, one.expected).await {
-            Ok(downloaded) => Ok(Some(self.take(one, place, downloaded))),
+        let answer = match (wish, one.expected.or(one.formerly)) {
+            (Wish::Word, Some(sha256)) => {
+                let path = self.cache.join(sha256.to_string());
+                self.downloader.look(&url).await.map(|()| FetchedSource { path, sha256, bytes: 0 })
+            }
+            _ => self.downloader.download(&url, one.expected).await.map(|file| self.take(one, place, file)),
+        };
+        match answer {
+            Ok(source) => Ok(Some(source)),
             Err(Fault::Disk { path, source }) => Err(SourceError::Cache { path, source }),
             Err(fault) => {
                 if let Fault::Mismatch { .. } = &fault {

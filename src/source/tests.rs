@@ -1,11 +1,12 @@
 //! Fetching from a server that breaks, lies and recovers.
 
 mod access;
+mod bounds;
 mod secrets;
 mod server;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,7 +81,8 @@ impl Project {
 
 fn options(mode: SignatureMode) -> FetchOptions {
     let milliseconds = Duration::from_millis;
-    let patience = Patience { connect: milliseconds(2000), stall: milliseconds(500), retry: milliseconds(5) };
+    let patience =
+        Patience { connect: milliseconds(2000), stall: milliseconds(500), least_rate: 0, retry: milliseconds(5) };
     FetchOptions {
         mode,
         checkout: Checkout::default(),

@@ -17,6 +17,7 @@ mod campaign;
 mod collected;
 mod daemon;
 mod engine_contract;
+mod fetched;
 mod killed;
 mod learned;
 mod mini;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::learned;
+use super::{fetched, learned};
 
 /// A project in a temporary folder, `tests/fixtures/mini` if it is no other.
 pub(super) struct Mini {
@@ -23,7 +23,7 @@ impl Mini {
         Self { folder }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_drydock"));
         command.current_dir(self.folder.path()).env("XDG_CACHE_HOME", self.path("cache"));
         command.args(["--pipeline", "pipeline.yaml", "--engine", "embedded"]).args(arguments);
@@ -96,6 +96,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     what_cannot_be_built_stops_no_other(&mini);
     learned::exceptions_hold_for_their_packages_until_their_last_day(&mini);
     learned::what_a_build_asks_for_while_it_runs_joins_the_run(&mini);
+    fetched::only_what_is_built_is_fetched(&mini);
 }
 
 fn the_first_run_builds_what_it_can(mini: &Mini) {

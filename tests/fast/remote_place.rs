@@ -149,7 +149,7 @@ impl Place {
 
 pub(crate) fn options() -> LoadOptions {
     let short = Duration::from_millis(1);
-    let patience = Patience { connect: DAY, stall: DAY, retry: short };
+    let patience = Patience { connect: DAY, stall: DAY, least_rate: 0, retry: short };
     LoadOptions { arch: "x86_64".into(), snapshot: None, refresh: false, now: SystemTime::now(), patience }
 }
 

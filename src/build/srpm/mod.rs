@@ -147,6 +147,18 @@ pub async fn known(
     conclude(context, package, (Attempt::Made(Box::new(stored)), false), folder).map(|(_, outcome)| Some(outcome))
 }
 
+/// The SRPM of `package` when it was packed before from these `sources`, published; None otherwise. The files themselves
+/// are not read.
+pub async fn packed_before(
+    context: &SrpmContext<'_>,
+    package: &SourcePackage,
+    sources: &Sources,
+    folder: &mut SrpmFolder,
+) -> Result<Option<SrpmOutcome>, BuildError> {
+    let files = inputs::files(package, sources)?;
+    known(context, package, key(&inputs_without_buildroot(context.toolchain, package, &files)), folder).await
+}
+
 /// What the store holds, or what packing gives; with it whether it is new.
 async fn one<'a>(
     context: &SrpmContext<'_>,

@@ -32,7 +32,7 @@ async fn a_link_out_of_the_checkout_is_no_source_in_any_mode() {
         ") };
     }
     let checkout = in_checkout(&project, SignatureMode::Enforce).checkout;
-    let (sources, problems) = signed(&[project.wanted(None)], &checkout, &project.layout()).await.unwrap();
+    let (sources, problems) = signed(&[project.wanted(None)], &checkout, &project.layout(), &|_| {}).await.unwrap();
     assert!(sources.files.is_empty() && matches!(problems[0].wrong, Wrong::Outside { .. }));
 }
 
