@@ -11,6 +11,8 @@ mod accounts;
 mod artifact;
 mod disk;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inputs;
 mod mount;
 mod network;
@@ -54,8 +56,12 @@ pub struct ImageConfig {
 
 /// Reads and checks the configuration `path`.
 pub fn read(path: &Path) -> Result<ImageConfig, ConfigError> {
+    of_value(path, yaml::read(path).map_err(ConfigError::File)?)
+}
+
+/// Checks `value`, the content of `path`.
+fn of_value(path: &Path, value: serde_json::Value) -> Result<ImageConfig, ConfigError> {
     let mut faults = Faults::default();
-    let value: serde_json::Value = yaml::read(path).map_err(ConfigError::File)?;
     let value = schema::normalise(value, schema::CONFIG, &mut faults);
     faults.refuse(path)?;
     let raw: raw::Config =

@@ -12,6 +12,8 @@
 mod credentials;
 mod download;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod pull;
 mod push;
 mod referrers;

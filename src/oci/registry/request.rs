@@ -154,7 +154,7 @@ impl Remote<'_> {
 }
 
 /// The address `link`, seen from `url`, when it belongs to the same registry: no other is shown the login.
-fn same_place(what: &str, url: &str, link: &str) -> Result<String, OciError> {
+pub(super) fn same_place(what: &str, url: &str, link: &str) -> Result<String, OciError> {
     match Url::parse(url).and_then(|url| Ok((url.join(link)?, url))) {
         Ok((next, url)) if next.origin() == url.origin() => Ok(next.into()),
         _ => Err(OciError::malformed(what, "its next page is of another server")),
@@ -162,7 +162,7 @@ fn same_place(what: &str, url: &str, link: &str) -> Result<String, OciError> {
 }
 
 /// The address of the next page in a `Link` header (RFC 8288).
-fn next_of(link: &str) -> Option<String> {
+pub(super) fn next_of(link: &str) -> Option<String> {
     link.split(',').find_map(|one| {
         let (address, parameters) = one.trim().strip_prefix('<')?.split_once('>')?;
         let is_next = |text: &str| text.trim().replace('"', "").eq_ignore_ascii_case("rel=next");

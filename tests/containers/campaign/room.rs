@@ -62,9 +62,8 @@ impl Room {
 
     /// Removes all that is in the folder `name`, where it is.
     pub(super) fn empty(&self, name: &str) {
-        for entry in fs::read_dir(self.path(name)).into_iter().flatten() {
-            fs::remove_dir_all(entry.unwrap().path()).unwrap();
-        }
+        let entries = fs::read_dir(self.path(name)).into_iter().flatten().map(|entry| entry.unwrap().path());
+        entries.for_each(|path| run(Command::new("rm").arg("--recursive").arg(path)));
     }
 
     /// Gives `place` a file system of its own with this share of the room that it takes from here to the end.

@@ -1,0 +1,4 @@
+//! Containerfiles.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| drydock::toolchain::fuzzing::containerfile(text));
