@@ -13,7 +13,7 @@ use drydock::oci::Store;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Daemon, Owner, open_to_all};
+use crate::daemon::{self, Daemon, Owner, open_to_all};
 use crate::rootfs;
 use crate::traces::Traces;
 
@@ -156,9 +156,7 @@ impl Bench {
 
     /// The folders of the daemon's containers.
     pub fn containers(&self) -> Vec<PathBuf> {
-        let folders = ["data/containers", "root/overlay-containers", "root/vfs-containers"];
-        let entries = folders.iter().flat_map(|folder| std::fs::read_dir(self.folder().join("daemon").join(folder)));
-        entries.flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+        daemon::containers(&self.folder().join("daemon"))
     }
 
     /// What is there now of mounts, processes and folders.

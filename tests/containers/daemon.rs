@@ -139,6 +139,13 @@ impl Daemon {
     }
 }
 
+/// The folders of the containers of a daemon whose files are in `folder`.
+pub fn containers(folder: &Path) -> Vec<PathBuf> {
+    let folders = ["data/containers", "root/overlay-containers", "root/vfs-containers"];
+    let entries = folders.iter().flat_map(|name| std::fs::read_dir(folder.join(name)));
+    entries.flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
 /// True when the daemon answers a request: its socket is there some time before that.
 fn answers(socket: &Path) -> bool {
     use std::io::{Read, Write};

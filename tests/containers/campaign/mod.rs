@@ -34,7 +34,7 @@ use std::path::Path;
 use std::process::Command;
 
 use child::{Shared, Verdict};
-use plan::{Fault, Plan};
+use plan::{Engine, Fault, Plan};
 
 /// What one process of the campaign does.
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ fn random_faults_lose_nothing_and_leave_nothing() {
     for seed in seed..seed + runs {
         let plan = Plan::of(seed);
         assert_eq!(plan, Plan::of(seed));
-        match why_not(plan.fault) {
+        match why_not(&plan) {
             Some(reason) => *left_out.entry(reason).or_default() += 1,
             None => verdicts.push(run(&shared, &plan)),
         }
@@ -88,12 +88,12 @@ fn random_faults_lose_nothing_and_leave_nothing() {
 }
 
 /// Why this machine cannot have the fault.
-fn why_not(fault: Fault) -> Option<&'static str> {
+fn why_not(plan: &Plan) -> Option<&'static str> {
     let has = |program: &str| {
         ["/usr/bin", "/usr/sbin", "/usr/local/bin"].iter().any(|it| Path::new(it).join(program).exists())
     };
-    match fault {
-        Fault::Daemon if !has("dockerd") => Some("there is no dockerd"),
+    match plan.fault {
+        _ if plan.engine == Engine::Docker && !has("dockerd") => Some("there is no dockerd"),
         Fault::Clock { .. } if strike::faketime().is_none() => Some("there is no libfaketime"),
         _ => None,
     }
@@ -112,7 +112,7 @@ fn run(shared: &Shared, plan: &Plan) -> Verdict {
         Some(line) => serde_json::from_str(line).unwrap(),
         None => Verdict {
             plan: plan.to_string(),
-            kind: plan.kind().to_owned(),
+            kind: plan.kind(),
             hit: None,
             code: None,
             wrong: vec![format!("the campaign itself failed: {text}")],

@@ -35,6 +35,16 @@ impl Results {
         Self(found)
     }
 
+    /// RPMs that are there and have other bytes than in `right`.
+    pub(super) fn damaged_rpms(&self, right: &Self) -> Vec<&String> {
+        let is_damaged = |(name, digest): &(&String, &String)| {
+            name.starts_with("RPMS/")
+                && !name.starts_with("RPMS/repodata/")
+                && right.0.get(*name).is_some_and(|right| right != *digest)
+        };
+        self.0.iter().filter(is_damaged).map(|(name, _)| name).collect()
+    }
+
     /// How these results differ from `right`, a line a file.
     pub(super) fn differences(&self, right: &Self) -> Vec<String> {
         let names = self.0.keys().chain(right.0.keys().filter(|name| !self.0.contains_key(*name)));

@@ -8,10 +8,19 @@ use super::random::Random;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) seed: u64,
+    pub(super) engine: Engine,
     pub(super) start: Start,
     pub(super) command: Command,
     pub(super) fault: Fault,
     pub(super) moment: Moment,
+}
+
+/// What runs the containers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    Embedded,
+    /// A daemon of the run's own.
+    Docker,
 }
 
 /// What was done before.
@@ -197,10 +206,12 @@ impl Plan {
     /// The plan of a seed. The kind goes round, so that few seeds have all kinds; the rest is drawn.
     pub(super) fn of(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let fault = fault(seed % ROUND, &mut random);
+        let kind = seed % ROUND;
+        let engine = if kind == ROUND - 1 { Engine::Docker } else { Engine::Embedded };
+        let fault = fault(kind, &mut random);
         let (start, command) = before(fault, &mut random);
         let moment = Moment { permille: random.permille(), pause_ms: random.below(80) };
-        Self { seed, start, command, fault, moment }
+        Self { seed, engine, start, command, fault, moment }
     }
 
     /// How often the fault strikes, each time in a run of its own.
@@ -214,8 +225,8 @@ impl Plan {
     }
 
     /// What is counted together.
-    pub(super) fn kind(&self) -> &'static str {
-        match self.fault {
+    pub(super) fn kind(&self) -> String {
+        let fault = match self.fault {
             Fault::Kill { victim: Victim::Drydock, .. } => "kill drydock",
             Fault::Kill { victim: Victim::Helper, .. } => "kill helper",
             Fault::Kill { victim: Victim::First, .. } => "kill first process",
@@ -230,6 +241,10 @@ impl Plan {
             Fault::Twice(_) => "twice",
             Fault::Edit { .. } => "edit",
             Fault::Daemon => "kill daemon",
+        };
+        match self.engine {
+            Engine::Embedded => fault.to_owned(),
+            Engine::Docker => format!("{fault}, Docker"),
         }
     }
 }
@@ -275,7 +290,12 @@ fn fault(kind: u64, random: &mut Random) -> Fault {
             input: random.one_of(&Input::ALL),
             back_after_ms: random.one_of(&[None, Some(()), Some(())]).map(|()| random.below(400)),
         },
-        _ => Fault::Daemon,
+        _ => random.one_of(&[
+            Fault::Daemon,
+            Fault::Daemon,
+            Fault::Kill { victim: Victim::Drydock, rounds: 1 },
+            Fault::Ask(Asking::Interrupt),
+        ]),
     }
 }
 
@@ -318,11 +338,11 @@ impl Command {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, start, command, fault, moment } = self;
+        let Self { seed, engine, start, command, fault, moment } = self;
         let Moment { permille, pause_ms } = moment;
         write!(
             f,
-            "seed {seed}: {fault:?} in {command:?} from {start:?}, after {permille}/1000 of the events and {pause_ms} ms"
+            "seed {seed}, {engine:?}: {fault:?} in {command:?} from {start:?}, after {permille}/1000 of the events and {pause_ms} ms"
         )
     }
 }

@@ -1,16 +1,18 @@
 //! Carries a fault out: before the command, at its moment, and back to normal after it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use super::plan::{Asking, Fault, Moment, Plan};
+use super::plan::{Asking, Engine, Fault, Moment, Plan};
 use super::room::Room;
 use super::run::{Ended, Running, Way};
 use super::server::Server;
 use super::victims;
-use crate::daemon::Daemon;
+use crate::daemon::{self, Daemon};
+use crate::traces::children;
 
 /// What is there for a fault to strike at.
 pub(super) struct Scene<'a> {
@@ -35,7 +37,7 @@ pub(super) struct Struck {
 impl<'a> Scene<'a> {
     pub(super) fn new(plan: &'a Plan, room: &'a Room, server: &'a Server, events: usize) -> Self {
         let mut scene = Self { plan, room, server, way: Way::embedded(), events, daemon: None };
-        if plan.fault == Fault::Daemon {
+        if plan.engine == Engine::Docker {
             scene.start_daemon();
         }
         scene
@@ -118,6 +120,7 @@ impl<'a> Scene<'a> {
             }
             Fault::Daemon => {
                 self.daemon.as_mut().unwrap().kill();
+                end_orphans();
                 (Some("dockerd".to_owned()), None)
             }
             Fault::Full { .. } | Fault::ReadOnly(_) | Fault::Damage { .. } | Fault::Server { .. } => (None, None),
@@ -147,9 +150,9 @@ impl<'a> Scene<'a> {
         self.daemon = Some(daemon);
     }
 
-    /// Ends what the fault has needed.
-    pub(super) fn leave(mut self) {
-        self.daemon = None;
+    /// Ends what the fault has needed; tells which containers the daemon still has.
+    pub(super) fn leave(self) -> Vec<PathBuf> {
+        daemon::containers(&self.room.path("docker"))
     }
 
     fn disturbed_way(&self) -> Way {
@@ -168,6 +171,15 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// Kills what a dead daemon was about to start, which is now this process's.
+fn end_orphans() {
+    let is_its =
+        |process: &Pid| std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|it| it.starts_with(b"runc\0"));
+    for process in children(nix::unistd::getpid()).into_iter().filter(is_its) {
+        let _ = kill(process, Signal::SIGKILL);
+    }
+}
+
 /// The clock of commands that see it is so many days off from now on.
 fn set_clock(room: &Room, days: i64) {
     std::fs::write(room.path("clock.new"), format!("{days:+}d\n")).unwrap();
@@ -175,7 +187,7 @@ fn set_clock(room: &Room, days: i64) {
 }
 
 /// The library that gives a program another clock.
-pub(super) fn faketime() -> Option<std::path::PathBuf> {
+pub(super) fn faketime() -> Option<PathBuf> {
     let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
     let paths = folders.map(|folder| Path::new(folder).join("faketime/libfaketimeMT.so.1"));
     paths.into_iter().find(|path| path.is_file())
