@@ -7,6 +7,7 @@ pub mod address;
 pub mod causes;
 pub mod printable;
 pub mod tail;
+pub mod removal;
 pub mod yaml;
 pub mod digest;
 pub mod package;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::BuildError;
 use super::container::{BUILD_SCRIPT, CHECK_SCRIPT, SETUP_SCRIPT};
 use crate::digest::{HashingWriter, KeyBuilder, Sha256};
+use crate::removal;
 use crate::source::Sources;
 use crate::spec::SourcePackage;
 use crate::toolchain::MacroFile;
@@ -70,10 +71,8 @@ pub(super) fn prepare(folder: &Path, files: &[InputFile], macro_files: &[MacroFi
         move |source| BuildError::Folder { path, source }
     };
     let (sources, macros) = (folder.join("sources"), folder.join("macros"));
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(folder)(error)),
-        _ => fs::create_dir_all(&sources).map_err(wrong(&sources))?,
-    }
+    removal::remove(folder).map_err(wrong(folder))?;
+    fs::create_dir_all(&sources).map_err(wrong(&sources))?;
     for (name, content) in [BUILD_SCRIPT, CHECK_SCRIPT, SETUP_SCRIPT] {
         add_script(folder, name, content)?;
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::CacheError;
+use crate::removal;
 
 /// Turns an I/O error of writing `path` into one that names it.
 pub fn writing(path: &Path) -> impl Fn(io::Error) -> CacheError + '_ {
@@ -77,10 +78,7 @@ pub fn remove(path: &Path) -> Result<(), CacheError> {
 
 /// Removes the folder `path` with all it holds; none is no error.
 pub fn remove_folder(path: &Path) -> Result<(), CacheError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(writing(path)(error)),
-        _ => Ok(()),
-    }
+    removal::remove(path).map_err(writing(path))
 }
 
 /// Gives the file `from` the name `to` as well, by a hard link where the file systems allow it and by a copy elsewhere;

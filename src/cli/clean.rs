@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::Project;
 use super::fault::Fault;
 use crate::event::Event;
+use crate::removal;
 
 /// Removes intermediate files: work in progress and logs, unless more is asked for
 #[derive(clap::Args)]
@@ -53,10 +54,11 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
 }
 
 fn remove(project: &Project, path: &Path) -> Result<(), Fault> {
-    let removed = if path.is_file() { std::fs::remove_file(path) } else { std::fs::remove_dir_all(path) };
-    match removed {
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    match removal::remove(path) {
         Ok(()) => project.tell(&Event::Note { text: format!("removed {}", path.display()) }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(Fault::host(format!("cannot remove `{}`: {error}", path.display()))),
     }
     Ok(())

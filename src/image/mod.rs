@@ -141,7 +141,7 @@ pub async fn assemble(context: &ImageContext<'_>, config_path: &Path) -> Result<
     (context.report)(Event::ImageStarted { image: name.clone() });
     let rpm_paths = rpms.iter().map(|rpm| rpm.path.clone()).collect();
     let plan = work::Plan { config, rpms: rpm_paths, kernel, seed: inputs.seed(), paths };
-    let outcome = work::make(context, plan).await?;
+    let outcome = Box::pin(work::make(context, plan)).await?;
     if let Outcome::Written { files } = &outcome {
         let record = Record { key, inputs, files: files.clone() };
         record::store(&record_path, &record).map_err(|source| ImageError::Write { path: record_path, source })?;

@@ -16,6 +16,7 @@ use super::record::ImageFile;
 use super::rootfs::Rootfs;
 use super::{ImageContext, ImageError, Outcome, container, iso, packages};
 use crate::engine::{Collect, Exit, GuestPath, Session, Stream};
+use crate::removal;
 use crate::tail;
 
 /// An image that is to be made.
@@ -56,7 +57,7 @@ pub(super) async fn make(context: &ImageContext<'_>, plan: Plan) -> Result<Outco
         Ok(job) => run(context, &job).await,
         Err(error) => Err(error),
     };
-    let removed = blocking(move || Ok(fs::remove_dir_all(&work))).await;
+    let removed = blocking(move || Ok(removal::remove(&work))).await;
     if let Ok(Err(error)) = removed {
         tracing::debug!(%error, image = name, "work folder stays");
     }
@@ -65,7 +66,7 @@ pub(super) async fn make(context: &ImageContext<'_>, plan: Plan) -> Result<Outco
 
 fn begin(plan: Plan, version: String, work: PathBuf, log: PathBuf) -> Result<Job, ImageError> {
     if work.exists() {
-        fs::remove_dir_all(&work).map_err(|source| ImageError::Write { path: work.clone(), source })?;
+        removal::remove(&work).map_err(|source| ImageError::Write { path: work.clone(), source })?;
     }
     let results = plan.paths.iter().filter_map(|path| path.parent());
     for folder in results.chain([work.as_path()]).chain(log.parent()) {

@@ -27,6 +27,7 @@ use crate::engine::{
 use crate::event::Event;
 use crate::oci::{ImageConfig, OciError};
 use crate::package::header;
+use crate::removal;
 use crate::tail::Tail;
 
 /// Counts up when images are made of RPMs in another way.
@@ -70,7 +71,7 @@ pub async fn assemble(
     }
     let assembly = Assembly { name, below, rpms, context, work: context.layout.work().join("toolchain").join(name) };
     let image = assembly.run().await;
-    let removed = fs::remove_dir_all(&assembly.work);
+    let removed = removal::remove(&assembly.work);
     let image = image?;
     removed.map_err(assembly.fault("remove"))?;
     record::save(&state, key, &Record::of_packages(image))?;
@@ -95,9 +96,7 @@ impl Assembly<'_> {
 
     /// The folder that the container sees, and an empty one for what it leaves.
     fn prepare(&self, inputs: &Path, out: &Path) -> std::io::Result<()> {
-        if self.work.exists() {
-            fs::remove_dir_all(&self.work)?;
-        }
+        removal::remove(&self.work)?;
         fs::create_dir_all(inputs.join("rpms"))?;
         fs::create_dir_all(out)?;
         for rpm in self.rpms {

@@ -170,8 +170,12 @@ impl Bench {
             "daemon/root/overlay",
             "daemon/root/volumes",
             "engine",
-            "engine/containers",
         ];
+        // The embedded engine has a folder of its own for each way of mapping ids.
+        let engines = std::fs::read_dir(self.folder().join("engine")).unwrap().flatten();
+        let containers = engines.map(|entry| format!("engine/{}/containers", entry.file_name().display()));
+        let containers: Vec<String> = containers.collect();
+        let watched: Vec<&str> = watched.into_iter().chain(containers.iter().map(String::as_str)).collect();
         Traces::of(self.folder(), &watched)
     }
 }

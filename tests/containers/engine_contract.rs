@@ -8,9 +8,10 @@ use futures_util::FutureExt;
 use crate::bench::{Bench, Kind};
 use crate::daemon::rerun_as_user;
 use crate::killed;
-use crate::{collected, scenarios};
+use crate::{apart, collected, scenarios};
 
-fn wanted() -> bool {
+/// True when tests that start containers are asked for.
+pub fn wanted() -> bool {
     let wanted = std::env::var_os("DRYDOCK_CONTAINER_TESTS").is_some();
     if !wanted {
         println!("skipped: set DRYDOCK_CONTAINER_TESTS=1");
@@ -27,7 +28,9 @@ fn keeps_the_contract(kind: Kind) {
         let only = std::env::var("DRYDOCK_CONTRACT_ONLY").unwrap_or_default();
         let mut failed = Vec::new();
         let mut bench = Bench::new(kind).await;
-        for (name, scenario) in scenarios::ALL.iter().chain(collected::ALL).filter(|(name, _)| name.contains(&only)) {
+        for (name, scenario) in
+            scenarios::ALL.iter().chain(collected::ALL).chain(apart::ALL).filter(|(name, _)| name.contains(&only))
+        {
             let begin = Instant::now();
             let outcome = AssertUnwindSafe(scenario(&bench)).catch_unwind().await;
             let word = if outcome.is_ok() { "ok" } else { "FAILED" };

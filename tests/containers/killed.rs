@@ -36,12 +36,18 @@ pub struct Victim {
 impl Victim {
     /// Starts it and waits until its container runs.
     pub fn start(bench: &Bench) -> Self {
+        Self::start_with(bench, "true")
+    }
+
+    /// Starts it and waits until its container has run `script`.
+    pub fn start_with(bench: &Bench, script: &str) -> Self {
         use std::io::BufRead;
         let mut child = std::process::Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "engine_contract::victim", "--nocapture"])
             .env("DRYDOCK_CONTRACT_VICTIM", bench.folder())
             .env("DRYDOCK_CONTRACT_KIND", format!("{:?}", bench.kind))
             .env("DRYDOCK_CONTRACT_ADDRESS", bench.address())
+            .env("DRYDOCK_CONTRACT_SCRIPT", script)
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
@@ -83,7 +89,10 @@ pub async fn run_until_killed(folder: &Path) {
     let mut output = |_: Stream, _: &[u8]| println!("begun");
     let cancel = CancellationToken::new();
     let session = Session { output: &mut output, collect: None, cancel: &cancel };
-    match engine.run(&program(image, &["sh", "-c", "echo begun; sleep 1000"]), session).await {
+    // In a process of its own: it may go and end as it likes.
+    let script = std::env::var("DRYDOCK_CONTRACT_SCRIPT").unwrap();
+    let script = format!("({script}) >/dev/null; echo begun; sleep 1000");
+    match engine.run(&program(image, &["sh", "-c", &script]), session).await {
         Ok(exit) => println!("{exit}"),
         Err(error) => println!("{error}\n{}", error.hint().unwrap_or_default()),
     }

@@ -12,7 +12,9 @@
     reason = "test code: a panic is a failure, and the environment says which tests run"
 )]
 
+mod apart;
 mod bench;
+mod calls;
 mod campaign;
 mod collected;
 mod daemon;

@@ -19,6 +19,7 @@ use tar::{Archive, Entry, EntryType};
 pub use self::fault::{CollectError, Refusal};
 pub(super) use self::patience::Patience;
 use crate::oci::end_of_archive;
+use crate::removal;
 
 /// How deep folders may be in an output folder.
 const MOST_DEPTH: usize = 64;
@@ -211,7 +212,7 @@ fn kind(entry_type: EntryType) -> &'static str {
 fn empty(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let removed = removal::remove(&path);
         if let Err(error) = removed {
             tracing::warn!(path = %path.display(), %error, "a refused file stays");
         }

@@ -1,6 +1,8 @@
 //! The files of the embedded engine: unpacked layers, derived images, running containers.
 //!
-//! | below the engine's folder | what |
+//! They are in a folder of their own for each way of mapping ids, since they belong to the users of a namespace.
+//!
+//! | below that folder | what |
 //! |---|---|
 //! | `layers/NAME` | a layer, unpacked, with the whiteouts of overlayfs; shared by all images |
 //! | `derived/NAME/upper` | the changes of a derived image; `image.json` beside it tells what is below. Without that file, the image is removed and stays only for those above it |
@@ -11,19 +13,27 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use super::SandboxError;
+use super::identity::Identity;
+use super::task::Owner;
 use crate::digest::Sha256;
+use crate::removal;
 
 #[derive(Clone, Debug)]
 pub(super) struct Folders {
     root: PathBuf,
+    /// Who is root in the containers.
+    owner: Owner,
 }
+
+/// What an earlier version kept beside the folders of today.
+const EARLIER: [&str; 3] = ["layers", "derived", "containers"];
 
 /// What a derived image is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,15 +46,35 @@ pub(super) struct Derived {
 }
 
 impl Folders {
-    pub(super) fn open(root: &Path) -> Result<Self, SandboxError> {
-        let folders = Self { root: root.to_owned() };
-        for name in ["layers", "derived", "containers"] {
-            let path = folders.root.join(name);
-            // Nobody else on this machine may run the set-user-ID programs of an image.
-            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
-            made.map_err(SandboxError::file("make the folder", &path))?;
+    pub(super) fn open(engine: &Path, identity: &Identity) -> Result<Self, SandboxError> {
+        let folders = Self { root: engine.join(identity.folder_name()), owner: identity.owner() };
+        fs::create_dir_all(engine).map_err(SandboxError::file("make the folder", engine))?;
+        for path in [folders.root.clone(), folders.layers(), folders.all_derived(), folders.containers()] {
+            match folders.make(&path) {
+                // A killed run may have made it without giving it away.
+                Err(SandboxError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {
+                    folders.give(&path).map_err(SandboxError::file("change the owner of", &path))?;
+                }
+                made => made?,
+            }
         }
         Ok(folders)
+    }
+
+    /// Makes a folder for the root of containers. Nobody else on this machine may run the set-user-ID programs of an image.
+    pub(super) fn make(&self, path: &Path) -> Result<(), SandboxError> {
+        let made = fs::DirBuilder::new().mode(0o700).create(path);
+        made.and_then(|()| self.give(path)).map_err(SandboxError::file("make the folder", path))
+    }
+
+    fn give(&self, path: &Path) -> io::Result<()> {
+        chown(path, Some(self.owner.uid), Some(self.owner.gid))
+    }
+
+    /// What an earlier version left.
+    pub(super) fn earlier(&self) -> Vec<PathBuf> {
+        let beside = EARLIER.iter().map(|name| self.root.with_file_name(name));
+        beside.filter(|path| path.exists()).collect()
     }
 
     pub(super) fn layers(&self) -> PathBuf {
@@ -84,7 +114,7 @@ impl Folders {
         let folder = self.derived(key);
         let json = serde_json::to_vec(image).map_err(|fault| SandboxError::Talk(fault.into()))?;
         let kept = container.join("kept");
-        fs::create_dir(&kept).map_err(SandboxError::file("make the folder", &kept))?;
+        self.make(&kept)?;
         let path = kept.join("image.json");
         fs::write(&path, json).map_err(SandboxError::file("write", &path))?;
         if folder.is_dir() {
@@ -107,7 +137,7 @@ impl Folders {
 
     /// Derived images without a name that are below no other one.
     pub(super) fn unused_derived(&self) -> Result<Vec<PathBuf>, SandboxError> {
-        let derived = self.root.join("derived");
+        let derived = self.all_derived();
         let (mut nameless, mut used) = (Vec::new(), std::collections::BTreeSet::new());
         for entry in fs::read_dir(&derived).map_err(SandboxError::file("read", &derived))?.flatten() {
             match fs::read(entry.path().join("image.json")).map(|json| serde_json::from_slice::<Derived>(&json)) {
@@ -127,11 +157,11 @@ impl Folders {
         loop {
             let id = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
             let path = self.containers().join(&id);
-            match fs::create_dir(&path) {
+            match self.make(&path) {
                 Ok(()) => return ContainerFolder::lock(id, path),
                 // A dead process had the same number.
-                Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(SandboxError::File { action: "make the folder", path, source }),
+                Err(SandboxError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(fault) => return Err(fault),
             }
         }
     }
@@ -179,10 +209,7 @@ impl ContainerFolder {
     /// Removes what the helper has left, and the lock with it.
     pub(super) fn remove(&mut self) -> io::Result<()> {
         self.owner = None;
-        match fs::remove_dir_all(&self.path) {
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
-            _ => Ok(()),
-        }
+        removal::remove(&self.path)
     }
 
     pub(super) fn is_gone(&self) -> bool {

@@ -13,10 +13,11 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
-use super::SandboxError;
 use super::cgroup::Cgroup;
 use super::identity::Identity;
 use super::task::{GO, Job, KILL, Reply, Task};
+use super::{SandboxError, off_the_async_threads};
+use crate::removal;
 
 /// The argument that makes Drydock a helper.
 pub(super) const ARGUMENT: &str = "__sandbox";
@@ -83,18 +84,31 @@ impl Helper {
         // The terminal is over when nobody has it any more.
         drop((command, output));
         let mut running = Running { child, socket };
-        running.send_job(&Job { privilege: self.identity.privilege(), task }).await?;
+        running.send_job(&Job { owner: self.identity.owner(), task }).await?;
         match running.reply().await? {
-            Reply::Unshared => {}
+            Reply::Unshared { pid } => self.identity.map(pid).await?,
             Reply::Failed(fault) => return Err(SandboxError::inside(fault)),
             _ => return Err(SandboxError::Talk(io::ErrorKind::InvalidData.into())),
         }
         if let Some(pid) = running.child.id() {
-            self.identity.map(pid).await?;
             cgroup.add(pid).map_err(SandboxError::file("join the control groups of", &self.program))?;
         }
         running.send(&[GO]).await?;
         Ok(running)
+    }
+
+    /// Removes `paths`, whatever is there: root by itself, a user through a helper, since files may belong to users of the
+    /// namespace.
+    pub(super) async fn remove(&self, paths: Vec<PathBuf>) -> Result<(), SandboxError> {
+        if !self.identity.is_root() {
+            return self.carry_out(Task::Remove { paths }).await;
+        }
+        let remove = |path: PathBuf| removal::remove(&path).map_err(SandboxError::file("remove", &path));
+        off_the_async_threads(move || {
+            let removed: Vec<_> = paths.into_iter().map(remove).collect();
+            removed.into_iter().collect()
+        })
+        .await
     }
 
     /// Starts a helper and waits until its task is done.

@@ -76,10 +76,11 @@ impl Embedded {
     async fn unpack_layer(&self, layer: &Layer) -> Result<(), SandboxError> {
         let into = self.partial_layer(layer.diff_id);
         if into.exists() {
-            self.helper.carry_out(Task::Remove { paths: vec![into.clone()] }).await?;
+            self.helper.remove(vec![into.clone()]).await?;
         }
-        let task =
-            Task::Unpack { blob: self.store.blob_path(layer.digest), diff_id: layer.diff_id, into: into.clone() };
+        let name = into.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let (blob, folder) = (self.store.blob_path(layer.digest), self.folders.layers());
+        let task = Task::Unpack { blob, diff_id: layer.diff_id, folder, name };
         self.helper.carry_out(task).await?;
         let whole = self.folders.layer(layer.diff_id);
         fs::rename(&into, &whole).map_err(SandboxError::file("make the folder", &whole))

@@ -1,7 +1,7 @@
 //! Containers without a daemon: namespaces, overlayfs and `pivot_root`, set up by a helper process.
 //!
-//! In: an image of the layout. Out: what [`Engine`](super::Engine) promises. It works for root and, by a user namespace,
-//! for an ordinary user; the code is the same. Each layer of an image is unpacked once and then shared, read-only, by all
+//! In: an image of the layout. Out: what [`Engine`](super::Engine) promises. Each container has a user namespace, for root
+//! as for an ordinary user. Each layer of an image is unpacked once and then shared, read-only, by all
 //! containers; a container writes into a folder of its own.
 //!
 //! | module | what |
@@ -13,8 +13,8 @@
 //! | `run`, `watch` | one container from its start to its end; its output, clock and limits meanwhile |
 //! | `inside` | all that happens in the helper process |
 //!
-//! What a container cannot do: see other processes or the network, change anything of the host, outlive Drydock. It shares
-//! the kernel; this is isolation for reproducible builds, not a wall against hostile code.
+//! What a container cannot do: see other processes or the network, change anything of the host, outlive Drydock, ask the
+//! kernel for more than Docker's default profile permits. `docs/sandbox.md` says it in full.
 
 mod cgroup;
 mod error;
@@ -54,23 +54,19 @@ pub(super) struct Embedded {
 impl Embedded {
     /// Makes sure, by one empty container, that this host permits containers.
     pub(super) async fn connect(home: Home) -> Result<Self, SandboxError> {
-        let folders = Folders::open(&home.folder)?;
-        let helper = Helper { program: home.helper, identity: Identity::of_this_process()? };
+        let identity = Identity::of_this_process()?;
+        let folders = Folders::open(&home.folder, &identity)?;
+        let helper = Helper { program: home.helper, identity };
         let embedded = Self { store: home.store, folders, helper };
-        embedded.probe().await?;
+        Box::pin(embedded.probe()).await?;
         Ok(embedded)
     }
 
     pub(super) fn description(&self) -> String {
-        let who = match self.helper.identity {
-            Identity::Root => "as root",
-            Identity::User { .. } => "in a user namespace",
-        };
+        let who = if self.helper.identity.is_root() { "as root" } else { "as an ordinary user" };
         let cgroup = Cgroup::new("probe", &Limits { memory_bytes: Some(1 << 30), pids: Some(1000), timeout: None });
         let memory = if cgroup.limits_memory() { "a control group" } else { "the helper process" };
-        let can_limit_pids = cgroup.limits_pids() || self.helper.identity != Identity::Root;
-        let pids = if can_limit_pids { "" } else { "; it cannot keep process limits" };
-        format!("embedded {} ({who}, memory limits by {memory}{pids})", env!("CARGO_PKG_VERSION"))
+        format!("embedded {} ({who}, memory limits by {memory})", env!("CARGO_PKG_VERSION"))
     }
 
     pub(super) fn has_image(&self, image: ImageId) -> Result<bool, SandboxError> {
@@ -82,7 +78,7 @@ impl Embedded {
     }
 
     pub(super) async fn run(&self, spec: &ContainerSpec, session: Session<'_>) -> Result<Exit, EngineError> {
-        run::Run::new(self, spec, None)?.carry_out(session).await
+        Box::pin(run::Run::new(self, spec, None)?.carry_out(session)).await
     }
 
     pub(super) async fn attach(
@@ -91,7 +87,7 @@ impl Embedded {
         terminal: Terminal<'_>,
         cancel: &CancellationToken,
     ) -> Result<Exit, EngineError> {
-        run::Run::new(self, spec, None)?.attach(terminal, cancel).await
+        Box::pin(run::Run::new(self, spec, None)?.attach(terminal, cancel)).await
     }
 
     pub(super) async fn derive(
@@ -101,7 +97,7 @@ impl Embedded {
         session: Session<'_>,
     ) -> Result<Exit, EngineError> {
         self.folders.forget_derived(key)?;
-        run::Run::new(self, spec, Some(key))?.carry_out(session).await
+        Box::pin(run::Run::new(self, spec, Some(key))?.carry_out(session)).await
     }
 
     pub(super) async fn export_changes(&self, key: Sha256, into: &Path) -> Result<(), SandboxError> {
@@ -140,26 +136,35 @@ impl Embedded {
             fs::rename(&folder, &moved).map_err(SandboxError::file("move", &folder))?;
             paths.push(moved);
         }
-        self.helper.carry_out(Task::Remove { paths }).await?;
+        self.helper.remove(paths).await?;
         container.remove().map_err(SandboxError::file("remove", &container.path))
     }
 
     /// Removes every layer, derived image and dead container.
     pub(super) async fn wipe(&self) -> Result<(), SandboxError> {
-        self.sweep().await?;
-        let paths = vec![self.folders.layers(), self.folders.all_derived()];
-        self.helper.carry_out(Task::Remove { paths }).await
+        let mut paths = vec![self.folders.layers(), self.folders.all_derived()];
+        let folders = self.folders.clone();
+        paths.extend(off_the_async_threads(move || folders.dead_containers()).await?);
+        paths.extend(self.folders.earlier());
+        self.helper.remove(paths).await
     }
 
     pub(super) async fn sweep(&self) -> Result<(), SandboxError> {
         let folders = self.folders.clone();
         let mut paths = off_the_async_threads(move || folders.dead_containers()).await?;
         paths.extend(self.abandoned_layers()?);
-        if !paths.is_empty() {
-            self.helper.carry_out(Task::Remove { paths }).await?;
+        paths.extend(self.folders.earlier());
+        // What cannot be removed is in nobody's way; `clean --results` says what it is.
+        if !paths.is_empty()
+            && let Err(fault) = self.helper.remove(paths).await
+        {
+            tracing::warn!(%fault, "what killed runs left stays");
         }
         cgroup::sweep();
-        self.remove_unused().await
+        if let Err(fault) = self.remove_unused().await {
+            tracing::warn!(%fault, "derived images that nobody uses stay");
+        }
+        Ok(())
     }
 }
 

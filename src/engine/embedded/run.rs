@@ -58,7 +58,7 @@ impl Live {
         self.cgroup.remove();
         if self.folder.remove().is_err() {
             // The helper died before it could clean up, and some of the files are its users'.
-            let removed = self.helper.carry_out(Task::Remove { paths: vec![self.folder.path.clone()] }).await;
+            let removed = self.helper.remove(vec![self.folder.path.clone()]).await;
             if let Err(fault) = removed {
                 tracing::warn!(path = %self.folder.path.display(), %fault, "a container's folder stays until the next sweep");
             }
@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         off_the_async_threads(move || folders.keep_derived(key, &path, &image)).await?;
         // The removed image of this key was still in use; then its files stay and these go.
         let paths = vec![folder.path.join("upper")];
-        if paths[0].exists() { self.engine.helper.carry_out(Task::Remove { paths }).await } else { Ok(()) }
+        if paths[0].exists() { self.engine.helper.remove(paths).await } else { Ok(()) }
     }
 
     fn container(&self, live: &Live, collect: Option<&Collect>) -> Container {
@@ -239,7 +239,7 @@ impl Embedded {
     pub(super) async fn probe(&self) -> Result<(), SandboxError> {
         let mut folder = self.folders.new_container()?;
         let lower = folder.path.join("empty");
-        std::fs::create_dir(&lower).map_err(SandboxError::file("make the folder", &lower))?;
+        self.folders.make(&lower)?;
         let container = Container {
             folder: folder.path.clone(),
             layers: folder.path.clone(),

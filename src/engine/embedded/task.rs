@@ -20,33 +20,21 @@ pub(super) const KILL: u8 = b'k';
 /// What a helper is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
-    pub(super) privilege: Privilege,
+    pub(super) owner: Owner,
     pub(super) task: Task,
 }
 
-/// Whose rights the helper has.
+/// The user and group of the machine who are root in a container's user namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Privilege {
-    /// Root of the machine.
-    Root,
-    /// An ordinary user, who is root in a user namespace.
-    UserNamespace,
-}
-
-impl Privilege {
-    /// The attribute by which overlayfs marks a folder that hides the one below it.
-    pub(super) fn opaque_xattr(self) -> &'static str {
-        match self {
-            Self::Root => "trusted.overlay.opaque",
-            Self::UserNamespace => "user.overlay.opaque",
-        }
-    }
+pub(super) struct Owner {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Task {
-    /// Unpacks a layer into a new folder, with the whiteouts of overlayfs.
-    Unpack { blob: PathBuf, diff_id: Sha256, into: PathBuf },
+    /// Unpacks a layer into the new folder `name` of `folder`, with the whiteouts of overlayfs.
+    Unpack { blob: PathBuf, diff_id: Sha256, folder: PathBuf, name: String },
     /// Runs a container.
     Run(Box<Container>),
     /// Sends a folder of changes as an archive with the whiteouts of OCI.
@@ -108,8 +96,10 @@ pub(super) enum Changes {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// The helper has its user namespace, if any, and waits for its ids and limits.
-    Unshared,
+    /// The process `pid` has a new user namespace, and the helper waits for its ids and for its own limits.
+    Unshared {
+        pid: u32,
+    },
     /// The program and all its children are gone; `files` tells whether an archive follows.
     Ended {
         how: How,
@@ -147,6 +137,7 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Step {
     Job,
+    Keyring,
     UserNamespace,
     Namespaces,
     Layers,
@@ -157,6 +148,7 @@ pub(super) enum Step {
     Workdir,
     Limits,
     Capability,
+    Filter,
     Program,
     Unpack,
     Read,
@@ -167,6 +159,7 @@ impl Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Job => "cannot read the job",
+            Self::Keyring => "cannot make the session keyring",
             Self::UserNamespace => "cannot make the user namespace",
             Self::Namespaces => "cannot make the namespaces",
             Self::Layers => "cannot lay the image's layers over each other in",
@@ -177,6 +170,7 @@ impl Display for Step {
             Self::Workdir => "cannot enter the folder",
             Self::Limits => "cannot set the limit",
             Self::Capability => "cannot give the capability",
+            Self::Filter => "cannot filter the system calls of",
             Self::Program => "cannot start",
             Self::Unpack => "cannot unpack",
             Self::Read => "cannot read",

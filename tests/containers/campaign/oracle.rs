@@ -126,10 +126,12 @@ impl Findings {
 /// Files in folders that are for work in progress, relative to the room.
 pub(super) fn working(room: &Room) -> Vec<String> {
     let mut found = Vec::new();
-    for folder in
-        ["tmp", "home", "project/build/work", "project/build/embedded/containers", "project/build/oci/temporary"]
-    {
+    for folder in ["tmp", "home", "project/build/work", "project/build/oci/temporary"] {
         files(&room.path(folder), &mut found);
+    }
+    // The embedded engine has a folder for each way of mapping ids.
+    for ids in fs::read_dir(room.path("project/build/embedded")).into_iter().flatten().flatten() {
+        files(&ids.path().join("containers"), &mut found);
     }
     let top = room.path("");
     found.iter().map(|path| path.strip_prefix(&top).unwrap().display().to_string()).collect()

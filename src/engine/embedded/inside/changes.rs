@@ -13,7 +13,8 @@ use std::path::Path;
 
 use nix::libc::{major, minor};
 
-use super::super::task::{AtStep, Fault, Privilege, Step};
+use super::super::task::{AtStep, Fault, Step};
+use super::OPAQUE;
 use crate::engine::collect::is_too_deep;
 use crate::oci::{Member, MemberKind, MemberWriter};
 
@@ -21,8 +22,8 @@ use crate::oci::{Member, MemberKind, MemberWriter};
 const FILES: &[u8] = b"files";
 
 /// Sends the folder `changes` of an overlay as an OCI layer.
-pub(super) fn send_layer(changes: &Path, privilege: Privilege, into: &mut impl Write) -> Result<(), Fault> {
-    Sender::new(into, Meaning::Changes(privilege)).send(changes, b"").at(Step::Read, changes.display())
+pub(super) fn send_layer(changes: &Path, into: &mut impl Write) -> Result<(), Fault> {
+    Sender::new(into, Meaning::Changes).send(changes, b"").at(Step::Read, changes.display())
 }
 
 /// Sends the folder `folder` with all that is in it; the first name is the folder's own.
@@ -33,7 +34,7 @@ pub(super) fn send_folder(folder: &Path, into: &mut impl Write) -> Result<(), Fa
 #[derive(Clone, Copy)]
 enum Meaning {
     Files,
-    Changes(Privilege),
+    Changes,
 }
 
 #[derive(Clone, Copy)]
@@ -146,18 +147,17 @@ impl<'a, W: Write> Sender<'a, W> {
     }
 
     fn is_whiteout(&self, metadata: &Metadata) -> bool {
-        matches!(self.meaning, Meaning::Changes(_)) && metadata.file_type().is_char_device() && metadata.rdev() == 0
+        matches!(self.meaning, Meaning::Changes) && metadata.file_type().is_char_device() && metadata.rdev() == 0
     }
 
     fn is_opaque(&self, path: &Path) -> io::Result<bool> {
-        let Meaning::Changes(privilege) = self.meaning else { return Ok(false) };
-        Ok(xattr(path, privilege.opaque_xattr())?.as_deref() == Some(b"y"))
+        Ok(matches!(self.meaning, Meaning::Changes) && xattr(path, OPAQUE)?.as_deref() == Some(b"y"))
     }
 
     /// The attributes that belong to the file itself; none for a container's output.
     fn xattrs(&self, path: &Path, kind: &MemberKind) -> io::Result<BTreeMap<String, Vec<u8>>> {
         let mut found = BTreeMap::new();
-        if !matches!((self.meaning, kind), (Meaning::Changes(_), MemberKind::File | MemberKind::Folder)) {
+        if !matches!((self.meaning, kind), (Meaning::Changes, MemberKind::File | MemberKind::Folder)) {
             return Ok(found);
         }
         let mut names = vec![0; 1 << 16];

@@ -17,8 +17,10 @@ use nix::unistd::{ForkResult, Pid};
 use rustix::mount::{UnmountFlags, unmount};
 use serde::{Deserialize, Serialize};
 
-use super::super::task::{AtStep, Changes, Container, Fault, GuestNetwork, How, KILL, Reply, Step};
+use super::super::task::{AtStep, Changes, Container, Fault, GuestNetwork, How, KILL, Owner, Reply, Step};
+use super::space::Space;
 use super::{changes, init, kernel, memory, network, root, send};
+use crate::removal;
 
 /// How often the memory is looked at, in milliseconds, when no control group does.
 const MEMORY_INTERVAL: u16 = 50;
@@ -36,9 +38,11 @@ pub(super) enum Report {
 }
 
 /// Runs `container` and tells Drydock how it ended.
-pub(super) fn run(container: &Container, socket: &mut UnixStream) -> Result<(), Fault> {
+pub(super) fn run(container: &Container, owner: Owner, socket: &mut UnixStream) -> Result<(), Fault> {
     let here = lock(&container.folder)?;
-    let outcome = make(container).and_then(|(mut waiting, trees)| {
+    nix::unistd::chdir(&container.layers).at(Step::Layers, container.layers.display())?;
+    let inputs = Space::make(owner, socket)?.enter(|namespace| root::take(container, namespace))?;
+    let outcome = make(container, inputs).and_then(|(mut waiting, trees)| {
         let init = start(container, &mut waiting, (socket, trees))?;
         waiting.wait(init, socket, container.watched_memory)
     });
@@ -52,7 +56,7 @@ pub(super) fn run(container: &Container, socket: &mut UnixStream) -> Result<(), 
         // Nobody else will.
         let name = container.folder.file_name().unwrap_or_default();
         let path = Path::new("..").join(name);
-        return std::fs::remove_dir_all(&path).at(Step::Remove, container.folder.display());
+        return removal::remove(&path).at(Step::Remove, container.folder.display());
     }
     let told = tell(&ended, container, socket);
     let kept = if ended.how == Some(How::Code(0)) { container.changes } else { Changes::Remove };
@@ -90,7 +94,7 @@ fn lock(folder: &Path) -> Result<File, Fault> {
     File::open(folder).at(Step::Job, folder.display())
 }
 
-fn make(container: &Container) -> Result<(Waiting, root::Trees), Fault> {
+fn make(container: &Container, inputs: root::Inputs) -> Result<(Waiting, root::Trees), Fault> {
     let mut flags =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if container.network == GuestNetwork::Loopback {
@@ -100,7 +104,7 @@ fn make(container: &Container) -> Result<(Waiting, root::Trees), Fault> {
     if container.network == GuestNetwork::Loopback {
         network::bring_up_loopback().at(Step::Network, "lo")?;
     }
-    let trees = root::prepare(container)?;
+    let trees = root::prepare(container, inputs)?;
     let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).at(Step::Job, "pipe")?;
     let ended = Ended { how: None, made: Vec::new() };
     Ok((Waiting { reports: BufReader::new(reader.into()), writer: Some(writer), mounted: false, ended }, trees))
@@ -228,10 +232,8 @@ fn remove_mount_points(made: &[String]) {
 fn clean_up(changes: Changes) -> Result<(), Fault> {
     let kept = if changes == Changes::Keep { "" } else { "upper" };
     for name in ["work", kept, "root"].into_iter().filter(|name| !name.is_empty()) {
-        match std::fs::remove_dir_all(name) {
-            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(fault).at(Step::Remove, name),
-            _ => {}
-        }
+        // What stays is Drydock's to remove: what the container has made is there all the same.
+        let _ = removal::remove(Path::new(name));
     }
     if changes == Changes::Keep {
         let upper = File::open("upper").at(Step::Read, "upper")?;

@@ -15,30 +15,39 @@ use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::time::TimeSpec;
 use rustix::fs::XattrFlags;
 
-use super::super::task::{AtStep, Fault, Privilege, Step};
+use super::super::task::{AtStep, Fault, Step};
+use super::OPAQUE;
 use crate::digest::Sha256;
 use crate::oci::{Member, MemberKind, open_tar, read_members};
+use crate::removal;
 
 /// A layer's blob.
 pub(super) struct Source {
-    pub(super) blob: PathBuf,
+    path: PathBuf,
+    file: File,
     /// Digest of the archive in it.
-    pub(super) diff_id: Sha256,
+    diff_id: Sha256,
+}
+
+impl Source {
+    pub(super) fn open(path: PathBuf, diff_id: Sha256) -> Result<Self, Fault> {
+        let file = File::open(&path).at(Step::Read, path.display())?;
+        Ok(Self { path, file, diff_id })
+    }
 }
 
 /// Unpacks `source` into the new folder `into`.
-pub(super) fn unpack(source: &Source, into: &Path, privilege: Privilege) -> Result<(), Fault> {
-    let blob = File::open(&source.blob).at(Step::Read, source.blob.display())?;
+pub(super) fn unpack(source: Source, into: &Path) -> Result<(), Fault> {
+    let Source { path: blob, file, diff_id } = source;
     fs::create_dir(into).at(Step::Unpack, into.display())?;
     fs::set_permissions(into, Permissions::from_mode(0o755)).at(Step::Unpack, into.display())?;
     nix::unistd::chroot(into).at(Step::Unpack, into.display())?;
     nix::unistd::chdir("/").at(Step::Unpack, into.display())?;
-    let mut tar =
-        open_tar(BufReader::with_capacity(1 << 18, blob), source.diff_id).at(Step::Read, source.blob.display())?;
+    let mut tar = open_tar(BufReader::with_capacity(1 << 18, file), diff_id).at(Step::Read, blob.display())?;
     let mut folders = Vec::new();
     let unpacked = read_members(&mut tar, &mut |member, _, content| {
         let path = Path::new("/").join(OsStr::from_bytes(&member.path));
-        unpack_member(&member, &path, content, privilege).map_err(|fault| {
+        unpack_member(&member, &path, content).map_err(|fault| {
             let text = format!("`{}`: {fault}", path.display());
             fault.raw_os_error().map_or_else(|| io::Error::other(text), io::Error::from_raw_os_error)
         })?;
@@ -47,22 +56,22 @@ pub(super) fn unpack(source: &Source, into: &Path, privilege: Privilege) -> Resu
         }
         Ok(())
     });
-    unpacked.at(Step::Unpack, source.blob.display())?;
+    unpacked.at(Step::Unpack, blob.display())?;
     // The digest is checked at the end of the archive, which is behind its last member.
-    io::copy(&mut tar, &mut io::sink()).at(Step::Unpack, source.blob.display())?;
+    io::copy(&mut tar, &mut io::sink()).at(Step::Unpack, blob.display())?;
     // Last, since every file that is made in a folder changes the folder's time.
     folders.iter().rev().try_for_each(|(path, mtime)| set_time(path, *mtime)).at(Step::Unpack, into.display())?;
     File::open("/").and_then(|root| Ok(rustix::fs::syncfs(root)?)).at(Step::Unpack, into.display())
 }
 
-fn unpack_member(member: &Member, path: &Path, content: &mut dyn Read, privilege: Privilege) -> io::Result<()> {
+fn unpack_member(member: &Member, path: &Path, content: &mut dyn Read) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     if !folder.is_dir() {
         fs::create_dir_all(folder)?;
     }
     match path.file_name().map(OsStr::as_bytes) {
         Some(b".wh..wh..opq") => {
-            return Ok(rustix::fs::lsetxattr(folder, privilege.opaque_xattr(), b"y", XattrFlags::empty())?);
+            return Ok(rustix::fs::lsetxattr(folder, OPAQUE, b"y", XattrFlags::empty())?);
         }
         Some(name) if name.starts_with(b".wh.") => {
             let hidden = folder.join(OsStr::from_bytes(&name[4..]));
@@ -93,8 +102,7 @@ fn make_room(member: &Member, path: &Path) -> io::Result<()> {
     let Ok(old) = path.symlink_metadata() else { return Ok(()) };
     match (old.is_dir(), &member.kind) {
         (true, MemberKind::Folder) => Ok(()),
-        (true, _) => fs::remove_dir_all(path),
-        (false, _) => fs::remove_file(path),
+        (_, _) => removal::remove(path),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod changes;
 mod container;
+mod filter;
 mod init;
 mod kernel;
 mod layer;
@@ -12,19 +13,23 @@ mod memory;
 mod network;
 mod program;
 mod root;
+mod space;
 mod user;
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+use space::Space;
 
 use super::helper::ARGUMENT;
-use super::task::{AtStep, Fault, GO, Job, Privilege, Reply, Step, Task};
+use super::task::{AtStep, Fault, Job, Owner, Reply, Step, Task};
+use crate::removal;
+
+/// The attribute by which overlayfs marks, in a user namespace, a folder that hides the one below it.
+const OPAQUE: &str = "user.overlay.opaque";
 
 /// Does the task of a helper process when the arguments say that this is one; `None` when it is not. To be called first
 /// thing in `main`, before any thread is started.
@@ -58,21 +63,33 @@ fn close_inherited_files() {
 }
 
 fn carry_out(socket: &mut UnixStream) -> Result<(), Fault> {
-    let job = receive(socket).at(Step::Job, "standard input")?;
+    let Job { owner, task } = receive(socket).at(Step::Job, "standard input")?;
+    kernel::join_new_keyring().at(Step::Keyring, "session")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    enter_user_namespace(job.privilege, socket)?;
-    match job.task {
-        Task::Run(container) => return container::run(&container, socket),
+    match task {
+        Task::Run(container) => return container::run(&container, owner, socket),
         Task::Export { changes } => {
+            enter_at(&changes, owner, socket)?;
             send(socket, &Reply::Files).at(Step::Job, "standard input")?;
-            return changes::send_layer(&changes, job.privilege, socket);
+            return changes::send_layer(Path::new("."), socket);
         }
-        Task::Unpack { blob, diff_id, into } => {
-            layer::unpack(&layer::Source { blob, diff_id }, &into, job.privilege)?;
+        Task::Unpack { blob, diff_id, folder, name } => {
+            let source = layer::Source::open(blob, diff_id)?;
+            enter_at(&folder, owner, socket)?;
+            layer::unpack(source, Path::new(&name))?;
         }
-        Task::Remove { paths } => remove(&paths)?,
+        Task::Remove { paths } => {
+            Space::make(owner, socket)?.enter(|_| Ok(()))?;
+            remove(&paths)?;
+        }
     }
     send(socket, &Reply::Done).at(Step::Job, "standard input")
+}
+
+/// Becomes root of a new user namespace in the folder `folder`, which that root may not be able to reach.
+fn enter_at(folder: &Path, owner: Owner, socket: &mut UnixStream) -> Result<(), Fault> {
+    nix::unistd::chdir(folder).at(Step::Read, folder.display())?;
+    Space::make(owner, socket)?.enter(|_| Ok(()))
 }
 
 fn receive(socket: &mut UnixStream) -> io::Result<Job> {
@@ -89,34 +106,8 @@ fn send(socket: &mut impl Write, reply: &Reply) -> io::Result<()> {
     socket.write_all(&line)
 }
 
-/// Becomes root of a new user namespace, where that is needed, once Drydock has mapped the ids.
-fn enter_user_namespace(privilege: Privilege, socket: &mut UnixStream) -> Result<(), Fault> {
-    if privilege == Privilege::UserNamespace {
-        unshare(CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "user")?;
-    }
-    send(socket, &Reply::Unshared).at(Step::Job, "standard input")?;
-    let mut answer = [0];
-    socket.read_exact(&mut answer).at(Step::Job, "standard input")?;
-    if answer != [GO] {
-        return Err(Fault::new(Step::Job, "standard input", "an unknown word"));
-    }
-    if privilege == Privilege::UserNamespace {
-        let (user, group) = (Uid::from_raw(0), Gid::from_raw(0));
-        setresgid(group, group, group).at(Step::User, "root")?;
-        setgroups(&[]).at(Step::User, "root")?;
-        setresuid(user, user, user).at(Step::User, "root")?;
-    }
-    Ok(())
-}
-
+/// Removes all that can be removed; the fault is the first one.
 fn remove(paths: &[PathBuf]) -> Result<(), Fault> {
-    for path in paths {
-        match path.symlink_metadata() {
-            Ok(metadata) if metadata.is_dir() => std::fs::remove_dir_all(path).at(Step::Remove, path.display())?,
-            Ok(_) => std::fs::remove_file(path).at(Step::Remove, path.display())?,
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
-            Err(fault) => return Err(fault).at(Step::Remove, path.display()),
-        }
-    }
-    Ok(())
+    let removed: Vec<_> = paths.iter().map(|path| removal::remove(path).at(Step::Remove, path.display())).collect();
+    removed.into_iter().collect()
 }

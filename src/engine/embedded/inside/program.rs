@@ -1,7 +1,8 @@
 //! The last steps before the program runs: its folder, limits, capabilities and user.
 //!
 //! Capabilities are Docker's default set and those that were asked for. With `no_new_privs` no set-user-ID program and no
-//! file capability gives more. A user other than root has none at all.
+//! file capability gives more. A user other than root has none at all. Which system calls there are left is said by the
+//! [`filter`].
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -18,6 +19,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use super::super::task::{AtStep, Container, Fault, Step};
 use super::user::Person;
+use super::{filter, kernel};
 
 /// Docker's default set.
 const DEFAULT_CAPABILITIES: [CapabilitySet; 14] = [
@@ -51,15 +53,18 @@ pub(super) fn start(container: &Container, person: &Person) -> Result<Infallible
     set_limits(container)?;
     let wanted = wanted_capabilities(container)?;
     rustix::thread::set_no_new_privs(true).at(Step::Capability, "none")?;
-    let has_none = person.uid != 0;
-    bound(if has_none { CapabilitySet::empty() } else { wanted })?;
+    let held = if person.uid == 0 { wanted } else { CapabilitySet::empty() };
+    bound(held)?;
     own_streams(container, person)?;
     become_person(person)?;
-    if !has_none {
-        let sets = CapabilitySets { effective: wanted, permitted: wanted, inheritable: CapabilitySet::empty() };
+    if !held.is_empty() {
+        let sets = CapabilitySets { effective: held, permitted: held, inheritable: CapabilitySet::empty() };
         rustix::thread::set_capabilities(None, sets).at(Step::Capability, "the default set")?;
     }
-    exec(container, person)
+    let mut command = command(container, person)?;
+    // Last: what comes before it may need more than the program may have.
+    kernel::install_filter(&filter::program(held)).at(Step::Filter, &container.argv[0])?;
+    Err(command.exec()).at(Step::Program, &container.argv[0])
 }
 
 fn enter_workdir(workdir: &str) -> Result<(), Fault> {
@@ -128,7 +133,7 @@ fn become_person(person: &Person) -> Result<(), Fault> {
     setresuid(uid, uid, uid).at(Step::User, &person.name)
 }
 
-fn exec(container: &Container, person: &Person) -> Result<Infallible, Fault> {
+fn command(container: &Container, person: &Person) -> Result<Command, Fault> {
     let (name, arguments) = (&container.argv[0], &container.argv[1..]);
     let path = container.env.iter().find(|(key, _)| key == "PATH").map_or("", |(_, path)| path);
     let program = find(name, path)?;
@@ -141,7 +146,7 @@ fn exec(container: &Container, person: &Person) -> Result<Infallible, Fault> {
     let mut command = Command::new(program);
     command.arg0(name).args(arguments).env_clear().env("HOME", &person.home).stdin(stdin);
     command.envs(container.env.iter().map(|(key, value)| (key, value)));
-    Err(command.exec()).at(Step::Program, name)
+    Ok(command)
 }
 
 /// The file of the program `name`.

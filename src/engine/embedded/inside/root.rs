@@ -1,20 +1,20 @@
 //! The container's root: the image's layers under a folder for changes, and what is mounted into it.
 //!
 //! Everything from the host is taken hold of before the host's files are out of sight, and put in its place after: so a
-//! link in the image cannot turn a mount point into a path of the host. No device but those in `/dev` can be opened.
+//! link in the image cannot turn a mount point into a path of the host. No device but those in `/dev` can be opened; they
+//! are the host's, which a user namespace cannot make, and their mounts let nobody change them.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags};
-use rustix::mount::{mount, mount_change, move_mount, unmount};
+use rustix::mount::{MountAttrFlags, MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount};
 
 use super::super::task::{AtStep, Container, Fault, GuestMount, GuestNetwork, Step};
-use super::kernel::{copy_of_tree, make_read_only, new_file_system};
+use super::kernel::{self, copy_of_tree, make_read_only, new_file_system};
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 const DEVICE_LINKS: [(&str, &str); 5] = [
@@ -31,40 +31,75 @@ const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
 /// A mount's options must fit into one page.
 const OPTIONS_LIMIT: usize = 4095;
 
+/// What is put into the container, in this order, by its places there.
+pub(super) type Inputs = Vec<(Input, String)>;
+
+/// One of them.
+pub(super) enum Input {
+    /// Something of the host.
+    Tree(OwnedFd),
+    /// An empty file system of so many bytes, which is the container's own.
+    Memory(u64),
+}
+
 /// Mounts that are seen nowhere yet.
 pub(super) struct Trees {
-    /// By their places in the container.
     inputs: Vec<(OwnedFd, String)>,
     devices: Vec<(OwnedFd, &'static str)>,
     nothing: OwnedFd,
 }
 
-/// Mounts the root and takes hold of the host's files.
-pub(super) fn prepare(container: &Container) -> Result<Trees, Fault> {
-    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).at(Step::Mount, "/")?;
+/// Takes hold of the host's files, as whoever started Drydock.
+pub(super) fn take(container: &Container, namespace: Option<&File>) -> Result<Inputs, Fault> {
     let mut inputs = Vec::new();
     for wanted in &container.mounts {
         inputs.push(match wanted {
-            GuestMount::ReadOnly { host, guest } => (read_only(host)?, guest.clone()),
-            GuestMount::Tmpfs { guest, size_bytes } => (in_memory("1777", &size_bytes.to_string())?, guest.clone()),
+            GuestMount::ReadOnly { host, guest } => (input(host, namespace)?, guest.clone()),
+            GuestMount::Tmpfs { guest, size_bytes } => (Input::Memory(*size_bytes), guest.clone()),
         });
     }
     if container.network == GuestNetwork::Host {
         for file in ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|file| Path::new(file).is_file()) {
-            inputs.push((read_only(Path::new(file))?, file.to_owned()));
+            inputs.push((input(Path::new(file), namespace)?, file.to_owned()));
         }
     }
-    let device = |name| Ok((copy_of_tree(&Path::new("/dev").join(name)).at(Step::Mount, name)?, name));
-    let devices = DEVICES.into_iter().map(device).collect::<Result<_, Fault>>()?;
-    mount_layers(container)?;
-    Ok(Trees { inputs, devices, nothing: copy_of_tree(Path::new("/dev/null")).at(Step::Mount, "/dev/null")? })
+    Ok(inputs)
 }
 
-fn read_only(host: &Path) -> Result<OwnedFd, Fault> {
+fn input(host: &Path, namespace: Option<&File>) -> Result<Input, Fault> {
     let path = fs::canonicalize(host).at(Step::Mount, host.display())?;
-    let tree = copy_of_tree(&path).at(Step::Mount, host.display())?;
-    make_read_only(&tree).at(Step::Mount, host.display())?;
+    let tree = read_only(&path)?;
+    if let Some(namespace) = namespace {
+        // Where the file system cannot do that, the container reads what everybody may read.
+        let _ = kernel::map_owners(&tree, namespace.as_fd());
+    }
+    Ok(Input::Tree(tree))
+}
+
+/// A copy of what is at `path` that nobody can change, and without devices.
+fn read_only(path: &Path) -> Result<OwnedFd, Fault> {
+    let tree = copy_of_tree(path).at(Step::Mount, path.display())?;
+    make_read_only(&tree).and_then(|()| kernel::take_devices(&tree)).at(Step::Mount, path.display())?;
     Ok(tree)
+}
+
+/// Mounts the root.
+pub(super) fn prepare(container: &Container, inputs: Inputs) -> Result<Trees, Fault> {
+    let ready = |(input, guest)| match input {
+        Input::Tree(tree) => Ok((tree, guest)),
+        Input::Memory(bytes) => Ok((in_memory("1777", &bytes.to_string())?, guest)),
+    };
+    let inputs = inputs.into_iter().map(ready).collect::<Result<_, Fault>>()?;
+    let devices = DEVICES.into_iter().map(|name| Ok((device(name)?, name))).collect::<Result<_, Fault>>()?;
+    mount_layers(container)?;
+    Ok(Trees { inputs, devices, nothing: device("null")? })
+}
+
+/// A device of the host, for reading and writing alone: changes of its owner, mode or time find a read-only mount.
+fn device(name: &str) -> Result<OwnedFd, Fault> {
+    let device = copy_of_tree(&Path::new("/dev").join(name)).at(Step::Mount, name)?;
+    make_read_only(&device).at(Step::Mount, name)?;
+    Ok(device)
 }
 
 fn in_memory(mode: &str, size: &str) -> Result<OwnedFd, Fault> {
@@ -74,36 +109,28 @@ fn in_memory(mode: &str, size: &str) -> Result<OwnedFd, Fault> {
 
 fn mount_layers(container: &Container) -> Result<(), Fault> {
     let folder = &container.folder;
-    for name in ["upper", "work", "root"] {
-        fs::create_dir(folder.join(name)).at(Step::Layers, folder.display())?;
-    }
-    fs::set_permissions(folder.join("upper"), fs::Permissions::from_mode(0o755)).at(Step::Layers, folder.display())?;
-    nix::unistd::chdir(&container.layers).at(Step::Layers, container.layers.display())?;
-    // Relative to the folder of the layers: short, and without any `:` or `,` of the host's folders.
+    // Relative to the folder of the layers, where this process is: short, and without any `:` or `,` of the host's folders.
     let own = own_folder(container);
-    let names = container.lower.join(":");
-    let mut options = format!("lowerdir={names},upperdir={own}/upper,workdir={own}/work,volatile");
-    // Whole files and folders in `upper`, so that it can be read without the layers below it.
-    options.push_str(if in_user_namespace() { ",userxattr" } else { ",redirect_dir=off,metacopy=off" });
+    for name in ["upper", "work", "root"] {
+        fs::create_dir(own.join(name)).at(Step::Layers, folder.display())?;
+    }
+    fs::set_permissions(own.join("upper"), fs::Permissions::from_mode(0o755)).at(Step::Layers, folder.display())?;
+    let (names, own_name) = (container.lower.join(":"), own.display());
+    // With `userxattr`, there are whole files and folders in `upper`: it can be read without the layers below it.
+    let options = format!("lowerdir={names},upperdir={own_name}/upper,workdir={own_name}/work,volatile,userxattr");
     if options.len() > OPTIONS_LIMIT {
         let problem = format!("{} layers are more than the kernel takes", container.lower.len());
         return Err(Fault::new(Step::Layers, folder.display(), problem));
     }
     let options = CString::new(options).map_err(io::Error::from).at(Step::Layers, folder.display())?;
     let flags = MountFlags::NODEV | MountFlags::NOSUID;
-    mount("overlay", folder.join("root"), "overlay", flags, options.as_c_str()).at(Step::Layers, folder.display())
+    mount("overlay", own.join("root"), "overlay", flags, options.as_c_str()).at(Step::Layers, folder.display())
 }
 
 /// The container's folder as seen from the folder of the layers.
-fn own_folder(container: &Container) -> String {
-    let name = container.folder.file_name().unwrap_or_default().to_string_lossy();
-    if container.layers == container.folder { ".".to_owned() } else { format!("../containers/{name}") }
-}
-
-/// False only where the ids are the machine's own.
-fn in_user_namespace() -> bool {
-    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    map.split_whitespace().ne(["0", "0", "4294967295"])
+fn own_folder(container: &Container) -> PathBuf {
+    let name = container.folder.file_name().unwrap_or_default();
+    if container.layers == container.folder { ".".into() } else { Path::new("../containers").join(name) }
 }
 
 /// Makes the container's root the root of this process and of its parent, and puts everything in its place. Returns the
@@ -114,7 +141,7 @@ pub(super) fn enter(container: &Container, trees: Trees) -> Result<Vec<String>, 
         MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = new_file_system("proc", &[], still).at(Step::Mount, "/proc")?;
     let sys = new_file_system("sysfs", &[], still | MountAttrFlags::MOUNT_ATTR_RDONLY);
-    let new_root = container.folder.join("root");
+    let new_root = own_folder(container).join("root");
     nix::unistd::chdir(&new_root).at(Step::Root, new_root.display())?;
     rustix::process::pivot_root(".", ".").at(Step::Root, new_root.display())?;
     unmount(".", UnmountFlags::DETACH).at(Step::Root, new_root.display())?;
