@@ -29,6 +29,13 @@ pub enum Event {
         /// What came out, in a few words.
         outcome: String,
     },
+    /// So many specs are read by rpm; told about once a second.
+    SpecsRead {
+        /// How many are read.
+        done: usize,
+        /// How many have to be.
+        all: usize,
+    },
     /// A source file was downloaded and its digest checked.
     SourceFetched {
         /// File name as the spec names it.

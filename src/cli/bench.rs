@@ -37,7 +37,12 @@ impl<'a> Bench<'a> {
             credentials: access::credentials(),
             report: &*self.report,
             cancel: &self.project.cancel,
-            options: Options { remote: self.project.remote(), registry: self.project.registry.clone(), ..options },
+            options: Options {
+                remote: self.project.remote(),
+                registry: self.project.registry.clone(),
+                spec_seconds: self.project.spec_seconds,
+                ..options
+            },
             lock_file: self.project.folder.join(LOCK_FILE),
             refreshed: AtomicBool::new(false),
         }

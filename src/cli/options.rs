@@ -132,6 +132,9 @@ fn seconds(text: &str) -> Result<u64, String> {
 /// The time limit of one package's build, unless the user gives another one.
 const BUILD_SECONDS: u64 = 4 * 3600;
 
+/// The time limit of one spec's reading, unless the user gives another one. Most take a tenth of a second, some a few.
+pub(super) const SPEC_SECONDS: u64 = 60;
+
 /// What builds may use: sources, processors, memory, time.
 #[derive(clap::Args, Clone)]
 pub(super) struct WorkArgs {
@@ -281,6 +284,7 @@ pub(super) fn looking() -> Options {
         access: MirrorAccess::default(),
         timeout: Duration::from_secs(BUILD_SECONDS),
         memory_bytes: None,
+        spec_seconds: SPEC_SECONDS,
         on_failure: OnFailure::KeepGoing,
         obstacles: Obstacles::Refuse,
         durations: BTreeMap::new(),

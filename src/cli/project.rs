@@ -43,6 +43,8 @@ pub(super) struct Project {
     remote: RemoteOptions,
     /// What the user says of registries.
     pub(super) registry: RegistryOptions,
+    /// Time that one spec may take to be read.
+    pub(super) spec_seconds: u64,
 }
 
 /// Held while a command changes the project's files.
@@ -75,6 +77,7 @@ impl Project {
             choice: global.engine.into(),
             remote: global.remote.options(&folder),
             registry: global.registry.options(&folder),
+            spec_seconds: global.spec_timeout,
             folder,
         })
     }

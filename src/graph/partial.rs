@@ -1,10 +1,12 @@
 //! A graph without what cannot be built, and why that cannot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
+use petgraph::graph::NodeIndex;
+
 use super::ring::Needs;
-use super::{BuildGraph, GraphError, Ring, Unresolved};
+use super::{BuildGraph, GraphError, Node, Ring, Unresolved};
 
 /// A graph without what cannot be built.
 #[derive(Debug)]
@@ -50,7 +52,8 @@ impl Partial {
         errors
     }
 
-    /// Leaves out these specs too, each with the reason, and all that need them.
+    /// Leaves out these specs too, each with the reason, and all that need them; and then, without a word, what is there
+    /// only for specs that are left out: it could be built, and nobody would want it.
     pub fn leave_out(&mut self, specs: impl IntoIterator<Item = (String, Obstacle)>) {
         for (spec, why) in specs {
             self.left_out.entry(spec).or_insert(why);
@@ -58,7 +61,24 @@ impl Partial {
         let mut checks = std::mem::take(&mut self.graph.checks);
         leave_out(&mut self.graph, &mut checks, &mut self.left_out);
         self.graph.checks = checks;
+        if !self.left_out.is_empty() {
+            let needed = needed(&self.graph);
+            self.graph.needs.retain(|spec, _| needed.contains(spec));
+            self.graph.checks.retain(|spec, _| needed.contains(spec));
+        }
     }
+}
+
+/// The goals, and what their builds, their checks and the installation of their packages need.
+fn needed(graph: &BuildGraph) -> BTreeSet<String> {
+    let of_goal = |node: &Node| node.spec().is_some_and(|spec| graph.goals.contains(spec));
+    let mut open: Vec<NodeIndex> =
+        graph.requirements.node_indices().filter(|&index| of_goal(&graph.requirements[index])).collect();
+    let mut seen: HashSet<NodeIndex> = open.iter().copied().collect();
+    while let Some(node) = open.pop() {
+        open.extend(graph.requirements.neighbors(node).filter(|&next| seen.insert(next)));
+    }
+    seen.into_iter().filter_map(|node| graph.requirements[node].spec()).map(str::to_owned).collect()
 }
 
 /// Takes out of the graph what `left_out` has and, adding that to it, all that needs it.

@@ -114,7 +114,7 @@ mod tests {
             changelog_time: None,
             files: vec![],
         };
-        LoadedSpecs { packages: ["kmod", "musl", "zlib"].map(spec).into(), failures: vec![], shadowed: vec![] }
+        LoadedSpecs { packages: ["kmod", "musl", "zlib"].map(spec).into(), ..LoadedSpecs::default() }
     }
 
     fn select(of: CheckedPackages, ignored: &[&str]) -> Result<Checks, String> {

@@ -1,5 +1,6 @@
 //! Why a run ends without its results, and whose affair that is.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -59,6 +60,14 @@ pub enum PipelineError {
     /// What was asked for names no package that a spec makes.
     #[error("nothing is to be built: no spec makes any of the packages that were asked for")]
     NothingAsked,
+    /// All that was asked for is for other machines.
+    #[error("nothing that is asked for can be built for `{arch}`: {}", not_for_this_arch(specs))]
+    OtherArch {
+        /// RPM's word for the architecture of the run.
+        arch: String,
+        /// By spec, the tag that leaves it out.
+        specs: BTreeMap<String, String>,
+    },
     /// Specs are to be built again and to be ignored.
     #[error("`{}` cannot be built again and ignored at the same time", specs.join("`, `"))]
     IgnoredAndRebuilt {
@@ -185,6 +194,11 @@ pub enum Blame {
     Nobody,
 }
 
+/// Specs with the tags that leave them out.
+pub(super) fn not_for_this_arch(specs: &BTreeMap<String, String>) -> String {
+    specs.iter().map(|(spec, why)| format!("`{spec}` ({why})")).collect::<Vec<_>>().join(", ")
+}
+
 impl PipelineError {
     /// Whose affair it is.
     pub fn blame(&self) -> Blame {
@@ -208,6 +222,7 @@ impl PipelineError {
             | Self::CheckedAndIgnored { .. }
             | Self::CheckedAndOff
             | Self::NothingAsked
+            | Self::OtherArch { .. }
             | Self::IgnoredAndRebuilt { .. }
             | Self::Graph(_)
             | Self::NotLocked(_)
@@ -261,6 +276,9 @@ impl PipelineError {
                 Some("a spec of the stage must make what is missing, or `install` leave out what needs it".to_owned())
             }
             Self::CheckedAndIgnored { .. } => Some("name each in `--check-only` or in `--check-ignore`".to_owned()),
+            Self::OtherArch { .. } => {
+                Some("take a machine of its architecture; `drydock specs` says which that is".to_owned())
+            }
             Self::NothingAsked => Some("name packages, or build every spec with `--all`".to_owned()),
             Self::IgnoredAndRebuilt { .. } => Some("name each in `--rebuild` or in `--ignore`".to_owned()),
             Self::CheckedAndOff => Some("take `--check warn` or `--check fail`".to_owned()),

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::config::Packages;
-use super::error::PipelineError;
+use super::error::{PipelineError, not_for_this_arch};
 use super::made::MadeStages;
 use super::prepare::{Prepared, is_named};
 use super::replan::Replanner;
@@ -43,6 +43,11 @@ impl Runner<'_> {
             self.tell_obstacles(partial, gathered.problems);
         } else if !gathered.problems.is_empty() {
             return Err(SourceError::Unavailable(gathered.problems).into());
+        }
+        if !prepared.graph.excluded.is_empty() {
+            let specs = not_for_this_arch(&prepared.graph.excluded);
+            let text = format!("not for {} and left out: {specs}", prepared.toolchain.arch);
+            (self.report)(Event::Note { text });
         }
         let mut summary = self.build(&prepared, &gathered.sources, &gathered.survey).await?;
         self.keep_lock(&prepared, made)?;

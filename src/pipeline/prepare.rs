@@ -52,6 +52,14 @@ fn in_graph<'a>(specs: &'a LoadedSpecs, graph: &'a BuildGraph) -> impl Iterator<
     specs.packages.iter().filter(|package| graph.needs.contains_key(&package.spec))
 }
 
+/// Refuses a run of which nothing is for this architecture.
+fn some_for_this_arch(graph: &BuildGraph, arch: &str) -> Result<(), PipelineError> {
+    if graph.needs.is_empty() && !graph.excluded.is_empty() {
+        return Err(PipelineError::OtherArch { arch: arch.to_owned(), specs: graph.excluded.clone() });
+    }
+    Ok(())
+}
+
 /// True when a spec that does not parse is asked for by its name.
 pub(super) fn is_named(failure: &SpecFailure, goals: &Goals) -> bool {
     matches!(goals, Goals::Named(words) if words.iter().any(|word| failure.is_of(word)))
@@ -155,6 +163,7 @@ impl Runner<'_> {
             error @ GraphError::Unresolved(_) if self.options.remote.locked => PipelineError::NotLocked(error),
             error => error.into(),
         })?;
+        some_for_this_arch(&graph, &read.toolchain.arch)?;
         Ok(read.prepared(graph))
     }
 
@@ -169,6 +178,9 @@ impl Runner<'_> {
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         let wanted: Vec<_> = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources).collect();
         let (sources, problems) = source::signed(&wanted, &read.checkout, self.layout, &|_| {}).await?;
+        if partial.left_out.is_empty() {
+            some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
+        }
         partial.leave_out(of_sources(&problems));
         let prepared = read.prepared(std::mem::take(&mut partial.graph));
         Ok((self.preview_with(&prepared, &sources)?, partial))
@@ -183,6 +195,9 @@ impl Runner<'_> {
     ) -> Result<(Prepared, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
+        if partial.left_out.is_empty() {
+            some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
+        }
         let mut prepared = read.prepared(std::mem::take(&mut partial.graph));
         partial.graph = std::mem::take(&mut prepared.graph);
         Ok((prepared, partial))
@@ -285,6 +300,7 @@ impl Runner<'_> {
             toolchain,
             layout: self.layout,
             jobs: self.options.jobs,
+            limits: spec::Limits { seconds: self.options.spec_seconds, memory_bytes: self.options.memory_bytes },
             report: self.report,
             cancel: self.cancel,
         };
@@ -292,6 +308,11 @@ impl Runner<'_> {
         for Shadowed { name, taken, left_out } in &specs.shadowed {
             let (taken, left_out) = (taken.display(), left_out.display());
             let text = format!("`{name}` is there twice: `{taken}` counts, `{left_out}` is left out");
+            (self.report)(Event::Warning { text });
+        }
+        if let Some(first) = specs.deeper.first() {
+            let (count, first) = (specs.deeper.len(), first.display());
+            let text = format!("{count} spec files lie too deep to be read, more than one folder down: `{first}`, …");
             (self.report)(Event::Warning { text });
         }
         Ok(specs)

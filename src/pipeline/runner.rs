@@ -77,6 +77,8 @@ pub struct Options {
     pub timeout: Duration,
     /// Memory of one package's build; None for no limit.
     pub memory_bytes: Option<u64>,
+    /// Time that one spec may take to be read.
+    pub spec_seconds: u64,
     /// What happens to the other packages when one fails.
     pub on_failure: OnFailure,
     /// What happens when something that is asked for cannot be built.

@@ -15,6 +15,8 @@ pub(super) struct Activity {
     running: BTreeMap<String, Instant>,
     queue: String,
     stage: String,
+    /// How many specs are read, and of how many; None while none is.
+    reading: Option<(usize, usize)>,
 }
 
 impl Activity {
@@ -26,6 +28,7 @@ impl Activity {
                 self.stage.clear();
                 self.queue.clear();
             }
+            Event::SpecsRead { done, all } => self.reading = (done < all).then_some((*done, *all)),
             Event::ImageStarted { image } => self.stage = format!("image {image}"),
             Event::BuildStarted { package, .. } => {
                 self.running.insert(package.clone(), Instant::now());
@@ -46,7 +49,8 @@ impl Activity {
     /// One line that tells it.
     pub(super) fn status(&self) -> String {
         if self.running.is_empty() {
-            return self.stage.clone();
+            let reading = self.reading.map(|(done, all)| format!("reading specs: {done} of {all}"));
+            return reading.unwrap_or_else(|| self.stage.clone());
         }
         let named = self.running.iter().take(NAMED_BUILDS);
         let named: Vec<String> =

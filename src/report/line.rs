@@ -14,6 +14,8 @@ const NAMED: usize = 4;
 pub(super) struct Counter {
     done: usize,
     total: usize,
+    /// Tenths of the specs that were told as read.
+    tenths: usize,
 }
 
 /// The lines of `event`, printable. Only what is told in whole sentences has line feeds that count.
@@ -32,12 +34,17 @@ fn written(event: &Event, counter: &mut Counter) -> Vec<String> {
         Event::StageFinished { stage, elapsed, outcome } => {
             vec![format!("{stage}: {outcome} ({})", duration(*elapsed))]
         }
+        Event::SpecsRead { done, all } => {
+            let tenths = done * 10 / all.max(&1);
+            let goes_on = tenths > std::mem::replace(&mut counter.tenths, tenths) && done < all;
+            if goes_on { vec![format!("read {done} of {all} specs")] } else { Vec::new() }
+        }
         Event::SourceFetched { file, from, bytes } => vec![format!("fetched {file} ({}) from {from}", size(*bytes))],
         Event::PackageFetched { package, from, bytes } => {
             vec![format!("fetched {package} ({}) from {from}", size(*bytes))]
         }
         Event::Planned { to_build, up_to_date } => {
-            *counter = Counter { done: 0, total: *to_build };
+            *counter = Counter { total: *to_build, ..Counter::default() };
             vec![format!("packages: {to_build} to look at, {up_to_date} up to date")]
         }
         Event::BuildStarted { package, reason } => vec![format!("{} building {package}: {reason}", counter.place())],
@@ -160,8 +167,17 @@ mod tests {
     use crate::event::SkippedCheck;
 
     #[test]
+    fn reading_is_told_by_tenths_and_not_at_its_end() {
+        let mut counter = Counter::default();
+        let mut told = |done| of(&Event::SpecsRead { done, all: 50 }, &mut counter).concat();
+        let lines = [0, 4, 5, 9, 30, 50].map(&mut told);
+        assert_eq!(lines, ["", "", "read 5 of 50 specs", "", "read 30 of 50 specs", ""]);
+        assert_eq!([told(0), told(6)], ["", "read 6 of 50 specs"], "the next reading");
+    }
+
+    #[test]
     fn a_failure_is_told_in_full() {
-        let mut counter = Counter { done: 3, total: 9 };
+        let mut counter = Counter { done: 3, total: 9, ..Counter::default() };
         let event = Event::BuildFinished {
             package: "zlib-1.3-1".into(),
             result: BuildResult::Failed {
@@ -228,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_retry_and_a_build_that_waits_are_told() {
-        let mut counter = Counter { done: 3, total: 9 };
+        let mut counter = Counter { done: 3, total: 9, ..Counter::default() };
         let (package, status) = ("zlib-1.3-1".to_owned(), "exit status 1".to_owned());
         let retried =
             Event::BuildRetried { package: package.clone(), attempt: 2, most: 3, phase: "%build".into(), status };

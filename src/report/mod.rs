@@ -116,8 +116,9 @@ impl Told {
             Writer::Lines => write_lines(&line::of(event, &mut self.counter)),
             Writer::Live(live) => {
                 let lines = line::of(event, &mut self.counter);
-                // A started build is in the status line; its line appears when it ends.
-                let lines = if matches!(event, Event::BuildStarted { .. }) { Vec::new() } else { lines };
+                // What is in the status line; the line of a build appears when it ends.
+                let is_there = matches!(event, Event::BuildStarted { .. } | Event::SpecsRead { .. });
+                let lines = if is_there { Vec::new() } else { lines };
                 live.show(&lines, output::status_line(&self.activity.status()));
             }
         }

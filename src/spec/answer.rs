@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use super::find::SpecFile;
 use super::parsed::{self, Parsed};
-use super::script::BOUNDARY;
 use super::{BinaryPackage, SourceFile, SourcePackage};
 use crate::digest::Sha256;
 use crate::package::{Capability, Comparison, Evr, Nevra, Requirement};
@@ -118,9 +117,9 @@ fn excluded(source: &Records<'_>, main_arch: &str, arch: &str) -> Option<String>
     })
 }
 
-/// The answers to several specs, in their order: what stands before each boundary.
-pub(super) fn split(text: &str) -> Vec<String> {
-    let boundary = format!("N\u{1f}{BOUNDARY}\u{1f}");
+/// The answers to several specs, in their order: what stands before each package called `boundary`.
+pub(super) fn split(text: &str, boundary: &str) -> Vec<String> {
+    let boundary = format!("N\u{1f}{boundary}\u{1f}");
     let (mut parts, mut open) = (Vec::new(), Some(String::new()));
     for record in text.split_inclusive('\u{1e}') {
         let bare = record.trim_start_matches("(none)");

@@ -137,6 +137,6 @@ mod tests {
     fn spec(name: &str, key: Sha256) -> KeyedSpec {
         let relative = format!("{name}.spec");
         let file = SpecFile { name: name.to_owned(), path: PathBuf::from(&relative), folder: 0, relative };
-        KeyedSpec { file, digest: key, key, uses: Uses::new() }
+        KeyedSpec { file, digest: key, key, uses: Uses::new(), loses_section: false }
     }
 }

@@ -15,6 +15,14 @@ pub enum SpecError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// There is nothing to read.
+    #[error("there is no spec in `{}` or in a folder of it", in_a_row(folders))]
+    None {
+        /// The folders that were looked into.
+        folders: Vec<PathBuf>,
+        /// Specs that lie deeper.
+        deeper: Vec<PathBuf>,
+    },
     /// Two spec files have the same name, so that the name does not tell which package is meant.
     #[error("two spec files are called `{name}`: `{}` and `{}`", first.display(), second.display())]
     Twice {
@@ -84,6 +92,17 @@ pub enum SpecError {
     },
 }
 
+fn in_a_row(folders: &[PathBuf]) -> String {
+    folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join("`, `")
+}
+
+/// Which folder to name for a spec that lies too deep.
+fn deeper_hint(deeper: &[PathBuf]) -> Option<String> {
+    let spec = deeper.first()?;
+    let folder = spec.parent()?.parent()?;
+    Some(format!("`{}` lies deeper: name the folder `{}`", spec.display(), folder.display()))
+}
+
 fn said(output: &str) -> String {
     if output.is_empty() { String::new() } else { format!("\n{output}") }
 }
@@ -92,6 +111,7 @@ impl SpecError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::None { deeper, .. } => deeper_hint(deeper),
             Self::Twice { .. } => Some("rename one of them, or leave out the folder of one".into()),
             Self::Exit { exit: Exit::Code(126 | 127), .. } => {
                 Some("the image needs `rpmspec` (package `rpm` or `rpm-build`) and a user `builder`".into())

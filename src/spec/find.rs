@@ -26,18 +26,26 @@ pub(super) struct SpecFiles {
     pub(super) files: Vec<SpecFile>,
     /// Files whose name is also in a folder that stands before theirs, sorted by name.
     pub(super) shadowed: Vec<Shadowed>,
+    /// Links that lead nowhere.
+    pub(super) dangling: Vec<PathBuf>,
+    /// Files that lie deeper than specs are looked for, where nothing else is found on the way.
+    pub(super) deeper: Vec<PathBuf>,
 }
 
 /// `<folder>/*.spec` and `<folder>/*/*.spec` of every folder. Of two files of one name in two folders that of the first
 /// folder counts.
 ///
 /// # Errors
-/// Two files of one name in one folder: no order says which is meant.
+/// Two files of one name in one folder: no order says which is meant. No file at all: the folders are the wrong ones.
 pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
     let mut found: BTreeMap<String, SpecFile> = BTreeMap::new();
-    let mut shadowed = Vec::new();
+    let SpecFiles { mut shadowed, mut dangling, mut deeper, .. } = SpecFiles::default();
     for (folder, root) in folders.iter().enumerate() {
-        for path in paths(root)? {
+        for path in paths(root, &mut deeper)? {
+            if !path.exists() {
+                dangling.push(path);
+                continue;
+            }
             let file = spec_file(root, folder, path)?;
             let Some(first) = found.get(&file.name).filter(|first| first.path != file.path) else {
                 found.entry(file.name.clone()).or_insert(file);
@@ -50,8 +58,11 @@ pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
             shadowed.push(Shadowed { name, taken, left_out });
         }
     }
+    if found.is_empty() && dangling.is_empty() && !folders.is_empty() {
+        return Err(SpecError::None { folders: folders.to_vec(), deeper });
+    }
     shadowed.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(SpecFiles { files: found.into_values().collect(), shadowed })
+    Ok(SpecFiles { files: found.into_values().collect(), shadowed, dangling, deeper })
 }
 
 fn spec_file(root: &Path, folder: usize, path: PathBuf) -> Result<SpecFile, SpecError> {
@@ -65,20 +76,28 @@ fn spec_file(root: &Path, folder: usize, path: PathBuf) -> Result<SpecFile, Spec
     }
 }
 
-fn paths(root: &Path) -> Result<Vec<PathBuf>, SpecError> {
+/// The specs of a folder and of those in it. What lies `deeper` in one of these that has none itself is noted.
+fn paths(root: &Path, deeper: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, SpecError> {
     let mut found = Vec::new();
     for entry in list(root)? {
         if is_spec(&entry) {
             found.push(entry);
         } else if entry.is_dir() {
-            found.extend(list(&entry)?.into_iter().filter(|path| is_spec(path)));
+            let (specs, others): (Vec<_>, Vec<_>) = list(&entry)?.into_iter().partition(|path| is_spec(path));
+            if specs.is_empty() {
+                for folder in others.into_iter().filter(|path| path.is_dir() && !path.is_symlink()) {
+                    deeper.extend(list(&folder)?.into_iter().filter(|path| is_spec(path)));
+                }
+            }
+            found.extend(specs);
         }
     }
     Ok(found)
 }
 
+/// A spec file, or a link that may be meant as one.
 fn is_spec(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "spec") && path.is_file()
+    path.extension().is_some_and(|extension| extension == "spec") && (path.is_file() || !path.exists())
 }
 
 /// The entries of a folder, hidden ones left out, sorted.
@@ -131,6 +150,32 @@ mod tests {
         let [shadowed] = &found.shadowed[..] else { panic!("{:?}", found.shadowed) };
         assert_eq!(shadowed.taken, one.path().join("zlib/zlib.spec"));
         assert_eq!(shadowed.left_out, two.path().join("other/zlib.spec"));
+    }
+
+    #[test]
+    fn what_is_not_read_is_noted() {
+        let root = tree(&["a/a.spec", "a/tests/t.spec", "group/b/b.spec"]);
+        std::os::unix::fs::symlink("/nowhere", root.path().join("lost.spec")).unwrap();
+        let found = spec_files(&[root.path().to_owned()]).unwrap();
+        assert_eq!(found.files.len(), 1);
+        assert_eq!(found.dangling, [root.path().join("lost.spec")]);
+        assert_eq!(found.deeper, [root.path().join("group/b/b.spec")], "below a spec everything is its own");
+    }
+
+    #[test]
+    fn folders_without_any_spec_are_refused() {
+        let root = tree(&["group/b/b.spec", "readme"]);
+        let error = spec_files(&[root.path().to_owned()]).unwrap_err();
+        let place = root.path().display();
+        assert_eq!(error.to_string(), format!("there is no spec in `{place}` or in a folder of it"));
+        let hint = error.hint().unwrap();
+        assert!(
+            hint.contains(&format!("`{place}/group/b/b.spec` lies deeper: name the folder `{place}/group`")),
+            "{hint}"
+        );
+        let empty = tree(&[]);
+        assert_eq!(spec_files(&[empty.path().to_owned()]).unwrap_err().hint(), None);
+        assert!(spec_files(&[]).unwrap().files.is_empty());
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct KeyedSpec {
     pub(super) key: Sha256,
     /// The macros with versions of other specs that its text names, with their values; None for one that no spec gives.
     pub(super) uses: Uses,
+    /// True when rpm may lose the section after its `%prep`, which its text tells before it is read.
+    pub(super) loses_section: bool,
 }
 
 /// Macros with versions of other specs, with their values.
@@ -68,7 +70,7 @@ pub(super) fn keyed(files: Vec<SpecFile>, digests: &FileDigests) -> Result<Vec<K
         let path = format!("{}/{}", file.folder, file.relative);
         let key = KeyBuilder::new("spec").field("path", path).field("spec", digest.to_string());
         let key = key.field("folder", beside.to_string()).finish();
-        found.push(KeyedSpec { file, digest, key, uses: Uses::new() });
+        found.push(KeyedSpec { file, digest, key, uses: Uses::new(), loses_section: false });
     }
     Ok(found)
 }

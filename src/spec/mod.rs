@@ -10,6 +10,7 @@
 //! on the time or on files outside their folder.
 
 mod answer;
+mod answers;
 mod cache;
 mod error;
 mod failure;
@@ -19,11 +20,13 @@ pub mod fuzzing;
 mod key;
 mod package;
 mod parsed;
+mod progress;
 mod query;
 mod saved;
 mod script;
 #[cfg(test)]
 mod tests;
+mod text;
 mod versions;
 
 use std::num::NonZeroUsize;
@@ -36,10 +39,13 @@ pub use error::SpecError;
 pub use failure::SpecFailure;
 pub use package::{BinaryPackage, SourceFile, SourcePackage};
 
+use self::answers::Answered;
 use self::cache::{Cache, Outcome};
 use self::find::SpecFiles;
 use self::key::KeyedSpec;
-use self::query::{Answered, Batch};
+use self::progress::Progress;
+use self::query::Batch;
+use self::text::Glance;
 use self::versions::Versions;
 use crate::engine::Engine;
 use crate::event::{Event, Report};
@@ -63,8 +69,19 @@ pub struct Loader<'a> {
     pub jobs: NonZeroUsize,
     /// Stops the reading.
     pub cancel: &'a CancellationToken,
-    /// Is told how many specs have to be read.
+    /// What a spec may use.
+    pub limits: Limits,
+    /// Is told how many specs have to be read, and how many are.
     pub report: Report<'a>,
+}
+
+/// What a spec may use while it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall time of `rpmspec` for one question.
+    pub seconds: u64,
+    /// Memory of the container; a limit of our own when None.
+    pub memory_bytes: Option<u64>,
 }
 
 /// What the specs of some folders say.
@@ -76,6 +93,8 @@ pub struct LoadedSpecs {
     pub failures: Vec<SpecFailure>,
     /// Spec files that do not count, since a folder that stands before theirs has one of the same name; sorted by name.
     pub shadowed: Vec<Shadowed>,
+    /// Spec files that lie too deep to be read, in folders where nothing else is.
+    pub deeper: Vec<PathBuf>,
 }
 
 impl LoadedSpecs {
@@ -107,7 +126,12 @@ pub enum Selection<'a> {
 
 /// The names of all `<folder>/*.spec` and `<folder>/*/*.spec`, without `.spec`, sorted.
 pub fn names(folders: &[PathBuf]) -> Result<Vec<String>, SpecError> {
-    Ok(find::spec_files(folders)?.files.into_iter().map(|file| file.name).collect())
+    let SpecFiles { files, dangling, .. } = find::spec_files(folders)?;
+    let stem = |path: PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut names: Vec<String> =
+        files.into_iter().map(|file| file.name).chain(dangling.into_iter().map(stem)).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Reads every `<folder>/*.spec` and `<folder>/*/*.spec` that is selected.
@@ -118,10 +142,13 @@ pub async fn load(
     folders: &[PathBuf],
     selection: Selection<'_>,
 ) -> Result<LoadedSpecs, SpecError> {
-    let Found { mut open, mut shadowed, mut cache, mut versions } = prepare(loader, folders).await?;
+    let Found { mut open, files, mut cache, mut versions } = prepare(loader, folders).await?;
+    let mut loaded = not_read(files);
     if let Selection::Named(names) = selection {
         open = versions::selected(open, names, versions.as_ref());
-        shadowed.retain(|file| names.iter().any(|name| file.name == format!("{name}.spec")));
+        loaded.shadowed.retain(|file| names.iter().any(|name| file.name == format!("{name}.spec")));
+        loaded.failures.retain(|failure| names.iter().any(|name| failure.is_of(name)));
+        loaded.deeper.clear();
     }
     let all = open.len();
     let mut done: Vec<(KeyedSpec, Outcome)> = Vec::with_capacity(all);
@@ -140,7 +167,7 @@ pub async fn load(
         if !unknown.is_empty() {
             let text = format!("reading {} of {all} specs with rpmspec", unknown.len());
             (loader.report)(Event::Note { text });
-            let read = read(loader, folders, (&unknown, cache)).await?;
+            let read = read(loader, folders, (unknown, cache)).await?;
             cache = read.0;
             done.extend(read.1);
         }
@@ -148,19 +175,21 @@ pub async fn load(
             done[before..].iter().for_each(|(spec, outcome)| versions.learn(&spec.file.name, outcome));
         }
     }
-    Ok(collect(done, folders, shadowed))
+    Ok(collect(done, folders, loaded))
 }
 
 /// Asks `rpmspec` about `unknown` and keeps what it says after each container. The first fault stops all containers.
 async fn read(
     loader: &Loader<'_>,
     folders: &[PathBuf],
-    (unknown, mut cache): (&[KeyedSpec], Cache),
+    (unknown, mut cache): (Vec<KeyedSpec>, Cache),
 ) -> Result<(Cache, Vec<(KeyedSpec, Outcome)>), SpecError> {
+    let (unknown, mut all) = glanced(loader, unknown).await?;
     let stop = loader.cancel.child_token();
-    let batches = batches(loader, folders, unknown).into_iter().map(|batch| batch.run(&stop));
+    let progress = Progress::new(loader.report, unknown.len());
+    let batches = batches((loader, &progress), folders, &unknown).into_iter().map(|batch| batch.run(&stop));
     let mut batches = futures_util::stream::iter(batches).buffer_unordered(loader.jobs.get());
-    let (mut all, mut fault) = (Vec::with_capacity(unknown.len()), None);
+    let mut fault = None;
     while let Some(answered) = batches.next().await {
         match answered {
             Err(error) => {
@@ -181,10 +210,34 @@ async fn read(
     fault.map_or(Ok((cache, all)), Err)
 }
 
+/// Looks at the texts of `specs`: those that rpm can read, and those that are faulty before that.
+async fn glanced(
+    loader: &Loader<'_>,
+    specs: Vec<KeyedSpec>,
+) -> Result<(Vec<KeyedSpec>, Vec<(KeyedSpec, Outcome)>), SpecError> {
+    let state = loader.layout.state();
+    let looked = tokio::task::spawn_blocking(move || {
+        let (mut sound, mut faulty) = (Vec::with_capacity(specs.len()), Vec::new());
+        for mut spec in specs {
+            let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
+            let bytes = std::fs::read(&spec.file.path).map_err(wrong)?;
+            let Glance { fault, loses_section } = text::glance(&bytes, &query::guest_path(&spec));
+            spec.loses_section = loses_section;
+            match fault {
+                Some(fault) => faulty.push((spec, Outcome::Failure(fault))),
+                None => sound.push(spec),
+            }
+        }
+        Ok((sound, faulty))
+    });
+    looked.await.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
+}
+
 /// The specs of some folders, and what is known of them.
 struct Found {
     open: Vec<KeyedSpec>,
-    shadowed: Vec<Shadowed>,
+    /// What was found besides.
+    files: SpecFiles,
     cache: Cache,
     versions: Option<Versions>,
 }
@@ -196,23 +249,32 @@ async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, Spec
     let (prefix, dist) = (loader.toolchain.version_macros.clone(), loader.toolchain.macros.get("dist").cloned());
     let prepared = tokio::task::spawn_blocking(move || {
         let digests = FileDigests::open(&layout, "specs");
-        let SpecFiles { files, shadowed } = find::spec_files(&folders)?;
-        let mut open = key::keyed(files, &digests)?;
+        let mut files = find::spec_files(&folders)?;
+        let mut open = key::keyed(std::mem::take(&mut files.files), &digests)?;
         digests.save().map_err(|source| SpecError::State { path: layout.state(), source })?;
         let cache = Cache::open(&layout.state(), context);
         let versions = prefix.map(|prefix| Versions::new(&prefix, dist.as_ref(), &open));
         if let Some(versions) = &versions {
             versions.find(&mut open, &cache)?;
         }
-        Ok(Found { open, shadowed, cache, versions })
+        Ok(Found { open, files, cache, versions })
     });
     prepared.await.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
 }
 
-fn batches<'a>(loader: &'a Loader<'a>, folders: &'a [PathBuf], specs: &[KeyedSpec]) -> Vec<Batch<'a>> {
-    let size = specs.len().div_ceil(loader.jobs.get()).clamp(BATCH.0, BATCH.1);
-    let shares = specs.chunks(size).map(<[KeyedSpec]>::to_vec).enumerate();
-    shares.map(|(number, specs)| Batch { loader, folders, specs, number }).collect()
+fn batches<'a>(
+    (loader, progress): (&'a Loader<'a>, &'a Progress<'a>),
+    folders: &'a [PathBuf],
+    specs: &[KeyedSpec],
+) -> Vec<Batch<'a>> {
+    let shares = specs.chunks(batch_size(specs.len(), loader.jobs.get())).map(<[KeyedSpec]>::to_vec).enumerate();
+    shares.map(|(number, specs)| Batch { loader, folders, specs, number, progress }).collect()
+}
+
+/// Equal shares, so that all `jobs` end together.
+fn batch_size(specs: usize, jobs: usize) -> usize {
+    let rounds = specs.div_ceil(BATCH.1 * jobs).max(1);
+    specs.div_ceil(rounds * jobs).clamp(BATCH.0, BATCH.1)
 }
 
 async fn save(cache: Cache) -> Result<Cache, SpecError> {
@@ -221,9 +283,19 @@ async fn save(cache: Cache) -> Result<Cache, SpecError> {
     saved.unwrap_or_else(|error| Err(error.into())).map_err(|source| SpecError::State { path, source })
 }
 
+/// What is there to tell of files that no spec is read from.
+fn not_read(files: SpecFiles) -> LoadedSpecs {
+    let SpecFiles { shadowed, dangling, deeper, .. } = files;
+    let failure = |spec_path: PathBuf| {
+        let target = std::fs::read_link(&spec_path).unwrap_or_default();
+        let message = format!("error: it is a link to `{}`, where nothing is", target.display());
+        SpecFailure { spec_path, message }
+    };
+    LoadedSpecs { shadowed, deeper, failures: dangling.into_iter().map(failure).collect(), ..LoadedSpecs::default() }
+}
+
 /// What is kept has no paths of this machine, so these are put in: a project may have moved.
-fn collect(done: Vec<(KeyedSpec, Outcome)>, folders: &[PathBuf], shadowed: Vec<Shadowed>) -> LoadedSpecs {
-    let mut loaded = LoadedSpecs { shadowed, ..LoadedSpecs::default() };
+fn collect(done: Vec<(KeyedSpec, Outcome)>, folders: &[PathBuf], mut loaded: LoadedSpecs) -> LoadedSpecs {
     for (spec, outcome) in done {
         let spec_path = spec.file.path;
         match outcome {

@@ -21,7 +21,7 @@ const MOST_ALTERNATIVES: usize = 256;
 const MOST_PATH_BYTES: usize = 4096;
 
 /// Section names that begin something else than what is above them.
-const SECTIONS: [&str; 34] = [
+pub(super) const SECTIONS: [&str; 34] = [
     "package",
     "description",
     "prep",
@@ -90,7 +90,8 @@ pub(super) fn url(value: &str) -> Option<String> {
     value.contains("://").then(|| value.to_owned())
 }
 
-fn section_name(line: &str) -> Option<&'static str> {
+/// The section that a line begins.
+pub(super) fn section_name(line: &str) -> Option<&'static str> {
     let word = line.strip_prefix('%')?.split_whitespace().next()?;
     SECTIONS.into_iter().find(|name| word.eq_ignore_ascii_case(name))
 }

@@ -60,6 +60,6 @@ impl LoadedSpecs {
         if let Some(pair) = packages.windows(2).find(|pair| pair[0].spec == pair[1].spec) {
             return Err(wrong(format!("the spec `{}` is there twice", pair[0].spec)));
         }
-        Ok(Self { packages, failures, shadowed: Vec::new() })
+        Ok(Self { packages, failures, ..Self::default() })
     }
 }

@@ -140,7 +140,8 @@ mod tests {
         let relative = format!("{name}.spec");
         let file = SpecFile { name: name.to_owned(), path: relative.clone().into(), folder: 0, relative };
         let digest = Sha256::of_bytes(b"");
-        KeyedSpec { file, digest, key: digest, uses: uses.iter().map(|name| ((*name).to_owned(), None)).collect() }
+        let uses = uses.iter().map(|name| ((*name).to_owned(), None)).collect();
+        KeyedSpec { file, digest, key: digest, uses, loses_section: false }
     }
 
     fn names(specs: &[KeyedSpec]) -> Vec<&str> {

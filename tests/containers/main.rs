@@ -20,6 +20,7 @@ mod collected;
 mod daemon;
 mod engine_contract;
 mod fetched;
+mod hostile_specs;
 mod killed;
 mod learned;
 mod mini;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{fetched, learned};
+use super::{fetched, hostile_specs, learned};
 
 /// A project in a temporary folder, `tests/fixtures/mini` if it is no other.
 pub(super) struct Mini {
@@ -83,6 +83,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     let mini = Mini::new();
     the_first_run_builds_what_it_can(&mini);
     the_second_run_builds_only_what_failed(&mini);
+    hostile_specs::a_spec_cannot_change_how_others_are_read(&mini);
     a_shell_is_where_a_build_failed(&mini);
     an_ignored_package_stays_as_it_was(&mini);
     a_killed_run_loses_nothing(&mini);

@@ -23,6 +23,7 @@ use self::translate::{Translation, translate};
 use self::variables::VARIABLES;
 use super::fault::Fault;
 use super::interrupt::Interrupt;
+use super::options::SPEC_SECONDS;
 use super::{Cli, EngineArg, FormatArg, Global, dispatch};
 use crate::report;
 
@@ -94,8 +95,8 @@ fn has_flag(command: &str, flag: &str) -> bool {
 
 /// What the user gave beside the targets and variables, as arguments.
 fn global_arguments(global: &Global) -> Vec<String> {
-    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, remote, registry, stage, toolchain } =
-        global;
+    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, .. } = global;
+    let Global { remote, registry, stage, toolchain, spec_timeout, .. } = global;
     let engine = match engine {
         EngineArg::Auto => "auto",
         EngineArg::Docker => "docker",
@@ -111,6 +112,7 @@ fn global_arguments(global: &Global) -> Vec<String> {
         ("--build-dir", path(build_dir), "build"),
         ("--out-dir", path(out_dir), "out"),
         ("--format", format.to_owned(), "text"),
+        ("--spec-timeout", spec_timeout.to_string(), &SPEC_SECONDS.to_string()),
     ];
     let given = given.into_iter().filter(|(_, value, default)| value != default);
     let mut arguments: Vec<String> = given.flat_map(|(flag, value, _)| [flag.to_owned(), value]).collect();

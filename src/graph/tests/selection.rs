@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{needs, specs};
+use super::{Goals, needs, resolve_partly, specs};
 
 #[test]
 fn a_goal_brings_what_it_needs_and_nothing_else() {
@@ -161,4 +161,13 @@ fn what_cannot_be_built_is_left_out_with_all_that_needs_it() {
         ]
     );
     assert_eq!((partial.unresolved.len(), partial.rings.len()), (1, 1));
+}
+
+#[test]
+fn what_only_left_out_specs_need_is_not_built() {
+    let all = specs(&["a: lib", "b: missing, lib2", "lib: tool", "lib2: tool2", "tool:", "tool2:"]);
+    let mut partial = resolve_partly(all.inputs(), &Goals::Named(["a", "b"].map(str::to_owned).to_vec())).unwrap();
+    partial.leave_out([]);
+    assert_eq!(needs(&partial.graph), "a: lib tool; lib: tool; tool:");
+    assert_eq!(partial.left_out.keys().collect::<Vec<_>>(), ["b"]);
 }
