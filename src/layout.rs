@@ -118,14 +118,14 @@ impl Layout {
         self.build.join("logs/pkggen/rpmbuilding")
     }
 
-    /// The log of the build of the source package `srpm`, a file name without `.src.rpm`.
-    pub fn package_log(&self, srpm: &str) -> PathBuf {
-        self.package_logs().join(format!("{srpm}.src.rpm.log"))
+    /// The log of the build of `spec`, whose source package is `srpm`, a file name without `.src.rpm`.
+    pub fn package_log(&self, spec: &str, srpm: &str) -> PathBuf {
+        self.package_logs().join(log_name(spec, srpm))
     }
 
-    /// The log of packing the source package `srpm`, a file name without `.src.rpm`.
-    pub fn srpm_log(&self, srpm: &str) -> PathBuf {
-        self.build.join("logs/pkggen/srpms").join(format!("{srpm}.src.rpm.log"))
+    /// The log of packing the source package `srpm` of `spec`.
+    pub fn srpm_log(&self, spec: &str, srpm: &str) -> PathBuf {
+        self.build.join("logs/pkggen/srpms").join(log_name(spec, srpm))
     }
 
     /// Which source package of each spec is in [`Layout::srpms`].
@@ -166,5 +166,45 @@ impl Layout {
     /// Downloaded indexes of package archives; shared by all projects of the user.
     pub fn indexes(&self) -> PathBuf {
         self.cache.join("indexes")
+    }
+}
+
+/// How the names of source packages end, and after them those of logs.
+const SRPM: &str = ".src.rpm";
+const LOG: &str = ".log";
+
+/// `NAME-VERSION-RELEASE.src.rpm.log`, with `.SPEC` before `.log` where the spec is not called as the package is: several
+/// specs may make source packages of one name.
+fn log_name(spec: &str, srpm: &str) -> String {
+    let is_of_name = package_of(srpm) == Some(spec);
+    if is_of_name { format!("{srpm}{SRPM}{LOG}") } else { format!("{srpm}{SRPM}.{spec}{LOG}") }
+}
+
+/// The spec and the package whose log has the file name `name`; None where it is no log of a package.
+pub fn spec_of_log(name: &str) -> Option<(&str, &str)> {
+    let (srpm, rest) = name.strip_suffix(LOG)?.split_once(SRPM)?;
+    let package = package_of(srpm)?;
+    Some((rest.strip_prefix('.').unwrap_or(package), package))
+}
+
+/// The name of the package; neither version nor release has a `-`.
+fn package_of(srpm: &str) -> Option<&str> {
+    srpm.rsplitn(3, '-').nth(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_spec_has_a_log_of_its_own() {
+        let layout = Layout::new("/b".into(), "/o".into(), "/c".into());
+        let log =
+            |spec| layout.package_log(spec, "py-twin-1-1.dd1").file_name().unwrap().to_string_lossy().into_owned();
+        assert_eq!(log("py-twin"), "py-twin-1-1.dd1.src.rpm.log");
+        assert_eq!(log("twin-b"), "py-twin-1-1.dd1.src.rpm.twin-b.log");
+        assert_eq!(spec_of_log(&log("py-twin")), Some(("py-twin", "py-twin")));
+        assert_eq!(spec_of_log(&log("twin-b")), Some(("twin-b", "py-twin")));
+        assert_eq!(spec_of_log("notes.log"), None);
     }
 }

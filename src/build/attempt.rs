@@ -127,11 +127,11 @@ async fn collected(
     folder: PathBuf,
     moments: Moments,
 ) -> Result<Attempt, BuildError> {
-    let (store, source, log) = (one.run.context.store.clone(), one.package.nevra.clone(), one.log_path());
+    let (store, package, log) = (one.run.context.store.clone(), one.package.clone(), one.log_path());
     let (key, inputs, times) = (resolved.key, resolved.inputs.clone(), one.times(moments));
     let stored = blocking(move || {
         let made = collect::outputs(&folder)?;
-        if let Some(reason) = collect::unexpected(&source, &made.rpms) {
+        if let Some(reason) = collect::unexpected(&package, &made.rpms) {
             return Ok(Err(reason));
         }
         let check = collect::check_outcome(made.check_status);

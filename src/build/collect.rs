@@ -8,7 +8,8 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::cache::{BuiltRpm, CacheError, CheckOutcome, describe, file::reading};
-use crate::package::{Nevra, Requirement};
+use crate::package::Requirement;
+use crate::spec::{SourcePackage, is_path_for_debuggers};
 
 /// Ends the name of the package in which rpmbuild asks for more `BuildRequires`.
 const REQUEST_SUFFIX: &str = ".buildreqs.nosrc.rpm";
@@ -63,8 +64,9 @@ pub(super) fn check_outcome(status: Option<i32>) -> CheckOutcome {
     }
 }
 
-/// Why `rpms` cannot be what the source package `source` makes.
-pub(super) fn unexpected(source: &Nevra, rpms: &[BuiltRpm]) -> Option<String> {
+/// Why `rpms` cannot be what `package` makes.
+pub(super) fn unexpected(package: &SourcePackage, rpms: &[BuiltRpm]) -> Option<String> {
+    let source = &package.nevra;
     let sources: Vec<&BuiltRpm> = rpms.iter().filter(|rpm| rpm.is_source()).collect();
     let [source_rpm] = sources.as_slice() else {
         return Some(format!("rpmbuild left {} source packages", sources.len()));
@@ -75,7 +77,30 @@ pub(super) fn unexpected(source: &Nevra, rpms: &[BuiltRpm]) -> Option<String> {
     if rpms.len() == 1 {
         return Some("rpmbuild made no binary package".to_owned());
     }
-    rpms.iter().find_map(|rpm| wrong_name(rpm).or_else(|| wrong_source(rpm, &source_rpm.file)))
+    let wrong =
+        |rpm| wrong_name(rpm).or_else(|| wrong_source(rpm, &source_rpm.file)).or_else(|| undeclared(package, rpm));
+    rpms.iter().find_map(wrong)
+}
+
+/// A package that the spec does not say it makes could take the place of another spec's.
+fn undeclared(package: &SourcePackage, rpm: &BuiltRpm) -> Option<String> {
+    let (nevra, spec) = (&rpm.header.nevra, &package.spec);
+    if package.declared().any(|declared| declared == nevra) {
+        return None;
+    }
+    if package.makes_for_debuggers(nevra) {
+        let other = rpm.header.files.iter().find(|path| !is_path_for_debuggers(path))?;
+        return Some(format!("`{}`, a package for debuggers, has the file `{other}`", rpm.file));
+    }
+    let same_name = package.binaries.iter().find(|binary| binary.nevra.name == nevra.name);
+    Some(match same_name {
+        Some(binary) => {
+            format!("rpmbuild made `{nevra}`; read in the toolchain image, `{spec}.spec` says `{}`", binary.nevra)
+        }
+        None => format!(
+            "rpmbuild made `{nevra}`, which `{spec}.spec` does not declare when it is read in the toolchain image"
+        ),
+    })
 }
 
 fn wrong_name(rpm: &BuiltRpm) -> Option<String> {
@@ -103,7 +128,8 @@ fn names(folder: &Path) -> Result<Vec<String>, CacheError> {
 mod tests {
     use super::*;
     use crate::digest::Sha256;
-    use crate::package::{Evr, RpmHeader};
+    use crate::package::{Evr, Nevra, RpmHeader};
+    use crate::spec::{BinaryPackage, zlib};
 
     fn rpm(name: &str, arch: &str, source_rpm: Option<&str>) -> BuiltRpm {
         let nevra = Nevra { name: name.into(), evr: Evr::parse("1-1"), arch: arch.into() };
@@ -121,18 +147,26 @@ mod tests {
         BuiltRpm { file: nevra.file_name(), sha256: digest, bytes: 0, content: digest, build_time: 0, header }
     }
 
+    /// The spec `a`, which makes `a` without architecture and `a-libs`.
+    fn spec() -> SourcePackage {
+        let nevra = |name: &str, arch| rpm(name, arch, None).header.nevra;
+        let binary = |nevra| BinaryPackage { nevra, provides: vec![], requires: vec![] };
+        let binaries = vec![binary(nevra("a", "noarch")), binary(nevra("a-libs", "x86_64"))];
+        SourcePackage { spec: "a".into(), nevra: nevra("a", "src"), binaries, ..zlib() }
+    }
+
     #[test]
     fn outputs_must_belong_to_the_spec() {
         let source = rpm("a", "src", None);
         let binary = rpm("a-libs", "x86_64", Some("a-1-1.src.rpm"));
-        let nevra = source.header.nevra.clone();
-        assert_eq!(unexpected(&nevra, &[binary.clone(), source.clone()]), None);
+        let a = spec();
+        assert_eq!(unexpected(&a, &[binary.clone(), source.clone()]), None);
         let mut no_source = source.clone();
         no_source.file = "a-1-1.nosrc.rpm".into();
         let binary_of_it = rpm("a", "noarch", Some("a-1-1.nosrc.rpm"));
-        assert_eq!(unexpected(&nevra, &[binary_of_it, no_source]), None);
+        assert_eq!(unexpected(&a, &[binary_of_it, no_source]), None);
 
-        let told = |rpms: &[BuiltRpm]| unexpected(&nevra, rpms).unwrap();
+        let told = |rpms: &[BuiltRpm]| unexpected(&a, rpms).unwrap();
         assert_eq!(told(std::slice::from_ref(&source)), "rpmbuild made no binary package");
         assert_eq!(told(std::slice::from_ref(&binary)), "rpmbuild left 0 source packages");
         assert!(told(&[rpm("b", "noarch", Some("b-1-1.src.rpm")), source.clone()]).contains("another source package"));
@@ -140,6 +174,33 @@ mod tests {
         let mut renamed = binary;
         renamed.file = "x.rpm".into();
         assert_eq!(told(&[renamed, source]), "`x.rpm` holds the package `a-libs-1-1.x86_64`");
+    }
+
+    #[test]
+    fn a_package_that_the_spec_does_not_declare_is_refused_by_name() {
+        let a = spec();
+        let outcome = |rpm: BuiltRpm| unexpected(&a, &[rpm, super::tests::rpm("a", "src", None)]);
+        let made = |name: &str, arch: &str| rpm(name, arch, Some("a-1-1.src.rpm"));
+        for (name, arch, told) in [
+            ("release", "noarch", "rpmbuild made `release-1-1.noarch`, which `a.spec` does not declare"),
+            ("a", "x86_64", "rpmbuild made `a-1-1.x86_64`; read in the toolchain image, `a.spec` says `a-1-1.noarch`"),
+            ("a-libs", "..", "rpmbuild made `a-libs-1-1...`; read"),
+            ("b-debuginfo", "x86_64", "rpmbuild made `b-debuginfo-1-1.x86_64`, which `a.spec` does not declare"),
+        ] {
+            let text = outcome(made(name, arch)).unwrap();
+            assert!(text.starts_with(told), "{text}");
+        }
+        let mut newer = made("a", "noarch");
+        newer.header.nevra.evr = Evr::parse("2-1");
+        newer.file = newer.header.nevra.file_name();
+        assert!(outcome(newer).unwrap().starts_with("rpmbuild made `a-2-1.noarch`; read"));
+
+        let mut symbols = made("a-libs-debuginfo", "x86_64");
+        symbols.header.files = vec!["/usr/lib/debug".into(), "/usr/lib/debug/a.debug".into()];
+        assert_eq!(outcome(symbols.clone()), None);
+        symbols.header.files.push("/usr/bin/sh".into());
+        let told = outcome(symbols).unwrap();
+        assert_eq!(told, "`a-libs-debuginfo-1-1.x86_64.rpm`, a package for debuggers, has the file `/usr/bin/sh`");
     }
 
     #[test]

@@ -210,28 +210,7 @@ fn source_date_epoch(changelog_time: Option<i64>) -> i64 {
 pub(super) mod tests {
     use super::*;
     use crate::digest::Sha256;
-    use crate::package::{Evr, Nevra};
-
-    pub(in crate::build) fn package() -> SourcePackage {
-        SourcePackage {
-            spec: "zlib".into(),
-            spec_path: "/specs/zlib/zlib.spec".into(),
-            spec_digest: Sha256::of_bytes(b"spec"),
-            nevra: Nevra { name: "zlib".into(), evr: Evr::parse("1.3-1"), arch: "src".into() },
-            binaries: vec![],
-            build_requires: vec![],
-            check_requires: vec![],
-            sources: vec![],
-            has_check: true,
-            excluded: None,
-            build_arch: "x86_64".into(),
-            exclusive_arch: vec![],
-            exclude_arch: vec![],
-            version_macros: BTreeMap::new(),
-            changelog_time: Some(1_768_478_400),
-            files: vec![],
-        }
-    }
+    pub(in crate::build) use crate::spec::zlib as package;
 
     fn container(check: Check) -> ContainerSpec {
         package_container(&PackageBuild {

@@ -196,6 +196,6 @@ impl One<'_> {
 
     /// Where the package's log is.
     pub(super) fn log_path(&self) -> PathBuf {
-        self.run.context.layout.package_log(&self.name)
+        self.run.context.layout.package_log(&self.package.spec, &self.name)
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{BuildContext, BuildError, Summary, package_name};
-use crate::cache::{StoredResult, file};
+use crate::cache::{BuiltRpm, StoredResult, file};
 use crate::event::{CheckResult, SkippedCheck};
 use crate::layout::Layout;
 use crate::spec::SourcePackage;
@@ -117,7 +117,7 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
         None => Ended::Unfinished,
     };
     let log = match ended {
-        Ended::Built => Some(layout.package_log(&name)),
+        Ended::Built => Some(layout.package_log(spec, &name)),
         Ended::UpToDate => result.map(|result| result.log_path()),
         _ => failure.map(|failure| failure.log.clone()),
     };
@@ -133,7 +133,7 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
         seconds: begun.map(|begun| (begun.elapsed.as_secs_f64() * 1000.0).round() / 1000.0),
         attempts: begun.map(|begun| begun.attempts).filter(|attempts| *attempts > 0),
         log: log.filter(|log| log.is_file()),
-        rpms: rpms.map(|rpm| format!("{}/{}", rpm.header.nevra.arch, rpm.file)).collect(),
+        rpms: rpms.map(BuiltRpm::location).collect(),
     })
 }
 

@@ -1,12 +1,11 @@
 //! The digest of what an RPM provides to a build.
 //!
-//! In: an RPM file. Out: a digest of its header and payload without what differs between two builds of the same thing:
+//! In: an RPM's header and the digest of its payload. Out: a digest of both without what differs between two builds of the same thing:
 //! when, where and from which bytes of source it was built, and who signed it. A rebuilt package with an equal content
 //! digest rebuilds nothing after it. Tags are those of RPM's format version 4
 //! (<https://rpm-software-management.github.io/rpm/manual/tags.html>).
 
 use std::fmt::Write as _;
-use std::io::BufRead;
 
 use rpm::{IndexData, IndexTag, PackageMetadata};
 
@@ -25,9 +24,8 @@ const LEFT_OUT: [IndexTag; 5] = [
 /// Tags up to here belong to signatures and to header regions, which hold offsets of the other tags.
 const LAST_SIGNATURE_TAG: u32 = 999;
 
-/// The content digest of the RPM that `reader` gives from its start to its end.
-pub fn content_digest(reader: &mut impl BufRead) -> Result<Sha256, rpm::Error> {
-    let metadata = PackageMetadata::parse(reader)?;
+/// The content digest of the RPM with the header `metadata` and a payload with the digest `payload`.
+pub(super) fn content_digest(metadata: &PackageMetadata, payload: Sha256) -> Result<Sha256, rpm::Error> {
     let mut key = KeyBuilder::new("rpm-content");
     for (tag, value) in metadata.header.get_all_entries()? {
         let left_out = tag <= LAST_SIGNATURE_TAG || LEFT_OUT.iter().any(|left_out| *left_out as u32 == tag);
@@ -35,7 +33,6 @@ pub fn content_digest(reader: &mut impl BufRead) -> Result<Sha256, rpm::Error> {
             key = key.field(&tag.to_string(), bytes(&value));
         }
     }
-    let (payload, _) = Sha256::of_reader(reader)?;
     Ok(key.field("payload", payload.as_bytes()).finish())
 }
 

@@ -21,7 +21,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use content::content_digest;
 pub use describe::describe;
 pub use error::CacheError;
 pub(crate) use error::full_disk_hint;

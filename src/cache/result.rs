@@ -17,7 +17,7 @@ pub struct BuiltRpm {
     pub sha256: Sha256,
     /// Size of the file.
     pub bytes: u64,
-    /// Digest of what it provides to a build; see [`super::content_digest`].
+    /// Digest of what it provides to a build; see [`super::content`].
     pub content: Sha256,
     /// Seconds since 1970 in its `BUILDTIME`, which is the newest changelog entry's.
     pub build_time: u64,
@@ -26,6 +26,12 @@ pub struct BuiltRpm {
 }
 
 impl BuiltRpm {
+    /// Where it is in a repository: a folder an arch, source packages in `src`.
+    pub fn location(&self) -> String {
+        // The file of a source package may end with `.nosrc.rpm`.
+        format!("{}/{}", self.header.nevra.arch, self.file)
+    }
+
     /// True for the source package.
     pub fn is_source(&self) -> bool {
         self.header.nevra.arch == "src"

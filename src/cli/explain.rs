@@ -19,6 +19,10 @@ pub(super) struct Args {
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
     let (prepared, preview) = project.preview(std::slice::from_ref(&args.name)).await?;
+    if let Some((spec, why)) = prepared.left_out.first_key_value() {
+        println!("{spec}: cannot be built: {why}");
+        return Ok(ExitCode::SUCCESS);
+    }
     let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| args.name.clone());
     let package = preview.plan.packages.iter().find(|package| package.spec == spec);
     let package = package.ok_or_else(|| Fault::usage(format!("`{}` is not built for this arch", args.name)))?;

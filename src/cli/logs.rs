@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 
 use super::Project;
 use super::fault::Fault;
 use crate::build::{Excerpt, Form, Phase};
+use crate::layout::spec_of_log;
 use crate::report::{self, Destination, Reader};
 
 /// Shows the log of a package's last build
@@ -19,7 +20,7 @@ use crate::report::{self, Destination, Reader};
     A terminal, and a CI system that looks for orders in what it reads, get text without control characters; \
     a file or another program gets the log as it is.")]
 pub(super) struct Args {
-    /// Name of the source package
+    /// Name of the spec file without `.spec`, or of the source package
     name: String,
     /// Goes on with what is written to it, until Ctrl-C
     #[arg(short, long)]
@@ -102,26 +103,36 @@ impl From<PhaseArg> for Phase {
     }
 }
 
-/// The newest log whose source package has this name.
+/// The newest log of the spec `name`, or else of a source package of that name.
 fn newest(folder: &Path, name: &str) -> io::Result<Option<PathBuf>> {
-    let mut found: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
-    for (path, package) in logs(folder)? {
-        if package == name {
-            found.push((path.metadata()?.modified()?, path));
-        }
+    let logs = logs(folder)?;
+    let newest = |is_wanted: &dyn Fn(&Log) -> bool| -> io::Result<Option<PathBuf>> {
+        let dated =
+            logs.iter().filter(|log| is_wanted(log)).map(|log| Ok((log.path.metadata()?.modified()?, &log.path)));
+        let dated: Vec<(SystemTime, &PathBuf)> = dated.collect::<io::Result<_>>()?;
+        Ok(dated.into_iter().max().map(|(_, path)| path.clone()))
+    };
+    match newest(&|log| log.spec == name)? {
+        None => newest(&|log| log.package == name),
+        found => Ok(found),
     }
-    Ok(found.into_iter().max().map(|(_, path)| path))
 }
 
 fn names(folder: &Path) -> io::Result<Vec<String>> {
-    let mut names: Vec<String> = logs(folder)?.into_iter().map(|(_, name)| name).collect();
+    let mut names: Vec<String> = logs(folder)?.into_iter().map(|log| log.spec).collect();
     names.sort();
     names.dedup();
     Ok(names)
 }
 
-/// Every log with the name of its source package.
-fn logs(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+/// A log of a package.
+struct Log {
+    path: PathBuf,
+    spec: String,
+    package: String,
+}
+
+fn logs(folder: &Path) -> io::Result<Vec<Log>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
@@ -130,10 +141,8 @@ fn logs(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
     for entry in entries {
         let path = entry?.path();
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        // `name-version-release.src.rpm.log`; neither version nor release has a `-`.
-        let nvr = file.strip_suffix(".src.rpm.log");
-        let name = nvr.and_then(|nvr| nvr.rsplitn(3, '-').nth(2)).map(str::to_owned);
-        found.extend(name.map(|name| (path, name)));
+        let named = spec_of_log(&file).map(|(spec, package)| (spec.to_owned(), package.to_owned()));
+        found.extend(named.map(|(spec, package)| Log { path, spec, package }));
     }
     Ok(found)
 }

@@ -30,6 +30,8 @@ pub enum Obstacle {
     Ring,
     /// Its sources cannot be had; why, in words.
     Sources(String),
+    /// It would make an RPM of another spec; why, in words.
+    Taken(String),
     /// It needs this spec, which cannot be built.
     Needs(String),
 }
@@ -109,7 +111,7 @@ impl fmt::Display for Obstacle {
                 let all: Vec<String> = requirements.iter().map(|one| format!("`{one}`")).collect();
                 write!(f, "no package provides {}", all.join(", "))
             }
-            Self::Sources(why) => f.write_str(why),
+            Self::Sources(why) | Self::Taken(why) => f.write_str(why),
             Self::Ring => f.write_str("it is in a ring of builds"),
             Self::Needs(spec) => write!(f, "it needs `{spec}`, which cannot be built"),
         }

@@ -2,10 +2,11 @@
 
 use std::io::BufRead;
 
-use rpm::{DependencyFlags, PackageMetadata};
+use rpm::{DependencyFlags, IndexTag, PackageMetadata};
 use serde::{Deserialize, Serialize};
 
 use super::{Capability, Comparison, Dependency, Evr, Nevra, Requirement, header_bytes};
+use crate::digest::Sha256;
 
 /// What a dependency solver and a repository need to know of one RPM.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,20 @@ pub enum HeaderError {
     /// The header's structure is broken.
     #[error("cannot read the RPM header")]
     Format(#[source] rpm::Error),
+    /// What names the package cannot be part of a file name.
+    #[error("the RPM header says that the {part} is `{}`", text.escape_debug())]
+    Name {
+        /// `name`, `version`, `release` or `architecture`.
+        part: &'static str,
+        /// What stands there.
+        text: String,
+    },
+    /// The bytes are not those that the package was made with.
+    #[error("the {part} does not have the digest that the package says it has")]
+    Digest {
+        /// `header` or `payload`.
+        part: &'static str,
+    },
     /// A dependency in it is not one.
     #[error("the RPM header has a wrong dependency")]
     Dependency(#[from] super::ParseRequirementError),
@@ -44,7 +59,7 @@ pub enum HeaderError {
 
 /// Reads the header that `reader` starts with.
 pub fn read(reader: &mut impl BufRead) -> Result<RpmHeader, HeaderError> {
-    from_metadata(&metadata(reader)?)
+    of(&metadata(reader)?)
 }
 
 /// All values of the headers that `reader` starts with; what follows them stays in it. RPMs that come from elsewhere are
@@ -54,17 +69,17 @@ pub fn metadata(reader: &mut impl BufRead) -> Result<PackageMetadata, HeaderErro
     PackageMetadata::parse(&mut bytes.as_slice()).map_err(HeaderError::Format)
 }
 
-fn from_metadata(metadata: &PackageMetadata) -> Result<RpmHeader, HeaderError> {
-    let text = |value: Result<&str, rpm::Error>| value.map(str::to_owned).map_err(HeaderError::Format);
+/// What `metadata` says of the package.
+pub fn of(metadata: &PackageMetadata) -> Result<RpmHeader, HeaderError> {
     let is_source = metadata.is_source_package();
     let nevra = Nevra {
-        name: text(metadata.get_name())?,
+        name: word("name", metadata.get_name())?,
         evr: Evr {
             epoch: metadata.get_epoch().ok(),
-            version: text(metadata.get_version())?,
-            release: text(metadata.get_release())?,
+            version: word("version", metadata.get_version())?,
+            release: word("release", metadata.get_release())?,
         },
-        arch: if is_source { "src".to_owned() } else { text(metadata.get_arch())? },
+        arch: if is_source { "src".to_owned() } else { word("architecture", metadata.get_arch())? },
     };
     let provides = metadata.get_provides().map_err(HeaderError::Format)?;
     Ok(RpmHeader {
@@ -77,6 +92,31 @@ fn from_metadata(metadata: &PackageMetadata) -> Result<RpmHeader, HeaderError> {
         source_rpm: metadata.get_source_rpm().ok().map(str::to_owned),
         installed_bytes: metadata.get_installed_size().unwrap_or(0),
     })
+}
+
+/// Whether the bytes are those that the package was made with: the headers' by all digests that it names, and at least one;
+/// those of the payload, whose digest is `payload`, by SHA-256 where it names that, as rpm does since 4.14.
+pub fn check_digests(metadata: &PackageMetadata, payload: Sha256) -> Result<(), HeaderError> {
+    let of_header = metadata.check_digests().map_err(HeaderError::Format)?;
+    if !of_header.has_header_digest() || of_header.result().is_err() {
+        return Err(HeaderError::Digest { part: "header" });
+    }
+    let said = metadata.header.get_entry_data_as_string(IndexTag::RPMTAG_PAYLOADSHA256);
+    match said {
+        Ok(said) if said.parse().ok() != Some(payload) => Err(HeaderError::Digest { part: "payload" }),
+        _ => Ok(()),
+    }
+}
+
+/// A part of what names a package; file names and folders are made of it.
+fn word(part: &'static str, text: Result<&str, rpm::Error>) -> Result<String, HeaderError> {
+    let text = text.map_err(HeaderError::Format)?;
+    let parts_names = |letter: char| letter == '/' || letter.is_control() || letter.is_whitespace();
+    let has_dash = part != "name" && text.contains('-');
+    if text.is_empty() || text.starts_with('.') || text.contains(parts_names) || has_dash {
+        return Err(HeaderError::Name { part, text: text.to_owned() });
+    }
+    Ok(text.to_owned())
 }
 
 fn file_paths(metadata: &PackageMetadata) -> Result<Vec<String>, HeaderError> {

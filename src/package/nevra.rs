@@ -23,6 +23,11 @@ impl Nevra {
         format!("{}.rpm", self.nvra())
     }
 
+    /// Where the package is in a repository: a folder an arch, source packages in `src`.
+    pub fn location(&self) -> String {
+        format!("{}/{}", self.arch, self.file_name())
+    }
+
     /// Name, version, release and arch without the epoch.
     pub fn nvra(&self) -> String {
         format!("{}-{}-{}.{}", self.name, self.evr.version, self.evr.release, self.arch)

@@ -57,6 +57,14 @@ pub enum PipelineError {
     /// Checks are asked for by name and turned off at the same time.
     #[error("checks are to run that the pipeline does not list, and `--check off` turns all checks off")]
     CheckedAndOff,
+    /// A spec that was asked for would make RPMs of another one.
+    #[error("`{spec}.spec` cannot be built: {why}")]
+    Taken {
+        /// The spec.
+        spec: String,
+        /// Why, in words.
+        why: String,
+    },
     /// What was asked for names no package that a spec makes.
     #[error("nothing is to be built: no spec makes any of the packages that were asked for")]
     NothingAsked,
@@ -223,6 +231,7 @@ impl PipelineError {
             | Self::CheckedAndOff
             | Self::NothingAsked
             | Self::OtherArch { .. }
+            | Self::Taken { .. }
             | Self::IgnoredAndRebuilt { .. }
             | Self::Graph(_)
             | Self::NotLocked(_)
@@ -280,6 +289,9 @@ impl PipelineError {
                 Some("take a machine of its architecture; `drydock specs` says which that is".to_owned())
             }
             Self::NothingAsked => Some("name packages, or build every spec with `--all`".to_owned()),
+            Self::Taken { .. } => {
+                Some("give one of the packages another name, version or release, or remove its spec".to_owned())
+            }
             Self::IgnoredAndRebuilt { .. } => Some("name each in `--rebuild` or in `--ignore`".to_owned()),
             Self::CheckedAndOff => Some("take `--check warn` or `--check fail`".to_owned()),
             Self::Toolchain(error) => error.hint(),

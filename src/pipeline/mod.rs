@@ -18,6 +18,7 @@ mod recipe;
 mod registry;
 mod remote;
 mod replan;
+mod rivals;
 mod root;
 mod rpms;
 mod runner;

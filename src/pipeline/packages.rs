@@ -7,6 +7,7 @@ use super::error::{PipelineError, not_for_this_arch};
 use super::made::MadeStages;
 use super::prepare::{Prepared, is_named};
 use super::replan::Replanner;
+use super::rivals::claims;
 use super::runner::{Obstacles, Runner};
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary, Survey};
 use crate::cache;
@@ -39,7 +40,7 @@ impl Runner<'_> {
         let gathered = self.gather(&prepared, &mut partial).await?;
         prepared.graph = std::mem::take(&mut partial.graph);
         if self.options.obstacles == Obstacles::LeaveOut {
-            prepared.left_out = partial.left_out.iter().map(|(spec, why)| (spec.clone(), why.to_string())).collect();
+            prepared.left_out.extend(partial.left_out.iter().map(|(spec, why)| (spec.clone(), why.to_string())));
             self.tell_obstacles(partial, gathered.problems);
         } else if !gathered.problems.is_empty() {
             return Err(SourceError::Unavailable(gathered.problems).into());
@@ -60,6 +61,8 @@ impl Runner<'_> {
 
     async fn build(&self, prepared: &Prepared, sources: &Sources, survey: &Survey) -> Result<Summary, PipelineError> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
+        let claims = claims(&prepared.specs);
+        repo.let_go(|spec, nevra| !claims.holds(spec, nevra));
         let (options, index) = (self.build_options(prepared), prepared.remote_index());
         let planner = Replanner { runner: self, prepared };
         let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));

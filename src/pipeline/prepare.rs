@@ -14,7 +14,7 @@ use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, GraphError, Obstacle, Partial};
 use crate::image::{self, ImageError};
 use crate::package::{Capability, Requirement, RpmHeader};
-use crate::plan::Exception;
+use crate::plan::{Exception, Owned, Taken};
 use crate::remote::Remote;
 use crate::repo::Repo;
 use crate::source::{self, Checkout, SourceError, SourceProblem};
@@ -44,7 +44,7 @@ pub struct Prepared {
     /// The remote repositories.
     pub(super) remote: Remote,
     /// Specs that were asked for or are needed and are not in the graph, since they cannot be built, with the reason.
-    pub(super) left_out: BTreeMap<String, String>,
+    pub left_out: BTreeMap<String, String>,
 }
 
 /// The specs of a graph, sorted by name.
@@ -76,18 +76,22 @@ pub(super) struct Learned {
     known: Vec<RpmHeader>,
     /// What `%generate_buildrequires` asked for, by spec; only for specs that have not changed since.
     generated: BTreeMap<String, Vec<Requirement>>,
+    /// The RPMs in the repository, by spec.
+    pub(super) owned: Vec<Owned>,
 }
 
 /// What a graph is made of.
-struct Read {
+pub(super) struct Read {
     toolchain: Toolchain,
-    specs: LoadedSpecs,
+    pub(super) specs: LoadedSpecs,
     checkout: Checkout,
-    learned: Learned,
+    pub(super) learned: Learned,
     remote: Remote,
     checks: Checks,
     exceptions: BTreeMap<String, BTreeSet<Exception>>,
-    selected: Selected,
+    pub(super) selected: Selected,
+    /// Specs that would make RPMs of others.
+    pub(super) rivals: BTreeMap<String, Taken>,
 }
 
 /// What graphs are made of.
@@ -110,7 +114,7 @@ fn inputs<'a>(
 }
 
 impl Read {
-    fn inputs(&self) -> graph::Inputs<'_> {
+    pub(super) fn inputs(&self) -> graph::Inputs<'_> {
         inputs(&self.toolchain, &self.specs, &self.remote, &self.checks, &self.learned)
     }
 
@@ -128,11 +132,11 @@ impl Read {
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { mut toolchain, specs, checkout, remote, checks, exceptions, selected, .. } = self;
+        let Self { mut toolchain, specs, checkout, remote, checks, exceptions, selected, rivals, .. } = self;
         let Selected { goals, rebuild, ignored } = selected;
         toolchain.provides.extend(graph.assumed.iter().map(|name| Capability::new(name.clone(), None)));
         graph.take_as_built(&ignored);
-        let left_out = BTreeMap::new();
+        let left_out = rivals.iter().map(|(spec, taken)| (spec.clone(), taken.to_string())).collect();
         Prepared { toolchain, specs, checkout, checks, rebuild, ignored, graph, exceptions, goals, remote, left_out }
     }
 }
@@ -141,6 +145,12 @@ impl Prepared {
     /// What graphs are made of, with what is `learned` of builds.
     pub(super) fn inputs<'a>(&'a self, learned: &'a Learned) -> graph::Inputs<'a> {
         inputs(&self.toolchain, &self.specs, &self.remote, &self.checks, learned)
+    }
+
+    /// Fails when a spec is left out.
+    pub(super) fn refuse_left_out(&self) -> Result<(), PipelineError> {
+        let Some((spec, why)) = self.left_out.first_key_value() else { return Ok(()) };
+        Err(PipelineError::Taken { spec: spec.clone(), why: why.clone() })
     }
 
     /// The specs of the run, sorted by name.
@@ -163,7 +173,9 @@ impl Runner<'_> {
             error @ GraphError::Unresolved(_) if self.options.remote.locked => PipelineError::NotLocked(error),
             error => error.into(),
         })?;
+        let graph = read.without_rivals(graph);
         some_for_this_arch(&graph, &read.toolchain.arch)?;
+        self.tell_rivals(&read.rivals, &read.specs, &graph);
         Ok(read.prepared(graph))
     }
 
@@ -176,12 +188,15 @@ impl Runner<'_> {
     ) -> Result<(Preview, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
+        partial.graph = read.without_rivals(partial.graph);
         let wanted: Vec<_> = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources).collect();
         let (sources, problems) = source::signed(&wanted, &read.checkout, self.layout, &|_| {}).await?;
         if partial.left_out.is_empty() {
             some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
         }
         partial.leave_out(of_sources(&problems));
+        self.tell_rivals(&BTreeMap::new(), &read.specs, &partial.graph);
+        partial.leave_out(read.rivals.iter().map(|(spec, taken)| (spec.clone(), Obstacle::Taken(taken.to_string()))));
         let prepared = read.prepared(std::mem::take(&mut partial.graph));
         Ok((self.preview_with(&prepared, &sources)?, partial))
     }
@@ -195,9 +210,11 @@ impl Runner<'_> {
     ) -> Result<(Prepared, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
+        partial.graph = read.without_rivals(partial.graph);
         if partial.left_out.is_empty() {
             some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
         }
+        self.tell_rivals(&read.rivals, &read.specs, &partial.graph);
         let mut prepared = read.prepared(std::mem::take(&mut partial.graph));
         partial.graph = std::mem::take(&mut prepared.graph);
         Ok((prepared, partial))
@@ -229,7 +246,8 @@ impl Runner<'_> {
         let learned = self.learned(&specs.packages)?;
         let exceptions = self.exceptions(&packages.exceptions, &specs.packages);
         let checkout = self.checkout(packages);
-        let mut read = Read { toolchain, specs, checkout, learned, remote, checks, exceptions, selected };
+        let rivals = BTreeMap::new();
+        let mut read = Read { toolchain, specs, checkout, learned, remote, checks, exceptions, selected, rivals };
         read.add_layers(self.options.wishes.extra_layers)?;
         read.selected.goals = self.options.checks.with_goals(&read.selected.goals);
         if !read.remote.packages().is_empty() {
@@ -238,6 +256,7 @@ impl Runner<'_> {
                 self.unless_cancelled(read.remote.add_files(&paths, self.report)).await?;
             }
         }
+        read.rivals = read.leave_out_rivals()?;
         Ok(read)
     }
 
@@ -280,12 +299,12 @@ impl Runner<'_> {
     /// What builds have told of `packages` up to now.
     pub(super) fn learned(&self, packages: &[SourcePackage]) -> Result<Learned, BuildError> {
         let repo = Repo::open(self.layout).map_err(BuildError::Repository)?;
-        let known = repo.packages().into_iter().map(|rpm| rpm.rpm.header).collect();
+        let (known, owned) = (repo.packages().into_iter().map(|rpm| rpm.rpm.header).collect(), repo.owned());
         let mut asked = History::new(self.layout).asked().map_err(BuildError::Records)?;
         let asked = packages.iter().filter_map(|package| Some((package, asked.remove(&package.spec)?)));
         let unchanged = asked.filter(|(package, asked)| asked.spec_digest == package.spec_digest);
         let generated = unchanged.map(|(package, asked)| (package.spec.clone(), asked.requirements)).collect();
-        Ok(Learned { known, generated })
+        Ok(Learned { known, generated, owned })
     }
 
     /// What RPM makes of the specs of `packages`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::LocalBoxFuture;
 
 use super::prepare::Prepared;
+use super::rivals::{claims, in_order};
 use super::runner::Runner;
 use crate::build::{BuildError, Planner, Replanned, Supplier};
 use crate::graph::{self, GraphError, Ring};
@@ -42,6 +43,8 @@ impl Replanner<'_> {
             let why = if rings.is_empty() { obstacle.to_string() } else { GraphError::Cycle { rings }.to_string() };
             return Ok(Err(why));
         }
+        let run = in_order(&partial.graph, &self.prepared.graph);
+        let refused = claims(&self.prepared.specs).refused(&learned.owned, &run);
         partial.graph.take_as_built(&self.prepared.ignored);
         let mut needs = BTreeMap::new();
         let mut open = vec![spec.to_owned()];
@@ -49,6 +52,9 @@ impl Replanner<'_> {
             let direct = partial.graph.needs.remove(&next);
             open.extend(direct.iter().flatten().cloned());
             needs.extend(direct.map(|direct| (next, direct)));
+        }
+        if let Some((refused, taken)) = refused.iter().find(|(refused, _)| needs.contains_key(*refused)) {
+            return Ok(Err(format!("it needs `{refused}.spec`, which cannot be built: {taken}")));
         }
         Ok(Ok(needs))
     }

@@ -50,6 +50,7 @@ impl Runner<'_> {
     ) -> Result<ShellOutcome, PipelineError> {
         let goals = Goals::Named(vec![wanted.name.to_owned()]);
         let mut prepared = self.prepare(packages, made, &goals).await?;
+        prepared.refuse_left_out()?;
         let named = spec_named(wanted.name, &prepared.specs.packages).map(str::to_owned);
         let spec = named.map_err(|unknown| GraphError::UnknownGoals(vec![unknown]))?;
         let needs = prepared.graph.needs.get(&spec).cloned().unwrap_or_default();

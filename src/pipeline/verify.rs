@@ -76,6 +76,7 @@ impl Runner<'_> {
         let records = BuildError::Records;
         file::remove_folder(apart.build()).map_err(records)?;
         let prepared = self.prepare(packages, made, goals).await?;
+        prepared.refuse_left_out()?;
         let verified = prepared.graph.goals.clone();
         let published = self.repo()?.packages();
         let missing: BTreeSet<&String> =

@@ -7,11 +7,13 @@
 //! - A dependency that was built again with an equal result has an equal digest, so nothing after it is built again.
 //! - [`reasons`] compares the inputs of the last build with those of the next and says in words what differs.
 //! - [`shortage`] says whether the machine has room for another build, [`turns`] how builds share its processors.
+//! - [`Claims`] says which spec a file of the repository belongs to, so that no spec takes the place of another.
 //! - [`BuildQueue`] holds what may start now; [`Plan`] says before the run what will happen.
 //!
 //! Known hole: what a build reads from the machine itself (the kernel's version, the processor's features) is not in
 //! the key.
 
+mod claims;
 mod durations;
 mod estimate;
 mod exception;
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 
+pub use claims::{Claims, Owned, Taken};
 pub use durations::with_guesses;
 pub use estimate::Estimate;
 pub use exception::Exception;

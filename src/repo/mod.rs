@@ -33,6 +33,8 @@ use state::State;
 use crate::cache::{BuiltRpm, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
+use crate::package::Nevra;
+use crate::plan::Owned;
 
 /// The repository of one project. Clones are the same repository.
 #[derive(Clone)]
@@ -74,9 +76,20 @@ impl Repo {
     ///
     /// # Errors
     /// [`RepoError::Damaged`] when an RPM of a result is not what was stored: the result is to be built again.
-    /// [`RepoError::Taken`] when another spec of this run has published a file of the same name.
+    /// [`RepoError::Taken`] when a file of the same name belongs to another spec, in whatever run that was built.
     pub fn publish(&self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
         self.with(|state| state.publish(results))
+    }
+
+    /// Lets other specs take the places of the RPMs of which `is_over` is true, given their specs: of specs that are gone, or
+    /// do not make them any more. They stay in the repository until another spec has published a file of the same name.
+    pub fn let_go(&self, is_over: impl Fn(&str, &Nevra) -> bool) {
+        self.with(|state| state.let_go(is_over));
+    }
+
+    /// What is in the repository, by spec.
+    pub fn owned(&self) -> Vec<Owned> {
+        self.with(|state| state.rpms().map(|(spec, file)| (spec.to_owned(), file.rpm.header.nevra.clone())).collect())
     }
 
     /// Takes the RPMs of `spec` out of the repository.

@@ -12,12 +12,10 @@ use rpmrepo_metadata::Package;
 use super::record::{FileRecord, IndexRecord, SpecRecord, modified_ns};
 use super::{Published, PublishedRpm, RepoError};
 use crate::cache::file::{self, reading, writing};
-use crate::cache::{BuiltRpm, CacheError, StoredResult};
+use crate::cache::{CacheError, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
-
-/// The folder of source packages; binary packages are in a folder named after their arch.
-const SOURCE_FOLDER: &str = "src";
+use crate::package::Nevra;
 
 pub(super) struct State {
     pub(super) root: PathBuf,
@@ -26,8 +24,8 @@ pub(super) struct State {
     pub(super) index: IndexRecord,
     /// Index entries by digest of the RPM, read when they are needed first.
     pub(super) entries: BTreeMap<Sha256, Package>,
-    /// Specs that this run has published or found in order.
-    seen: BTreeSet<String>,
+    /// Files that another spec may take, with the spec that they are of.
+    free: BTreeSet<(String, String)>,
 }
 
 impl State {
@@ -43,7 +41,7 @@ impl State {
             }
         }
         let index = file::read_json(&records.join("repodata.json")).map_err(wrong)?.unwrap_or_default();
-        Ok(Self { root, records, specs, index, entries: BTreeMap::new(), seen: BTreeSet::new() })
+        Ok(Self { root, records, specs, index, entries: BTreeMap::new(), free: BTreeSet::new() })
     }
 
     pub(super) fn publish(&mut self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
@@ -52,13 +50,22 @@ impl State {
             if !self.is_intact(spec, result.key) {
                 changes.insert((*spec).to_owned(), self.staged(spec, result)?);
             }
-            self.seen.insert((*spec).to_owned());
         }
         if changes.is_empty() {
             return Ok(Published::Unchanged);
         }
         self.commit(changes)?;
         Ok(Published::Changed)
+    }
+
+    pub(super) fn let_go(&mut self, is_over: impl Fn(&str, &Nevra) -> bool) {
+        let over = self.rpms().filter(|(spec, file)| is_over(spec, &file.rpm.header.nevra));
+        self.free = over.map(|(spec, file)| (spec.to_owned(), file.location.clone())).collect();
+    }
+
+    /// Every RPM of the repository, with its spec.
+    pub(super) fn rpms(&self) -> impl Iterator<Item = (&str, &FileRecord)> {
+        self.specs.iter().flat_map(|(spec, record)| record.files.iter().map(move |file| (spec.as_str(), file)))
     }
 
     pub(super) fn remove(&mut self, spec: &str) -> Result<(), RepoError> {
@@ -125,7 +132,7 @@ impl State {
     fn staged(&self, spec: &str, result: &StoredResult) -> Result<SpecRecord, RepoError> {
         let mut files = Vec::new();
         for rpm in &result.rpms {
-            let location = format!("{}/{}", folder_of(rpm), rpm.file);
+            let location = rpm.location();
             self.refuse_taken(spec, &location)?;
             let stored = result.path(rpm);
             if Sha256::of_file(&stored).map_err(reading(&stored)).map_err(|source| self.wrong(source))? != rpm.sha256 {
@@ -138,13 +145,11 @@ impl State {
     }
 
     fn refuse_taken(&self, spec: &str, location: &str) -> Result<(), RepoError> {
-        let holds = |record: &SpecRecord| record.files.iter().any(|file| file.location == location);
-        let other =
-            self.specs.iter().find(|(name, record)| *name != spec && self.seen.contains(*name) && holds(record));
-        match other {
+        let is_free = |owner: &str| self.free.contains(&(owner.to_owned(), location.to_owned()));
+        match self.rpms().find(|(owner, file)| *owner != spec && file.location == location && !is_free(owner)) {
             None => Ok(()),
             Some((other, _)) => {
-                Err(RepoError::Taken { file: location.to_owned(), spec: spec.to_owned(), other: other.clone() })
+                Err(RepoError::Taken { file: location.to_owned(), spec: spec.to_owned(), other: other.to_owned() })
             }
         }
     }
@@ -153,11 +158,6 @@ impl State {
 /// True for the name of a file that is, or pretends to be, a whole RPM.
 fn is_rpm(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "rpm") && !name.starts_with('.')
-}
-
-/// The folder of the repository that holds `rpm`.
-fn folder_of(rpm: &BuiltRpm) -> &str {
-    if rpm.is_source() { SOURCE_FOLDER } else { &rpm.header.nevra.arch }
 }
 
 /// Gives the stored RPM the hidden name of `to`; returns its modification time.

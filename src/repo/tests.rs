@@ -170,7 +170,7 @@ fn files_of_others_are_left_alone() {
 }
 
 #[test]
-fn two_specs_of_one_run_cannot_make_one_file() {
+fn a_file_belongs_to_one_spec_until_that_lets_it_go() {
     let place = Place::new();
     let repo = place.repo();
     let (first, second) = (place.result("k1", "1", &["a"]), place.result("k2", "1", &["a"]));
@@ -178,9 +178,14 @@ fn two_specs_of_one_run_cannot_make_one_file() {
     let error = repo.publish(&[("b", &second)]).unwrap_err();
     assert_eq!(error.to_string(), "`b.spec` and `a.spec` both make `noarch/a-1-1.noarch.rpm`");
 
-    // In another run the spec may have got another name.
     let later = place.repo();
+    assert!(matches!(later.publish(&[("b", &second)]), Err(RepoError::Taken { .. })), "in any run");
+    assert_eq!(Sha256::of_file(&place.path("noarch/a-1-1.noarch.rpm")).unwrap(), first.rpms[0].sha256);
+
+    later.let_go(|spec, nevra| spec == "a" && nevra.name == "a");
+    assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm"], "it is there until another takes its place");
     later.publish(&[("b", &second)]).unwrap();
+    assert_eq!(Sha256::of_file(&place.path("noarch/a-1-1.noarch.rpm")).unwrap(), second.rpms[0].sha256);
     assert_eq!(later.packages().len(), 1);
     assert_eq!(place.repo().packages(), later.packages());
     assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm"]);

@@ -12,6 +12,7 @@
 mod answer;
 mod answers;
 mod cache;
+mod declared;
 mod error;
 mod failure;
 mod find;
@@ -35,8 +36,11 @@ use std::path::PathBuf;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+pub use declared::is_path_for_debuggers;
 pub use error::SpecError;
 pub use failure::SpecFailure;
+#[cfg(test)]
+pub(crate) use package::tests::zlib;
 pub use package::{BinaryPackage, SourceFile, SourcePackage};
 
 use self::answers::Answered;

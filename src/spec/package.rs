@@ -83,3 +83,31 @@ pub struct BinaryPackage {
     /// What the spec says it requires.
     pub requires: Vec<Requirement>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::package::Evr;
+
+    /// A package for tests.
+    pub(crate) fn zlib() -> SourcePackage {
+        SourcePackage {
+            spec: "zlib".into(),
+            spec_path: "/specs/zlib/zlib.spec".into(),
+            spec_digest: Sha256::of_bytes(b"spec"),
+            nevra: Nevra { name: "zlib".into(), evr: Evr::parse("1.3-1"), arch: "src".into() },
+            binaries: vec![],
+            build_requires: vec![],
+            check_requires: vec![],
+            sources: vec![],
+            has_check: true,
+            excluded: None,
+            build_arch: "x86_64".into(),
+            exclusive_arch: vec![],
+            exclude_arch: vec![],
+            version_macros: BTreeMap::new(),
+            changelog_time: Some(1_768_478_400),
+            files: vec![],
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::mini::{Mini, stderr, stdout};
 
 /// Writes a spec; `lines` are its preamble's, `rest` follows its description.
-fn write_spec(mini: &Mini, name: &str, lines: &str, rest: &str) {
+pub(super) fn write_spec(mini: &Mini, name: &str, lines: &str, rest: &str) {
     let text = format!(
         "Name: {name}\nVersion: 1\nRelease: 1\nSummary: Small\nLicense: MIT\nBuildArch: noarch\n{lines}\n\
          %description\nSmall.\n{rest}\n"

@@ -25,6 +25,7 @@ mod killed;
 mod learned;
 mod mini;
 mod registry;
+mod results;
 mod rootfs;
 mod scenario;
 mod scenarios;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{fetched, hostile_specs, learned};
+use super::{fetched, hostile_specs, learned, results};
 
 /// A project in a temporary folder, `tests/fixtures/mini` if it is no other.
 pub(super) struct Mini {
@@ -98,6 +98,8 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     learned::exceptions_hold_for_their_packages_until_their_last_day(&mini);
     learned::what_a_build_asks_for_while_it_runs_joins_the_run(&mini);
     fetched::only_what_is_built_is_fetched(&mini);
+    results::a_spec_makes_only_what_it_declares(&mini);
+    results::an_rpm_belongs_to_one_spec(&mini);
 }
 
 fn the_first_run_builds_what_it_can(mini: &Mini) {

@@ -117,7 +117,8 @@ pub async fn keep(
     folder: &mut SrpmFolder,
 ) -> Result<SrpmOutcome, BuildError> {
     let (name, store) = (package_name(package), context.store.clone());
-    let (work, log) = (context.layout.work().join("srpms").join(&package.spec), context.layout.srpm_log(&name));
+    let (work, log) =
+        (context.layout.work().join("srpms").join(&package.spec), context.layout.srpm_log(&package.spec, &name));
     let (from, url) = (downloaded.path.to_owned(), downloaded.url.to_owned());
     let inputs = inputs_without_buildroot(context.toolchain, package, &[]);
     let (key, file) = (downloaded.key, package.nevra.file_name());
@@ -218,7 +219,7 @@ fn taken(context: &SrpmContext<'_>, package: &SourcePackage, other: &str) -> Fai
         phase: "publish".to_owned(),
         status: format!("`{other}.spec` makes an SRPM of the same name, `{}`", package.nevra.file_name()),
         excerpt: Vec::new(),
-        log: context.layout.srpm_log(&package_name(package)),
+        log: context.layout.srpm_log(&package.spec, &package_name(package)),
     }
 }
 

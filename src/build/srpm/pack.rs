@@ -61,7 +61,7 @@ async fn in_folder(
     }
     let name = package_name(package);
     let store_fault = |source| BuildError::Store { package: name.clone(), source };
-    let log_path = context.layout.srpm_log(&name);
+    let log_path = context.layout.srpm_log(&package.spec, &name);
     let mut log = Log::create(log_path.clone(), context.cancel.child_token()).map_err(store_fault)?;
     let (inputs, outputs) = (folder.join("inputs"), folder.join("outputs"));
     prepare(context, &wanted.files, (&inputs, &outputs)).await?;
