@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::drain::Drained;
 use super::one::Purpose;
 use super::run::Run;
 use super::{BuildContext, BuildError, BuildOptions, Checks, OnFailure, Summary};
@@ -60,12 +61,12 @@ pub(super) async fn run_checks(
     let durations = context.durations()?;
     let needs = reached.iter().map(|spec| (spec.clone(), BTreeSet::new())).collect();
     let queue = BuildQueue::new(&BuildGraph { needs, ..BuildGraph::default() }, &durations);
-    let done = run.drain((queue, &durations), packages, Purpose::Check, |_| {}).await?;
+    let Drained { summary: done, fault } = run.drain((queue, &durations), packages, Purpose::Check, |_| {}).await;
     summary.checks.extend(run.checks_apart(&reached, packages, &done));
     for (spec, failure) in done.failed {
         summary.built.remove(&spec);
         summary.up_to_date.remove(&spec);
         summary.failed.insert(spec, failure);
     }
-    Ok(())
+    fault.map_or(Ok(()), Err)
 }

@@ -10,7 +10,9 @@ use super::one::One;
 use super::resolve::{Resolved, macros_of};
 use super::{BuildError, Check, Failure, blocking, checks, collect, inputs, log, phase};
 use crate::cache::{Asked, BuildTimes, CacheError, CheckOutcome, NewResult, StoredResult, file};
+use crate::causes;
 use crate::engine::{Collect, Exit, ImageId, Session};
+use crate::repo::unfit;
 
 /// How one run of rpmbuild ended.
 pub(super) enum Attempt {
@@ -62,15 +64,23 @@ async fn in_folder(one: &One<'_>, resolved: &Resolved, folder: &Path) -> Result<
     let (inputs, outputs) = (folder.join("inputs"), folder.join("outputs"));
     prepare(one, resolved, (&inputs, &outputs)).await?;
     let asked = Instant::now();
-    let exit = run(one, image, (folder, &inputs), (&outputs, &mut log)).await?;
+    let ran = run(one, image, (folder, &inputs), (&outputs, &mut log)).await?;
     let ended = Instant::now();
     let started = log.finish().map_err(|source| one.store_fault(source))?.unwrap_or(asked);
     let moments = Moments { buildroot, asked, started, ended };
-    match exit {
-        Exit::Code(0) => collected(one, resolved, outputs, moments).await,
-        Exit::Code(MORE_BUILD_REQUIRES) => one.wants_more(resolved, &outputs),
-        exit => one.failed(exit, &outputs),
+    match ran {
+        Ran::Ended(Exit::Code(0)) => collected(one, resolved, outputs, moments).await,
+        Ran::Ended(Exit::Code(MORE_BUILD_REQUIRES)) => one.wants_more(resolved, &outputs),
+        Ran::Ended(exit) => one.failed(exit, &outputs),
+        Ran::Refused(why) => Ok(Attempt::Failed(one.failure("files", why, Vec::new()))),
     }
+}
+
+/// How a container of rpmbuild ended.
+enum Ran {
+    Ended(Exit),
+    /// What it left is not taken; why, as a sentence without its end.
+    Refused(String),
 }
 
 async fn prepare(one: &One<'_>, resolved: &Resolved, (inputs, outputs): (&Path, &Path)) -> Result<(), BuildError> {
@@ -88,7 +98,7 @@ async fn run(
     image: ImageId,
     (folder, inputs): (&Path, &Path),
     (outputs, log): (&Path, &mut Log),
-) -> Result<Exit, BuildError> {
+) -> Result<Ran, BuildError> {
     let context = one.run.context;
     let shares = context.options.jobserver && context.engine.shows_pipes().await.map_err(|e| one.engine_fault(e))?;
     let pipe = Some(folder.join("jobserver/pipe")).filter(|_| shares);
@@ -117,7 +127,13 @@ async fn run(
         }
     };
     let session = Session { output: &mut output, collect: Some(collect), cancel: &stop };
-    context.engine.run(&spec, session).await.map_err(|source| one.engine_fault(source))
+    match context.engine.run(&spec, session).await {
+        Ok(exit) => Ok(Ran::Ended(exit)),
+        Err(error) => match error.refusal() {
+            Some(refusal) => Ok(Ran::Refused(refusal.to_string())),
+            None => Err(one.engine_fault(error)),
+        },
+    }
 }
 
 /// Stores what rpmbuild made.
@@ -132,7 +148,10 @@ async fn collected(
     let stored = blocking(move || {
         let made = collect::outputs(&folder)?;
         if let Some(reason) = collect::unexpected(&package, &made.rpms) {
-            return Ok(Err(reason));
+            return Ok(Err(("files", reason)));
+        }
+        if let Some(reason) = made.rpms.iter().find_map(|rpm| unfit(rpm, &folder.join(&rpm.file))) {
+            return Ok(Err(("publish", reason)));
         }
         let check = collect::check_outcome(made.check_status);
         let new = NewResult { key, inputs: &inputs, folder: &folder, rpms: &made.rpms, log: &log, check, times };
@@ -140,12 +159,8 @@ async fn collected(
     });
     match stored.await {
         Ok(Ok(result)) => Ok(Attempt::Made(Box::new(result))),
-        Ok(Err(reason)) => Ok(Attempt::Failed(one.failure("files", reason, Vec::new()))),
-        Err(CacheError::Rpm { path, source }) => {
-            let reason = format!("`{}` is not an RPM", path.file_name().unwrap_or_default().to_string_lossy());
-            Ok(Attempt::Failed(one.failure("files", reason, vec![source.to_string()])))
-        }
-        Err(source) => Err(one.store_fault(source)),
+        Ok(Err((phase, reason))) => Ok(Attempt::Failed(one.failure(phase, reason, Vec::new()))),
+        Err(error) => one.unreadable(error),
     }
 }
 
@@ -164,8 +179,10 @@ impl One<'_> {
     /// Remembers what `%generate_buildrequires` asked for; the package is resolved again with it.
     fn wants_more(&self, resolved: &Resolved, outputs: &Path) -> Result<Attempt, BuildError> {
         let fault = |source| self.store_fault(source);
-        let Some(wanted) = collect::requested(outputs).map_err(fault)? else {
-            return self.failed(Exit::Code(MORE_BUILD_REQUIRES), outputs);
+        let wanted = match collect::requested(outputs) {
+            Ok(Some(wanted)) => wanted,
+            Ok(None) => return self.failed(Exit::Code(MORE_BUILD_REQUIRES), outputs),
+            Err(error) => return self.unreadable(error),
         };
         let history = self.run.context.history;
         if history.generated(resolved.key).map_err(fault)?.is_some_and(|known| known == wanted) {
@@ -175,6 +192,13 @@ impl One<'_> {
         let asked = Asked { spec_digest: self.package.spec_digest, requirements: wanted };
         history.set_asked(&self.package.spec, &asked).map_err(fault)?;
         Ok(Attempt::WantsMore)
+    }
+
+    /// What it means that something which the build made cannot be read: only a file that is no RPM is its own fault.
+    fn unreadable(&self, error: CacheError) -> Result<Attempt, BuildError> {
+        let CacheError::Rpm { path, source } = error else { return Err(self.store_fault(error)) };
+        let reason = format!("`{}` is not an RPM", path.file_name().unwrap_or_default().to_string_lossy());
+        Ok(Attempt::Failed(self.failure("files", reason, vec![causes::in_one_line(&source)])))
     }
 
     /// What an exit other than 0 means.

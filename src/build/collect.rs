@@ -3,11 +3,16 @@
 //! In: the collected files. Out: the RPMs with their digests, and how `%check` went; or a sentence that says why this
 //! cannot be what the spec makes.
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
 use std::io::Read;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
-use crate::cache::{BuiltRpm, CacheError, CheckOutcome, describe, file::reading};
+use crate::cache::{
+    BuiltRpm, CacheError, CheckOutcome, describe,
+    file::{reading, writing},
+};
 use crate::package::Requirement;
 use crate::spec::{SourcePackage, is_path_for_debuggers};
 
@@ -31,8 +36,8 @@ pub(super) fn outputs(folder: &Path) -> Result<Outputs, CacheError> {
     let mut rpms = Vec::new();
     for name in names(folder)? {
         let is_rpm = Path::new(&name).extension().is_some_and(|extension| extension == "rpm");
-        if is_rpm && !name.ends_with(REQUEST_SUFFIX) {
-            rpms.push(describe(&folder.join(name))?);
+        if is_rpm && folder.join(&name).is_file() && !name.ends_with(REQUEST_SUFFIX) {
+            rpms.push(describe(&readable(folder.join(name))?)?);
         }
     }
     Ok(Outputs { rpms, check_status: check_status(folder) })
@@ -49,7 +54,7 @@ pub(super) fn check_status(folder: &Path) -> Option<i32> {
 pub(super) fn requested(folder: &Path) -> Result<Option<Vec<Requirement>>, CacheError> {
     let request = names(folder)?.into_iter().find(|name| name.ends_with(REQUEST_SUFFIX));
     let Some(request) = request else { return Ok(None) };
-    let mut wanted = describe(&folder.join(request))?.header.requires;
+    let mut wanted = describe(&readable(folder.join(request))?)?.header.requires;
     wanted.sort();
     wanted.dedup();
     Ok(Some(wanted))
@@ -115,11 +120,18 @@ fn wrong_source(rpm: &BuiltRpm, source_rpm: &str) -> Option<String> {
     (!right).then(|| format!("`{}` says that it was built from another source package", rpm.file))
 }
 
-/// The names in `folder`, sorted.
+/// The file `path`, which a container left with whatever permissions; it is ours now.
+fn readable(path: PathBuf) -> Result<PathBuf, CacheError> {
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).map_err(writing(&path))?;
+    Ok(path)
+}
+
+/// The names in `folder`, sorted. One that is not UTF-8 is none of a package.
 fn names(folder: &Path) -> Result<Vec<String>, CacheError> {
     let entries = fs::read_dir(folder).map_err(reading(folder))?;
-    let name = |entry: std::io::Result<fs::DirEntry>| Ok(entry?.file_name().to_string_lossy().into_owned());
-    let mut names = entries.map(name).collect::<std::io::Result<Vec<String>>>().map_err(reading(folder))?;
+    let names: std::io::Result<Vec<OsString>> = entries.map(|entry| Ok(entry?.file_name())).collect();
+    let names = names.map_err(reading(folder))?.into_iter().filter_map(|name| name.into_string().ok());
+    let mut names: Vec<String> = names.collect();
     names.sort();
     Ok(names)
 }

@@ -50,20 +50,27 @@ pub enum Change<'a> {
     Queue(&'a BuildQueue),
 }
 
+/// How a queue was worked off.
+#[derive(Debug)]
+pub struct Drained<E> {
+    /// How the packages have ended.
+    pub summary: Summary,
+    /// Why it could not be gone on with, when that was so.
+    pub fault: Option<E>,
+}
+
 /// Runs `build_one` for every package of `queue`, each after all it needs and when `admit` lets it begin, and tells what
 /// changes. `admit` gets the package and how many builds run, `build_one` the package and how many builds will run beside
 /// each other, as far as can be seen when it begins, itself included. Packages that nothing
-/// was decided about are in no set of the summary, unless their builds were cancelled.
-///
-/// # Errors
-/// The first one of `admit` or `build_one`, after all builds that ran have ended.
+/// was decided about are in no set of the summary, unless their builds were cancelled. The first error of `admit` or
+/// `build_one` ends it, after all builds that ran have ended.
 pub async fn drain<E>(
     mut queue: BuildQueue,
     pace: Pace<'_>,
     admit: impl Fn(&str, usize) -> Result<Admission, E>,
     build_one: impl AsyncFn(&str, usize) -> Result<Outcome, E>,
     tell: impl Fn(Change<'_>),
-) -> Result<Summary, E> {
+) -> Drained<E> {
     let start = async |spec: String, together: usize| {
         let outcome = build_one(&spec, together).await;
         (spec, outcome)
@@ -128,7 +135,7 @@ pub async fn drain<E>(
             }
         }
     }
-    fault.map_or(Ok(summary), Err)
+    Drained { summary, fault }
 }
 
 /// Tells the queue and the summary how the build of a package ended; returns what is blocked by it.
@@ -197,8 +204,8 @@ mod tests {
         };
         let pace = Pace { jobs: 2, durations: &BTreeMap::new(), on_failure, cancel: &cancel };
         let queue = queue(&[("a", &[]), ("b", &["a"]), ("c", &[]), ("d", &["b", "c"])]);
-        let summary = drain(queue, pace, |_, _| Ok(Admission::Begin), build_one, |_| {}).await?;
-        Ok((summary, order.into_inner().unwrap()))
+        let Drained { summary, fault } = drain(queue, pace, |_, _| Ok(Admission::Begin), build_one, |_| {}).await;
+        fault.map_or(Ok((summary, order.into_inner().unwrap())), Err)
     }
 
     #[tokio::test]
@@ -254,7 +261,7 @@ mod tests {
     /// Runs six packages, three at a time, while `admit` decides; what ran, beside how many, and what was told.
     async fn admitted(
         admit: impl Fn(&str, usize) -> Result<Admission, String>,
-    ) -> (Result<Summary, String>, Vec<(String, usize)>, Vec<String>) {
+    ) -> (Drained<String>, Vec<(String, usize)>, Vec<String>) {
         let (begun, told) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         let build_one = async |spec: &str, together: usize| {
             begun.lock().unwrap().push((spec.to_owned(), together));
@@ -270,16 +277,16 @@ mod tests {
         let durations = BTreeMap::new();
         let pace = Pace { jobs: 3, durations: &durations, on_failure: OnFailure::KeepGoing, cancel: &cancel };
         let queue = queue(&[("a", &[]), ("b", &[]), ("c", &[]), ("d", &["a", "b", "c"])]);
-        let summary = drain(queue, pace, admit, build_one, tell).await;
-        (summary, begun.into_inner().unwrap(), told.into_inner().unwrap())
+        let drained = drain(queue, pace, admit, build_one, tell).await;
+        (drained, begun.into_inner().unwrap(), told.into_inner().unwrap())
     }
 
     const SHORT: Admission = Admission::Hold(Shortage::Memory { free: 1, reserve: 2 });
 
     #[tokio::test(start_paused = true)]
     async fn with_no_room_one_build_runs_at_a_time() {
-        let (summary, begun, told) = admitted(|_, _| Ok(SHORT)).await;
-        assert_eq!(summary.unwrap().built.len(), 4);
+        let (drained, begun, told) = admitted(|_, _| Ok(SHORT)).await;
+        assert_eq!((drained.summary.built.len(), drained.fault), (4, None));
         assert_eq!(begun.len(), 4);
         assert_eq!(told, ["b: memory"], "once, until there is room");
     }
@@ -288,12 +295,12 @@ mod tests {
     async fn a_held_build_begins_when_there_is_room_again() {
         let looks = Mutex::new(0);
         let started = tokio::time::Instant::now();
-        let (summary, begun, told) = admitted(|_, _| {
+        let (drained, begun, told) = admitted(|_, _| {
             *looks.lock().unwrap() += 1;
             Ok(if started.elapsed() < Duration::from_secs(3) { SHORT } else { Admission::Begin })
         })
         .await;
-        assert!(summary.unwrap().is_success());
+        assert!(drained.summary.is_success() && drained.fault.is_none());
         assert_eq!(started.elapsed(), Duration::from_secs(4 + 9 + 9), "b and c begin at the second look");
         assert_eq!(told, ["b: memory"]);
         let together: Vec<usize> = begun.iter().map(|(_, together)| *together).collect();
@@ -307,8 +314,9 @@ mod tests {
             ("d", 0) => Err("no room".to_owned()),
             _ => Ok(Admission::Begin),
         };
-        let (summary, begun, _) = admitted(admit).await;
-        assert_eq!((summary.unwrap_err().as_str(), begun.len()), ("no room", 3));
+        let (drained, begun, _) = admitted(admit).await;
+        assert_eq!((drained.fault.as_deref(), begun.len()), (Some("no room"), 3));
+        assert_eq!(drained.summary.built.len(), 3, "what was built before is known");
     }
 
     #[tokio::test]

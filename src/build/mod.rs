@@ -64,13 +64,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use checks::Checks;
 pub use container::Check;
-pub use drain::{Admission, Change, Pace, drain};
+pub use drain::{Admission, Change, Drained, Pace, drain};
 pub use error::BuildError;
 pub use excerpt::{Excerpt, Form};
 pub use late::{Planner, Replanned};
 pub use outcome::{Failure, Outcome, Summary};
 pub use phase::Phase;
 pub use preview::{Preview, preview};
+pub use record::write_broken;
 pub use run::build_all;
 pub use shell::{Connection, Shell, ShellEnd, shell};
 pub use supply::Supplier;

@@ -163,8 +163,11 @@ impl One<'_> {
     async fn publish(&self, result: &Arc<StoredResult>) -> Result<Publication, BuildError> {
         let (repo, spec, published) = (self.run.context.repo.clone(), self.package.spec.clone(), Arc::clone(result));
         match blocking(move || repo.publish(&[(spec.as_str(), &published)])).await {
-            Ok(_) => Ok(Publication::Done),
-            Err(error @ RepoError::Taken { .. }) => {
+            Ok(_) => {
+                self.run.context.store.note(result);
+                Ok(Publication::Done)
+            }
+            Err(error @ (RepoError::Taken { .. } | RepoError::Unfit { .. })) => {
                 let hint = error.hint().map(|hint| format!("hint: {hint}"));
                 let excerpt = std::iter::once(error.to_string()).chain(hint).collect();
                 Ok(Publication::Refused(self.not_published(excerpt)))

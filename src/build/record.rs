@@ -1,7 +1,7 @@
 //! `build-state.json` and `build-state.csv`: how each package of the last run ended, for programs and spreadsheets.
 //!
-//! Both are written at the end of a run, whole or not at all, and removed when the next one begins: while a run goes on,
-//! and after one that broke down or was killed, there is none. Nothing reads them back.
+//! Both are written at the end of a run, however it ends, whole or not at all, and removed when the next one begins: while a
+//! run goes on, and after one that was killed, there is none. Nothing reads them back.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,7 +25,9 @@ const COLUMNS: [&str; 11] =
 #[derive(Debug, Serialize)]
 struct Record {
     version: u32,
-    /// Sorted by spec.
+    /// Why the run broke down; None when it came to its end, or was stopped.
+    error: Option<String>,
+    /// Sorted by spec; none when the run broke down before it was known what is to be built.
     packages: Vec<Row>,
 }
 
@@ -74,6 +76,8 @@ pub(super) struct Facts<'a> {
     pub(super) results: &'a BTreeMap<String, Arc<StoredResult>>,
     /// Of every package that was taken up and has ended.
     pub(super) begun: &'a BTreeMap<String, Begun>,
+    /// Why it broke down.
+    pub(super) fault: Option<String>,
 }
 
 /// What a run knows of a package that it took up.
@@ -99,10 +103,18 @@ pub(super) fn write(context: &BuildContext<'_>, facts: &Facts<'_>) -> Result<(),
     let left = |source: &SourcePackage| Some(left_out(source, facts.summary.left_out.get(&source.spec)?));
     packages.extend(context.specs.iter().filter_map(left));
     packages.sort_by(|a, b| a.spec.cmp(&b.spec));
-    let csv = csv(&packages);
-    let layout = context.layout;
-    let written = file::write_json(&layout.build_state_json(), &Record { version: VERSION, packages });
-    written.and_then(|()| file::write(&layout.build_state_csv(), csv.as_bytes())).map_err(BuildError::Records)
+    write_files(context.layout, &Record { version: VERSION, error: facts.fault.clone(), packages })
+}
+
+/// Writes both files for a run that broke down, for the reason `error`, before it was known what is to be built.
+pub fn write_broken(layout: &Layout, error: String) -> Result<(), BuildError> {
+    write_files(layout, &Record { version: VERSION, error: Some(error), packages: Vec::new() })
+}
+
+fn write_files(layout: &Layout, record: &Record) -> Result<(), BuildError> {
+    let written = file::write_json(&layout.build_state_json(), record);
+    let csv = || file::write(&layout.build_state_csv(), csv(&record.packages).as_bytes());
+    written.and_then(|()| csv()).map_err(BuildError::Records)
 }
 
 fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult)) -> Option<Row> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::buildroot::Buildroots;
-use super::drain::{Admission, Change, Pace, drain};
+use super::drain::{Admission, Change, Drained, Pace, drain};
 use super::inputs::{self, InputFile};
 use super::jobserver::Jobserver;
 use super::machine;
@@ -17,6 +17,7 @@ use super::record::Begun;
 use super::survey::Survey;
 use super::{BuildContext, BuildError, Summary, apart, blocking, package_name, record};
 use crate::cache::{CacheError, CheckOutcome, StoredResult, file};
+use crate::causes;
 use crate::digest::Sha256;
 use crate::event::{CheckResult, Event};
 use crate::graph::BuildGraph;
@@ -55,40 +56,28 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph, survey: &
     let apart = apart::asked_for(context, graph);
     let options = apart::options(context, &apart);
     let context = &BuildContext { options: &options, ..*context };
-    remove_leftovers(context).await?;
     record::remove(context.layout)?;
     let packages = packages(context, graph)?;
-    fetch_remote(context, survey).await?;
     let run = Run::new(context, closure(graph));
-    run.publish_up_to_date(survey).await?;
-    let up_to_date = run.finished_count();
-    (context.report)(Event::Planned { to_build: survey.states.len() - up_to_date, up_to_date });
-    run.tell_foreign()?;
-
-    let durations = context.durations()?;
-    let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
-    let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
-    let jobs = options.jobs;
-    let tell = |change: Change<'_>| {
-        (context.report)(match change {
-            Change::Blocked(blocked) => {
-                Event::BuildBlocked { package: name(&blocked.package), by: vec![name(&blocked.by)] }
-            }
-            Change::Held(spec, shortage) => {
-                Event::BuildHeld { package: name(spec), short_of: shortage.of().to_owned(), why: shortage.to_string() }
-            }
-            Change::Queue(queue) => queue_event(queue, jobs, &durations),
-        });
+    let (mut summary, mut fault) = match run.builds(graph, survey, &packages).await {
+        Ok(drained) => (drained.summary, drained.fault),
+        Err(fault) => (Summary::default(), Some(fault)),
     };
-    let mut summary = run.drain((queue, &durations), &packages, Purpose::Build, tell).await?;
     let unfinished = run.specs().into_iter().filter(|spec| !summary.knows(spec));
     summary.unfinished.extend(unfinished.collect::<Vec<_>>());
     summary.left_out.clone_from(&options.left_out);
     summary.checks = run.checks(&packages, &summary);
-    apart::run_checks(&run, &apart, &packages, &mut summary).await?;
+    if fault.is_none() {
+        fault = apart::run_checks(&run, &apart, &packages, &mut summary).await.err();
+    }
     run.tell_checks(&packages, &summary);
-    run.write_record(&packages, &summary)?;
-    Ok(summary)
+    context.store.remember();
+    context.repo.remember();
+    let written = run.write_record(&packages, &summary, fault.as_ref());
+    match fault {
+        Some(fault) => Err(fault),
+        None => written.map(|()| summary),
+    }
 }
 
 /// How many of `cpus` processes one of `together` builds gets: an equal part and one more, as builds are serial for long
@@ -107,19 +96,6 @@ fn source_bytes(sources: &Sources, measured: &BTreeMap<String, Duration>) -> BTr
     bytes
 }
 
-/// How far the queue is; how long the rest lasts is told once anything is known of durations.
-fn queue_event(queue: &BuildQueue, jobs: usize, durations: &BTreeMap<String, Duration>) -> Event {
-    let counts = queue.counts();
-    Event::Queue {
-        running: counts.running,
-        ready: counts.ready,
-        waiting: counts.waiting,
-        blocked: counts.blocked,
-        done: counts.published + counts.failed,
-        remaining: (!durations.is_empty()).then(|| queue.remaining_estimate(jobs)),
-    }
-}
-
 impl<'a> Run<'a> {
     /// A run in which each spec of `needs` needs those, directly or not.
     fn new(context: &'a BuildContext<'a>, needs: BTreeMap<String, BTreeSet<String>>) -> Self {
@@ -136,6 +112,27 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Publishes what of `graph` is up to date, and builds the rest.
+    async fn builds(
+        &self,
+        graph: &BuildGraph,
+        survey: &Survey,
+        packages: &BTreeMap<&str, &SourcePackage>,
+    ) -> Result<Drained<BuildError>, BuildError> {
+        let context = self.context;
+        remove_leftovers(context).await?;
+        fetch_remote(context, survey).await?;
+        self.publish_up_to_date(survey).await?;
+        let up_to_date = self.finished_count();
+        (context.report)(Event::Planned { to_build: survey.states.len() - up_to_date, up_to_date });
+        self.tell_foreign()?;
+
+        let durations = context.durations()?;
+        let queue = BuildQueue::new(graph, &with_guesses(&durations, source_bytes(context.sources, &durations)));
+        let tell = |change: Change<'_>| self.tell_change(change, packages, &durations);
+        Ok(self.drain((queue, &durations), packages, Purpose::Build, tell).await)
+    }
+
     /// Builds the packages of `queue`, for `purpose`, while tokens of the jobserver are moved.
     pub(super) async fn drain(
         &self,
@@ -143,7 +140,7 @@ impl<'a> Run<'a> {
         packages: &BTreeMap<&str, &SourcePackage>,
         purpose: Purpose,
         tell: impl Fn(Change<'_>),
-    ) -> Result<Summary, BuildError> {
+    ) -> Drained<BuildError> {
         let options = self.context.options;
         let pace = Pace { jobs: options.jobs, durations, on_failure: options.on_failure, cancel: &self.cancel };
         let build = async |spec: &str, together: usize| match packages.get(spec) {
@@ -151,7 +148,7 @@ impl<'a> Run<'a> {
             None => Err(BuildError::NoSpec { spec: spec.to_owned() }),
         };
         tokio::select! {
-            summary = drain(queue, pace, |spec, running| self.admit(spec, purpose, running), build, tell) => summary,
+            drained = drain(queue, pace, |spec, running| self.admit(spec, purpose, running), build, tell) => drained,
             never = self.jobserver.serve() => match never {},
         }
     }
@@ -255,10 +252,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn write_record(&self, packages: &BTreeMap<&str, &SourcePackage>, summary: &Summary) -> Result<(), BuildError> {
+    fn write_record(
+        &self,
+        packages: &BTreeMap<&str, &SourcePackage>,
+        summary: &Summary,
+        fault: Option<&BuildError>,
+    ) -> Result<(), BuildError> {
+        let fault = fault.map(|error| causes::in_one_line(error));
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let facts = record::Facts { packages, summary, results: &results, begun: &begun };
+        let facts = record::Facts { packages, summary, results: &results, begun: &begun, fault };
         record::write(self.context, &facts)
     }
 
@@ -290,9 +293,9 @@ impl<'a> Run<'a> {
             repo.publish(&borrowed)
         });
         match done.await {
-            Ok(Published::Changed) => tracing::debug!("the repository was put in order"),
+            Ok(Published::Changed) => results.iter().for_each(|(_, result)| self.context.store.note(result)),
             Ok(Published::Unchanged) => {}
-            Err(RepoError::Damaged { .. } | RepoError::Taken { .. }) => return Ok(()),
+            Err(RepoError::Damaged { .. } | RepoError::Taken { .. } | RepoError::Unfit { .. }) => return Ok(()),
             Err(source) => return Err(BuildError::Publish { package: "packages that are up to date".into(), source }),
         }
         for (spec, last) in lasts {

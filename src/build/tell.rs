@@ -1,17 +1,22 @@
-//! What the user is told of one package, and what is remembered of it.
+//! What the user is told of the queue and of one package, and what is remembered of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use super::drain::Change;
 use super::one::One;
 use super::record::Begun;
 use super::resolve::Resolved;
 use super::run::Run;
-use super::{BuildError, Failure, preview};
+use super::{BuildError, Failure, package_name, preview};
 use crate::cache::{BuildTimes, CacheError, CheckOutcome, FailedBuild, LastBuild, Lookup, StoredResult};
 use crate::digest::Sha256;
 use crate::engine::EngineError;
 use crate::event::{BuildResult, Event};
+use crate::plan::BuildQueue;
+use crate::spec::SourcePackage;
 
 impl One<'_> {
     /// Tells that a container is about to be asked for, and why.
@@ -114,6 +119,25 @@ impl One<'_> {
 }
 
 impl Run<'_> {
+    /// Tells how the queue goes on.
+    pub(super) fn tell_change(
+        &self,
+        change: Change<'_>,
+        packages: &BTreeMap<&str, &SourcePackage>,
+        durations: &BTreeMap<String, Duration>,
+    ) {
+        let name = |spec: &str| packages.get(spec).map_or_else(|| spec.to_owned(), |package| package_name(package));
+        (self.context.report)(match change {
+            Change::Blocked(blocked) => {
+                Event::BuildBlocked { package: name(&blocked.package), by: vec![name(&blocked.by)] }
+            }
+            Change::Held(spec, shortage) => {
+                Event::BuildHeld { package: name(spec), short_of: shortage.of().to_owned(), why: shortage.to_string() }
+            }
+            Change::Queue(queue) => queue_event(queue, self.context.options.jobs, durations),
+        });
+    }
+
     /// The stored result of `key`; a damaged one is told and counts as none.
     pub(super) fn lookup(&self, package: &str, key: Sha256) -> Result<Option<Arc<StoredResult>>, CacheError> {
         let lookup = self.context.store.get(key)?;
@@ -132,6 +156,19 @@ impl Run<'_> {
             Some(known) if is_found_again && known.key == last.key => history.clear_failed(spec),
             _ => history.set_last(spec, last),
         }
+    }
+}
+
+/// How far the queue is; how long the rest lasts is told once anything is known of durations.
+fn queue_event(queue: &BuildQueue, jobs: usize, durations: &BTreeMap<String, Duration>) -> Event {
+    let counts = queue.counts();
+    Event::Queue {
+        running: counts.running,
+        ready: counts.ready,
+        waiting: counts.waiting,
+        blocked: counts.blocked,
+        done: counts.published + counts.failed,
+        remaining: (!durations.is_empty()).then(|| queue.remaining_estimate(jobs)),
     }
 }
 

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::file::{self, reading, writing};
 use super::result::{ResultFile, rpms_folder};
@@ -14,6 +15,7 @@ use super::{BuildTimes, BuiltRpm, CacheError, CheckOutcome, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
 use crate::plan::BuildInputs;
+use crate::source::remembered::FileDigests;
 
 /// Counts up when `result.json` changes in a way that an older Drydock cannot read.
 const FORMAT: u32 = 1;
@@ -22,6 +24,8 @@ const FORMAT: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Digests of RPMs, which are read only when they have changed.
+    digests: Arc<FileDigests>,
 }
 
 /// What the store has under a key.
@@ -62,7 +66,7 @@ pub struct NewResult<'a> {
 impl Store {
     /// The store of the project of `layout`; makes its folder, and removes what killed runs left half-written.
     pub fn open(layout: &Layout) -> Result<Self, CacheError> {
-        let store = Self { root: layout.store() };
+        let store = Self { root: layout.store(), digests: Arc::new(FileDigests::open(layout, "store")) };
         fs::create_dir_all(&store.root).map_err(writing(&store.root))?;
         for entry in fs::read_dir(&store.root).map_err(reading(&store.root))? {
             let path = entry.map_err(reading(&store.root))?.path();
@@ -73,7 +77,8 @@ impl Store {
         Ok(store)
     }
 
-    /// The result of `key`. Checks that every RPM is there with its size, and reads none of them.
+    /// The result of `key`. Checks that every RPM is the one that was stored; reads those that have changed since they were
+    /// read or written last.
     pub fn get(&self, key: Sha256) -> Result<Lookup, CacheError> {
         let folder = self.folder(key);
         let path = folder.join("result.json");
@@ -91,7 +96,7 @@ impl Store {
             Err(error) => return self.set_aside(key, format!("`result.json` cannot be read: {error}")),
         };
         let result = from_file(key, folder, stored);
-        match result.rpms.iter().find_map(|rpm| wrong_size(&result.path(rpm), rpm)) {
+        match result.rpms.iter().find_map(|rpm| self.wrong(&result.path(rpm), rpm)) {
             Some(reason) => self.set_aside(key, reason),
             None => Ok(Lookup::Found(Box::new(result))),
         }
@@ -119,7 +124,9 @@ impl Store {
         })?;
         let folder = self.folder(new.key);
         self.replace(&unfinished, &folder)?;
-        Ok(from_file(new.key, folder, stored))
+        let result = from_file(new.key, folder, stored);
+        self.note(&result);
+        Ok(result)
     }
 
     /// Takes the result of `key` from another store, if it has one, by other names of the same files where the file
@@ -157,6 +164,33 @@ impl Store {
         fs::rename(unfinished, folder).map_err(writing(folder))?;
         file::sync_folder(&self.root)?;
         file::remove_folder(&old)
+    }
+
+    /// Takes note that the RPMs of `result`, which were found to be those that were stored, have got or lost a name.
+    pub fn note(&self, result: &StoredResult) {
+        result.rpms.iter().for_each(|rpm| self.digests.note(&result.path(rpm), rpm.sha256));
+    }
+
+    /// Keeps the next run from reading what this one has read or written. Without it, that run takes longer.
+    pub fn remember(&self) {
+        if let Err(error) = self.digests.save() {
+            tracing::warn!(%error, "the digests of stored RPMs are not remembered");
+        }
+    }
+
+    /// What is wrong with the stored `rpm` in `path`, as a sentence without its end.
+    fn wrong(&self, path: &Path, rpm: &BuiltRpm) -> Option<String> {
+        match fs::metadata(path) {
+            Err(_) => Some(format!("`{}` is missing", rpm.file)),
+            Ok(metadata) if metadata.len() != rpm.bytes => {
+                Some(format!("`{}` has {} bytes and not {}", rpm.file, metadata.len(), rpm.bytes))
+            }
+            Ok(_) => match self.digests.digest(path) {
+                Ok((found, _)) if found == rpm.sha256 => None,
+                Ok(_) => Some(format!("`{}` is not the file that was stored", rpm.file)),
+                Err(error) => Some(format!("`{}` cannot be read: {error}", rpm.file)),
+            },
+        }
     }
 
     fn set_aside(&self, key: Sha256, reason: String) -> Result<Lookup, CacheError> {
@@ -200,12 +234,4 @@ fn write_result(folder: &Path, new: &NewResult<'_>) -> Result<ResultFile, CacheE
     file::sync_folder(&rpms)?;
     file::sync_folder(folder)?;
     Ok(stored)
-}
-
-fn wrong_size(path: &Path, rpm: &BuiltRpm) -> Option<String> {
-    match fs::metadata(path) {
-        Err(_) => Some(format!("`{}` is missing", rpm.file)),
-        Ok(metadata) if metadata.len() == rpm.bytes => None,
-        Ok(metadata) => Some(format!("`{}` has {} bytes and not {}", rpm.file, metadata.len(), rpm.bytes)),
-    }
 }

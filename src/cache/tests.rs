@@ -16,10 +16,20 @@ struct Place {
     store: Store,
 }
 
+impl Place {
+    /// The store as the next run finds it.
+    fn reopened(&self) -> Store {
+        opened(self.folder.path())
+    }
+}
+
+fn opened(folder: &Path) -> Store {
+    Store::open(&Layout::new(folder.join("build"), folder.join("out"), folder.join("cache"))).unwrap()
+}
+
 fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let store = Store::open(&Layout::new(path("build"), path("out"), path("cache"))).unwrap();
+    let store = opened(folder.path());
     Place { folder, store }
 }
 
@@ -105,8 +115,22 @@ fn a_damaged_result_is_moved_aside() {
     let bytes = usize::try_from(added.rpms[0].bytes).unwrap();
     fs::remove_file(path(&added)).unwrap();
     fs::write(path(&added), vec![0; bytes]).unwrap();
-    assert!(matches!(place.store.get(key).unwrap(), Lookup::Found(_)), "sizes alone are compared");
-    assert!(matches!(place.store.verify(added).unwrap(), Lookup::Damaged { .. }));
+    assert!(matches!(place.store.get(key).unwrap(), Lookup::Damaged { .. }), "of the same size");
+
+    let added = add(&place, key);
+    let (rpm, modified) = (path(&added), fs::metadata(path(&added)).unwrap().modified().unwrap());
+    fs::set_permissions(&rpm, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let mut content = fs::read(&rpm).unwrap();
+    content[0] ^= 1;
+    let mut file = fs::File::options().write(true).open(&rpm).unwrap();
+    std::io::Write::write_all(&mut file, &content).unwrap();
+    file.set_modified(modified).unwrap();
+    place.store.remember();
+    assert!(matches!(place.reopened().get(key).unwrap(), Lookup::Damaged { .. }), "of the same size and time");
+
+    let added = add(&place, key);
+    fs::set_permissions(path(&added), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(matches!(place.store.get(key).unwrap(), Lookup::Found(_)), "read again and found whole");
 }
 
 #[test]
@@ -141,4 +165,28 @@ fn other_files_are_no_rpms() {
     let path = folder.path().join("x.rpm");
     fs::write(&path, "text").unwrap();
     assert_eq!(describe(&path).unwrap_err().to_string(), format!("`{}` is not an RPM", path.display()));
+}
+
+#[test]
+fn an_rpm_with_other_bytes_than_its_digests_say_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.rpm");
+    write_rpm(&path, "hello", 100);
+    let whole = fs::read(&path).unwrap();
+    let header_end = whole.len() - usize::try_from(payload_bytes(&path)).unwrap();
+    let told = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        crate::causes::in_one_line(&describe(&path).unwrap_err())
+    };
+    assert!(told(whole.len() - 9).ends_with("the payload does not have the digest that the package says it has"));
+    // The last bytes of the header belong to the region's trailer, those before to texts.
+    assert!(told(header_end - 40).ends_with("the header does not have the digest that the package says it has"));
+}
+
+fn payload_bytes(path: &std::path::Path) -> u64 {
+    let mut reader = std::io::BufReader::new(fs::File::open(path).unwrap());
+    crate::package::header::metadata(&mut reader).unwrap();
+    std::io::copy(&mut reader, &mut std::io::sink()).unwrap()
 }

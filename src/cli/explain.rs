@@ -20,7 +20,7 @@ pub(super) struct Args {
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
     let (prepared, preview) = project.preview(std::slice::from_ref(&args.name)).await?;
     if let Some((spec, why)) = prepared.left_out.first_key_value() {
-        println!("{spec}: cannot be built: {why}");
+        report::data(&format!("{spec}: cannot be built: {why}\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| args.name.clone());

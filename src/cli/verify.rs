@@ -52,7 +52,9 @@ pub(super) fn tell(verified: Verified) -> Result<ExitCode, Fault> {
                 return Ok(ExitCode::SUCCESS);
             }
             let others = comparison.different.len() + comparison.only_first.len() + comparison.only_second.len();
-            Err(Fault::failed(format!("{others} RPMs are not the same")))
+            let hint = comparison.different.values().any(|difference| difference.is_damaged);
+            let hint = hint.then(|| "the command that built it makes what is damaged again".to_owned());
+            Err(Fault::failed(format!("{others} RPMs are not the same")).with_hint(hint))
         }
     }
 }

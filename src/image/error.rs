@@ -32,6 +32,14 @@ pub enum ImageError {
         /// The configuration.
         config: PathBuf,
     },
+    /// An RPM is not the one that was built.
+    #[error("`{}` is damaged: it is not the file that was built", path.display())]
+    Damaged {
+        /// The RPM.
+        path: PathBuf,
+        /// Name of the package.
+        package: String,
+    },
     /// An input cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
@@ -109,6 +117,7 @@ impl ImageError {
             Self::Packages { .. } => {
                 Some("build the missing packages first, or take them out of the package lists".to_owned())
             }
+            Self::Damaged { package, .. } => Some(format!("`drydock build {package}` makes it again")),
             Self::NoKernel { .. } => Some("name a kernel package as `default` in KernelOptions".to_owned()),
             _ => None,
         }

@@ -51,6 +51,16 @@ pub fn resolve<'a>(
     Ok(rpms)
 }
 
+/// The first of `rpms` whose file is not the one that was published.
+pub fn damaged<'a>(rpms: &[&'a AvailableRpm]) -> Result<Option<&'a AvailableRpm>, (PathBuf, io::Error)> {
+    for rpm in rpms {
+        if Sha256::of_file(&rpm.path).map_err(|source| (rpm.path.clone(), source))? != rpm.sha256 {
+            return Ok(Some(rpm));
+        }
+    }
+    Ok(None)
+}
+
 /// File name of the kernel in `/boot`, such as `vmlinuz-6.1.55-1`; the last one by name.
 pub fn kernel_file(rpms: &[&AvailableRpm]) -> Option<String> {
     let files = rpms.iter().flat_map(|rpm| rpm.header.files.iter());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::blob::{blob_name, damaged};
+use super::blob::blob_name;
 use super::document::canonical;
 use super::index::{LAYOUT, NAME, index_json};
 use super::tar_read::{Member, MemberKind};
@@ -27,23 +27,27 @@ impl Store {
         blobs.sort_unstable();
         blobs.dedup();
         for folder in ["blobs", "blobs/sha256"] {
-            append(&mut archive, folder, 0, &mut io::empty())?;
+            append(&mut archive, folder, 0, &mut io::empty()).map_err(not_written)?;
         }
         for blob in blobs {
             let (mut content, bytes) = self.open_checked(blob)?;
-            append(&mut archive, &blob_name(blob), bytes, &mut content)?;
             // The last read of all is the one that checks the digest.
-            io::copy(&mut content, &mut io::sink()).map_err(|source| damaged(&self.blob_path(blob), source))?;
+            let added = append(&mut archive, &blob_name(blob), bytes, &mut content)
+                .and_then(|()| io::copy(&mut content, &mut io::sink()));
+            added.map_err(|source| match source.kind() {
+                io::ErrorKind::InvalidData => self.damaged(blob, source),
+                _ => not_written(source),
+            })?;
         }
         for (name, bytes) in [
             ("index.json", index_json(vec![self.named_entry(image, tag)?])?),
             ("manifest.json", docker_manifest(image, tag)?),
             ("oci-layout", LAYOUT.to_vec()),
         ] {
-            append(&mut archive, name, bytes.len() as u64, &mut bytes.as_slice())?;
+            append(&mut archive, name, bytes.len() as u64, &mut bytes.as_slice()).map_err(not_written)?;
         }
         let finished = archive.finish().and_then(|mut inner| inner.flush());
-        finished.map_err(OciError::write(Path::new("an image archive")))
+        finished.map_err(not_written)
     }
 
     /// Writes `image` as the file `path`, in the form of [`Store::docker_archive`] and for every version of Docker; the
@@ -90,12 +94,11 @@ fn docker_manifest(image: &StoredImage, tag: &str) -> Result<Vec<u8>, OciError> 
     canonical(&document, "a new manifest.json")
 }
 
-fn append(
-    archive: &mut MemberWriter<impl Write>,
-    name: &str,
-    size: u64,
-    content: &mut dyn Read,
-) -> Result<(), OciError> {
+fn not_written(source: io::Error) -> OciError {
+    OciError::Write { path: "an image archive".into(), source }
+}
+
+fn append(archive: &mut MemberWriter<impl Write>, name: &str, size: u64, content: &mut dyn Read) -> io::Result<()> {
     let folder = name == "blobs" || name == "blobs/sha256";
     let member = Member {
         path: name.into(),
@@ -107,8 +110,5 @@ fn append(
         mtime: 0,
         xattrs: std::collections::BTreeMap::new(),
     };
-    archive.append(&member, content).map_err(|source| match source.kind() {
-        io::ErrorKind::InvalidData => damaged(Path::new(name), source),
-        _ => OciError::Write { path: "an image archive".into(), source },
-    })
+    archive.append(&member, content)
 }

@@ -1,4 +1,5 @@
-//! Blobs of a layout: written under a temporary name, synced and renamed; checked against their digest when read.
+//! Blobs of a layout: written under a temporary name, synced and renamed; checked against their digest when read. One that
+//! is damaged is removed, so that what it belongs to counts as missing, and is pulled or made again.
 
 use std::cell::Cell;
 use std::fs::{self, File, TryLockError};
@@ -43,15 +44,27 @@ impl Store {
     pub(super) fn read_blob(&self, digest: Sha256) -> Result<Vec<u8>, OciError> {
         let mut bytes = Vec::new();
         let read = CheckedReader::new(self.open_blob(digest)?, digest).read_to_end(&mut bytes);
-        read.map_err(|source| damaged(&self.blob_path(digest), source))?;
+        read.map_err(|source| self.damaged(digest, source))?;
         Ok(bytes)
     }
 
     /// Refuses a blob whose content is not what its name says.
-    pub(super) fn check_blob(&self, digest: Sha256) -> Result<(), OciError> {
+    pub(crate) fn check_blob(&self, digest: Sha256) -> Result<(), OciError> {
         let mut content = CheckedReader::new(self.open_blob(digest)?, digest);
         let read = io::copy(&mut content, &mut io::sink());
-        read.map(drop).map_err(|source| damaged(&self.blob_path(digest), source))
+        read.map(drop).map_err(|source| self.damaged(digest, source))
+    }
+
+    /// The error of a blob of the layout that could not be read to its end; one that is damaged is removed.
+    pub(super) fn damaged(&self, digest: Sha256, source: io::Error) -> OciError {
+        let path = self.blob_path(digest);
+        match damaged(&path, source) {
+            OciError::DamagedBlob { path, source, .. } => {
+                let is_removed = fs::remove_file(&path).is_ok();
+                OciError::DamagedBlob { path, is_removed, source }
+            }
+            other => other,
+        }
     }
 
     /// A blob as stored; its digest is checked at its end.
@@ -185,11 +198,11 @@ pub(super) fn blob_name(digest: Sha256) -> String {
     format!("blobs/sha256/{digest}")
 }
 
-/// The error of a blob that could not be read to its end.
+/// The error of a file that should hold a blob and could not be read to its end.
 pub(super) fn damaged(path: &Path, source: io::Error) -> OciError {
     match source.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-            OciError::DamagedBlob { path: path.to_owned(), source }
+            OciError::DamagedBlob { path: path.to_owned(), is_removed: false, source }
         }
         _ => OciError::Read { path: path.to_owned(), source },
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::path::Path;
 
-use super::blob::{TemporaryFile, damaged};
+use super::blob::TemporaryFile;
 use super::compress::{Format, decompressed};
 use super::document::{write_image, write_manifest};
 use super::normal::normalize;
@@ -56,9 +56,8 @@ impl Store {
 
     fn recompress(&self, layer: &Layer, compression: Compression) -> Result<Layer, OciError> {
         let mut tar = self.open_layer(layer)?;
-        let path = self.blob_path(layer.digest);
         self.write_layer(compression, |into| {
-            io::copy(&mut tar, into).map(drop).map_err(|source| damaged(&path, source))
+            io::copy(&mut tar, into).map(drop).map_err(|source| self.damaged(layer.digest, source))
         })
     }
 

@@ -46,6 +46,8 @@ pub enum OciError {
     DamagedBlob {
         /// The file.
         path: PathBuf,
+        /// True when it was removed from the layout.
+        is_removed: bool,
         /// What was found.
         source: io::Error,
     },
@@ -154,10 +156,10 @@ impl OciError {
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::DamagedBlob { path, .. } => Some(format!(
-                "remove `{}` and run the same command again: it is pulled or made again; check the disk if it happens twice",
-                path.display()
-            )),
+            Self::DamagedBlob { is_removed: true, .. } => Some(
+                "it was removed: the same command pulls or makes it again; check the disk if it happens twice".to_owned(),
+            ),
+            Self::DamagedBlob { path, .. } => Some(format!("get `{}` again", path.display())),
             Self::MissingBlob { .. } | Self::MissingImage { .. } => {
                 Some("run the toolchain stage again: what is missing is pulled or made again".to_owned())
             }

@@ -15,6 +15,8 @@ use crate::digest::Sha256;
 pub(super) const NAME: &str = "org.opencontainers.image.ref.name";
 /// The annotation of a descriptor in `index.json` of an artifact that was made here, as against one that was pulled.
 const MADE_HERE: &str = "org.drydock.made-here";
+/// No manifest is larger, as in registries.
+const MOST_MANIFEST_BYTES: u64 = 4 << 20;
 /// The content of `oci-layout`.
 pub(super) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
@@ -95,10 +97,34 @@ impl Store {
         Ok(entry)
     }
 
+    /// What the layout lists, as far as it is there. An index that cannot be understood is made anew from the blobs; the
+    /// names of images are lost with it.
     pub(super) fn read_index(&self) -> Result<Vec<Descriptor>, OciError> {
         let path = self.root.join("index.json");
         let bytes = fs::read(&path).map_err(OciError::read(&path))?;
-        Ok(parse::<ImageIndex>(&bytes, &format!("`{}`", path.display()))?.manifests().clone())
+        let mut listed = match parse::<ImageIndex>(&bytes, &format!("`{}`", path.display())) {
+            Ok(index) => index.manifests().clone(),
+            Err(error) => {
+                tracing::warn!(%error, "the index is made anew");
+                self.manifests()?
+            }
+        };
+        listed.retain(|entry| digest_of(entry).is_ok_and(|digest| self.blob_path(digest).is_file()));
+        Ok(listed)
+    }
+
+    /// The manifests among the blobs, sorted by digest.
+    fn manifests(&self) -> Result<Vec<Descriptor>, OciError> {
+        let folder = self.root.join("blobs/sha256");
+        let mut found = Vec::new();
+        for blob in fs::read_dir(&folder).map_err(OciError::read(&folder))? {
+            let blob = blob.map_err(OciError::read(&folder))?;
+            let is_small = blob.metadata().is_ok_and(|metadata| metadata.len() <= MOST_MANIFEST_BYTES);
+            let digest = blob.file_name().to_str().and_then(|name| name.parse().ok());
+            found.extend(digest.filter(|_| is_small).and_then(|digest| self.index_entry(digest, None).ok()));
+        }
+        found.sort_by_key(|entry| entry.digest().to_string());
+        Ok(found)
     }
 
     fn write_index(&self, images: Vec<Descriptor>) -> Result<(), OciError> {

@@ -103,9 +103,12 @@ impl Store {
         &self.root
     }
 
-    /// True when the image's manifest, configuration and layers are all there.
+    /// True when the image's manifest, configuration and layers are all there, the layers with their sizes.
     pub fn has(&self, manifest: Sha256) -> bool {
-        self.image(manifest).is_ok_and(|image| image.layers.iter().all(|layer| self.blob_path(layer.digest).is_file()))
+        let is_there = |layer: &Layer| {
+            self.blob_path(layer.digest).metadata().is_ok_and(|found| found.is_file() && found.len() == layer.bytes)
+        };
+        self.image(manifest).is_ok_and(|image| image.layers.iter().all(is_there))
     }
 
     /// The image whose manifest has this digest; the digests of manifest and configuration are checked.

@@ -176,17 +176,40 @@ fn compressed_root_file_systems_are_told_apart_by_content() {
 }
 
 #[test]
-fn a_damaged_blob_is_named() {
+fn a_damaged_blob_is_named_and_removed() {
     let (folder, store) = store();
     let image = store.from_rootfs_tar(&tar_of(folder.path(), &[file("bin/a", "one")]), &config()).unwrap();
     let path = store.blob_path(image.config);
     fs::write(&path, "{}").unwrap();
     let fault = store.image(image.manifest).unwrap_err();
     assert_eq!(fault.to_string(), format!("the blob `{}` is damaged", path.display()));
-    assert!(fault.hint().unwrap().contains("remove"));
-    fs::remove_file(&path).unwrap();
+    assert!(fault.hint().unwrap().contains("the same command pulls or makes it again"));
     assert!(matches!(store.image(image.manifest), Err(OciError::MissingBlob { .. })));
     assert!(!store.has(image.manifest));
+
+    let image = store.from_rootfs_tar(&tar_of(folder.path(), &[file("bin/a", "one")]), &config()).unwrap();
+    let layer = image.layers[0].digest;
+    let mut bytes = fs::read(store.blob_path(layer)).unwrap();
+    bytes[9] ^= 1;
+    fs::write(store.blob_path(layer), &bytes).unwrap();
+    assert!(store.has(image.manifest), "no blob is read to see what is there");
+    assert!(matches!(store.check_blob(layer), Err(OciError::DamagedBlob { is_removed: true, .. })));
+    assert!(!store.has(image.manifest));
+    fs::write(store.blob_path(layer), &bytes[1..]).unwrap();
+    assert!(!store.has(image.manifest), "a cut layer is none");
+}
+
+#[test]
+fn a_damaged_index_is_made_anew() {
+    let (folder, store) = store();
+    let image = store.from_rootfs_tar(&tar_of(folder.path(), &[file("bin/a", "one")]), &config()).unwrap().manifest;
+    fs::write(store.root().join("index.json"), "{ \"manifests\": [").unwrap();
+    assert_eq!(store.images().unwrap(), [(image, None)]);
+    store.tag(image, "stage:1").unwrap();
+    assert_eq!(store.find("stage:1").unwrap(), Some(image));
+
+    fs::remove_file(store.blob_path(image)).unwrap();
+    assert!(store.images().unwrap().is_empty(), "what is gone is not listed");
 }
 
 #[test]

@@ -177,6 +177,26 @@ mod tests {
     }
 
     #[test]
+    fn what_names_a_package_must_be_part_of_a_file_name() {
+        for (part, text) in [("name", "a-b+c"), ("version", "1.2~rc^3"), ("release", "4%"), ("architecture", "x86_64")]
+        {
+            assert_eq!(word(part, Ok(text)).unwrap(), text);
+        }
+        let error = word("architecture", Ok("..")).unwrap_err();
+        assert_eq!(error.to_string(), "the RPM header says that the architecture is `..`");
+        for (part, text) in [
+            ("name", "../a"),
+            ("name", "a/b"),
+            ("name", ""),
+            ("version", "1-2"),
+            ("release", "1\u{1b}"),
+            ("release", "1 2"),
+        ] {
+            assert!(word(part, Ok(text)).is_err(), "{part} {text}");
+        }
+    }
+
+    #[test]
     fn other_bytes_are_refused() {
         assert!(read(&mut &b"not an rpm"[..]).is_err());
     }

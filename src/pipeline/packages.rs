@@ -9,8 +9,10 @@ use super::prepare::{Prepared, is_named};
 use super::replan::Replanner;
 use super::rivals::claims;
 use super::runner::{Obstacles, Runner};
+use super::sources::Gathered;
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary, Survey};
 use crate::cache;
+use crate::causes;
 use crate::event::Event;
 use crate::graph::{BuildGraph, Goals, Partial, RemoteIndex};
 use crate::repo::Repo;
@@ -29,6 +31,26 @@ impl Runner<'_> {
     ) -> Result<Summary, PipelineError> {
         let started = Instant::now();
         (self.report)(Event::StageStarted { stage: "packages".to_owned() });
+        let (prepared, gathered) = self.ready(packages, made, goals).await.inspect_err(|error| {
+            // The error itself counts.
+            let _ = build::write_broken(self.layout, causes::in_one_line(error));
+        })?;
+        let mut summary = self.build(&prepared, &gathered.sources, &gathered.survey).await?;
+        self.keep_lock(&prepared, made)?;
+        let asked = prepared.specs.failures.iter().filter(|failure| *goals == Goals::All || is_named(failure, goals));
+        summary.unreadable = asked.map(|failure| failure.spec_path.clone()).collect();
+        let outcome = describe(&summary);
+        (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
+        Ok(summary)
+    }
+
+    /// What is to be built, with its sources, once nothing stands in the way.
+    async fn ready(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<(Prepared, Gathered), PipelineError> {
         let (mut prepared, mut partial) = match self.options.obstacles {
             Obstacles::Refuse => {
                 let mut prepared = self.prepare(packages, made, goals).await?;
@@ -37,26 +59,21 @@ impl Runner<'_> {
             }
             Obstacles::LeaveOut => self.prepare_partly(packages, made, goals).await?,
         };
-        let gathered = self.gather(&prepared, &mut partial).await?;
+        let mut gathered = self.gather(&prepared, &mut partial).await?;
         prepared.graph = std::mem::take(&mut partial.graph);
+        let problems = std::mem::take(&mut gathered.problems);
         if self.options.obstacles == Obstacles::LeaveOut {
             prepared.left_out.extend(partial.left_out.iter().map(|(spec, why)| (spec.clone(), why.to_string())));
-            self.tell_obstacles(partial, gathered.problems);
-        } else if !gathered.problems.is_empty() {
-            return Err(SourceError::Unavailable(gathered.problems).into());
+            self.tell_obstacles(partial, problems);
+        } else if !problems.is_empty() {
+            return Err(SourceError::Unavailable(problems).into());
         }
         if !prepared.graph.excluded.is_empty() {
             let specs = not_for_this_arch(&prepared.graph.excluded);
             let text = format!("not for {} and left out: {specs}", prepared.toolchain.arch);
             (self.report)(Event::Note { text });
         }
-        let mut summary = self.build(&prepared, &gathered.sources, &gathered.survey).await?;
-        self.keep_lock(&prepared, made)?;
-        let asked = prepared.specs.failures.iter().filter(|failure| *goals == Goals::All || is_named(failure, goals));
-        summary.unreadable = asked.map(|failure| failure.spec_path.clone()).collect();
-        let outcome = describe(&summary);
-        (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
-        Ok(summary)
+        Ok((prepared, gathered))
     }
 
     async fn build(&self, prepared: &Prepared, sources: &Sources, survey: &Survey) -> Result<Summary, PipelineError> {
@@ -126,7 +143,9 @@ impl Runner<'_> {
         let (store, history, repo) = (self.results()?, cache::History::new(self.layout), self.repo()?);
         let (options, index) = (self.build_options(prepared), prepared.remote_index());
         let context = self.context(prepared, sources, (&store, &history, &repo, &options, &index));
-        Ok(look(&context, graph)?)
+        let looked = look(&context, graph);
+        store.remember();
+        Ok(looked?)
     }
 
     pub(super) fn build_options(&self, prepared: &Prepared) -> BuildOptions {

@@ -93,6 +93,7 @@ impl Runner<'_> {
         }
         self.pack_srpms(&mut work, open, (&self.checkout(packages), wish.signatures)).await?;
         let Work { folder, summary, .. } = work;
+        store.remember();
         folder.close().map_err(BuildError::Records)?;
         let outcome = describe(&summary);
         (self.report)(Event::StageFinished { stage: "srpms".to_owned(), elapsed: started.elapsed(), outcome });

@@ -138,7 +138,7 @@ mod tests {
         let specs = [spec("twin", &["twin"]), spec("twin-b", &["twin"]), spec("other", &["other", "twin"])];
         assert_eq!(
             told(&specs, &[], &["twin", "twin-b", "other"]),
-            ["other: noarch/twin-1-1.noarch.rpm twin", "twin-b: src/twin-1-1.src.rpm twin"]
+            ["other: noarch/twin-1-1.noarch.rpm twin", "twin-b: noarch/twin-1-1.noarch.rpm twin"]
         );
         assert!(told(&specs, &[], &["twin-b"]).is_empty(), "what is not in the run takes nothing");
         assert!(told(&specs, &[], &["other"]).is_empty());
@@ -179,6 +179,6 @@ mod tests {
         let claims = Claims::new(&specs, BTreeSet::new());
         let shared = claims.shared(&["lone", "twin"]);
         assert_eq!(shared.len(), 1);
-        assert_eq!(shared[0].1.to_string(), "it makes `src/twin-1-1.src.rpm`, which `twin-b.spec` makes, too");
+        assert_eq!(shared[0].1.to_string(), "it makes `noarch/twin-1-1.noarch.rpm`, which `twin-b.spec` makes, too");
     }
 }

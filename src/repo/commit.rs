@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
 use rpmrepo_metadata::{MetadataError, Package};
 
+use super::fit::entry;
 use super::record::{FileRecord, SpecRecord};
 use super::state::{State, names};
 use super::{RepoError, repodata};
@@ -42,43 +44,32 @@ impl State {
         gone.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The index after `changes`: the RPMs of `changes` and those of other specs that are there.
+    /// The index after `changes`: the RPMs of `changes` and those of other specs that are there. One of another spec that
+    /// cannot be read is left out: it is told when that spec is looked at.
     fn index_with(&mut self, changes: &BTreeMap<String, SpecRecord>) -> Result<repodata::Index, RepoError> {
         let new: Vec<&FileRecord> = changes.values().flat_map(|record| &record.files).collect();
         let new_locations: BTreeSet<&str> = new.iter().map(|file| file.location.as_str()).collect();
-        let others = self.specs.iter().filter(|(spec, _)| !changes.contains_key(*spec));
-        let mut there: Vec<FileRecord> = others
-            .flat_map(|(_, record)| &record.files)
-            .filter(|file| !new_locations.contains(file.location.as_str()) && file.is_intact(&self.root))
-            .cloned()
-            .collect();
+        let others = self.rpms().filter(|(spec, file)| {
+            !changes.contains_key(*spec) && !new_locations.contains(file.location.as_str()) && self.has(file)
+        });
+        let mut there: Vec<FileRecord> = others.map(|(_, file)| file.clone()).collect();
         there.extend(new.into_iter().cloned());
         there.sort_by(|a, b| a.location.cmp(&b.location));
-        self.read_entries(&there)?;
+        self.read_entries(&there);
         let packages: Vec<&Package> = there.iter().filter_map(|file| self.entries.get(&file.rpm.sha256)).collect();
         repodata::index(&packages).map_err(|source| self.not_indexed(source))
     }
 
     /// Keeps the index entries of `files` alone, and reads the headers of those that are not known yet.
-    fn read_entries(&mut self, files: &[FileRecord]) -> Result<(), RepoError> {
+    fn read_entries(&mut self, files: &[FileRecord]) {
         let mut known = std::mem::take(&mut self.entries);
-        for file in files {
-            let entry = match known.remove(&file.rpm.sha256) {
-                Some(entry) => entry,
-                None => self.read_entry(file)?,
-            };
-            self.entries.insert(file.rpm.sha256, entry);
+        for FileRecord { location, rpm } in files {
+            let read = || entry(rpm, &self.root.join(location));
+            match known.remove(&rpm.sha256).map_or_else(read, Ok) {
+                Ok(entry) => drop(self.entries.insert(rpm.sha256, entry)),
+                Err(error) => tracing::warn!(%error, "an RPM is not indexed"),
+            }
         }
-        Ok(())
-    }
-
-    fn read_entry(&self, file: &FileRecord) -> Result<Package, RepoError> {
-        let shown = self.root.join(&file.location);
-        let hidden = file::unfinished(&shown);
-        let path = if hidden.exists() { hidden } else { shown };
-        let metadata =
-            rpm::PackageMetadata::open(&path).map_err(|source| RepoError::Header { path, source: Box::new(source) })?;
-        repodata::entry(file, &metadata).map_err(|source| self.not_indexed(source))
     }
 
     fn not_indexed(&self, source: MetadataError) -> RepoError {
@@ -88,8 +79,14 @@ impl State {
     fn write_index_files(&self, index: &repodata::Index) -> Result<(), RepoError> {
         let folder = self.root.join("repodata");
         for (name, bytes) in &index.files {
-            file::write(&folder.join(name), bytes).map_err(|source| self.wrong(source))?;
+            self.write(&folder.join(name), bytes)?;
         }
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), RepoError> {
+        file::write(path, bytes).map_err(|source| self.wrong(source))?;
+        self.digests.note(path, Sha256::of_bytes(bytes));
         Ok(())
     }
 
@@ -99,17 +96,21 @@ impl State {
         let hidden = file::unfinished(&path);
         fs::rename(&hidden, &path).map_err(writing(&path)).map_err(|source| self.wrong(source))?;
         // A rename between two names of one file leaves both.
-        file::remove(&hidden).map_err(|source| self.wrong(source))
+        file::remove(&hidden).map_err(|source| self.wrong(source))?;
+        self.digests.note(&path, file.rpm.sha256);
+        Ok(())
     }
 
     /// Makes `index` the one that readers see, records it, and removes files older than the ones before it.
     fn show_index(&mut self, index: &repodata::Index) -> Result<(), RepoError> {
         let folder = self.root.join("repodata");
-        file::write(&folder.join("repomd.xml"), &index.repomd).map_err(|source| self.wrong(source))?;
+        self.write(&folder.join("repomd.xml"), &index.repomd)?;
         let current: Vec<String> = index.files.iter().map(|(name, _)| name.clone()).collect();
         if current != self.index.current {
             self.index.previous = std::mem::replace(&mut self.index.current, current);
         }
+        let whole = self.index.previous.iter().filter(|name| self.has_index_file(name)).cloned().collect();
+        self.index.previous = whole;
         self.index.repomd = Some(Sha256::of_bytes(&index.repomd));
         file::write_json(&self.records.join("repodata.json"), &self.index).map_err(|source| self.wrong(source))?;
         for name in names(&folder)? {

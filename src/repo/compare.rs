@@ -1,11 +1,12 @@
 //! Two builds of the same packages, RPM by RPM: which are the same bytes, and what differs in the others.
 //!
-//! In: RPM files of both sides, with their digests. Out: a [`Comparison`]. Only RPMs that are no equal bytes are read.
+//! In: RPM files of both sides, with the digests that they had when they were built. Out: a [`Comparison`] of the files that
+//! are there now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use rpm::{FileEntry, IndexTag, PackageMetadata};
@@ -13,6 +14,7 @@ use rpm::{FileEntry, IndexTag, PackageMetadata};
 use super::PublishedRpm;
 use crate::cache::CacheError;
 use crate::cache::file::reading;
+use crate::digest::Sha256;
 use crate::package::header::{self, HeaderError};
 
 /// Tags up to here belong to signatures and to header regions, which hold offsets of the other tags.
@@ -59,6 +61,8 @@ pub struct Difference {
     pub files: BTreeSet<String>,
     /// Names of header tags that differ.
     pub tags: BTreeSet<String>,
+    /// True when one of them is not the file that was built, so that nothing more can be said.
+    pub is_damaged: bool,
 }
 
 impl Comparison {
@@ -72,6 +76,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tags = self.tags.iter().cloned().collect::<Vec<_>>().join(", ");
         match (self.files.len(), self.tags.is_empty()) {
+            _ if self.is_damaged => f.write_str("damaged: it is not the file that was built"),
             (0, true) => f.write_str("the signature, or how the payload is compressed"),
             (0, false) => write!(f, "the same files; of the header: {tags}"),
             (count, _) => {
@@ -94,12 +99,28 @@ pub fn compare(first: &[PublishedRpm], second: &[PublishedRpm]) -> Result<Compar
     for (name, one) in first {
         match second.remove(&name) {
             None => drop(comparison.only_first.insert(name)),
-            Some(other) if other.rpm.sha256 == one.rpm.sha256 => drop(comparison.identical.insert(name)),
-            Some(other) => drop(comparison.different.insert(name, difference(&one.path, &other.path)?)),
+            Some(other) => match (digest(&one)?, digest(&other)?) {
+                (None, _) => drop(comparison.only_second.insert(name)),
+                (_, None) => drop(comparison.only_first.insert(name)),
+                (here, there) if here == there => drop(comparison.identical.insert(name)),
+                (here, there) if here != Some(one.rpm.sha256) || there != Some(other.rpm.sha256) => {
+                    let damaged = Difference { is_damaged: true, ..Difference::default() };
+                    comparison.different.insert(name, damaged);
+                }
+                _ => drop(comparison.different.insert(name, difference(&one.path, &other.path)?)),
+            },
         }
     }
-    comparison.only_second = second.into_keys().collect();
+    comparison.only_second.extend(second.into_keys());
     Ok(comparison)
+}
+
+/// The digest of the file that is there; None when it is missing.
+fn digest(rpm: &PublishedRpm) -> Result<Option<Sha256>, CacheError> {
+    match Sha256::of_file(&rpm.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        digest => digest.map(Some).map_err(reading(&rpm.path)),
+    }
 }
 
 fn difference(first: &Path, second: &Path) -> Result<Difference, CacheError> {
@@ -120,6 +141,7 @@ fn difference(first: &Path, second: &Path) -> Result<Difference, CacheError> {
             .filter(|tag| **tag > LAST_SIGNATURE_TAG)
             .map(|tag| name_of(*tag))
             .collect(),
+        is_damaged: false,
     })
 }
 
@@ -152,7 +174,6 @@ fn name_of(tag: u32) -> String {
 mod tests {
     use super::*;
     use crate::cache::describe;
-    use crate::digest::Sha256;
 
     fn rpm(folder: &Path, name: &str, license: &str, content: &str) -> PublishedRpm {
         let mut builder = rpm::PackageBuilder::new(name, "1", license, "noarch", "A test");
@@ -182,5 +203,20 @@ mod tests {
         assert_eq!(compared.different["c.rpm"].to_string(), "the same files; of the header: tag 1014");
         assert_eq!((compared.only_first.len(), compared.only_second.len()), (1, 1));
         assert!(compare(&first, &first).unwrap().is_equal());
+    }
+
+    #[test]
+    fn the_files_are_compared_and_not_what_they_were() {
+        let (left, right) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = ["a", "b", "c"].map(|name| rpm(left.path(), name, "MIT", "x"));
+        let second = ["a", "b", "c"].map(|name| rpm(right.path(), name, "MIT", "x"));
+        let mut bytes = std::fs::read(&first[0].path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(&first[0].path, bytes).unwrap();
+        std::fs::remove_file(&first[1].path).unwrap();
+        let compared = compare(&first, &second).unwrap();
+        assert_eq!(compared.different["a.rpm"].to_string(), "damaged: it is not the file that was built");
+        assert_eq!(compared.only_second, BTreeSet::from(["b.rpm".to_owned()]));
+        assert_eq!(compared.identical, BTreeSet::from(["c.rpm".to_owned()]));
     }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::cache::CacheError;
+use crate::package::header::HeaderError;
 
 /// Why the repository cannot be read or extended.
 #[derive(Debug, thiserror::Error)]
@@ -24,15 +25,31 @@ pub enum RepoError {
         /// What the system said.
         source: io::Error,
     },
-    /// The header of a published RPM cannot be read.
+    /// An RPM cannot be opened.
+    #[error("cannot read `{}`", path.display())]
+    Open {
+        /// The RPM.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The header of an RPM cannot be read.
     #[error("cannot index `{}`", path.display())]
     Header {
         /// The RPM.
         path: PathBuf,
         /// What is wrong.
-        source: Box<rpm::Error>,
+        source: Box<HeaderError>,
     },
     /// An RPM has something that repository metadata cannot express.
+    #[error("`{file}`: {what} cannot stand in repository metadata")]
+    Unfit {
+        /// The RPM's file name.
+        file: String,
+        /// What it has.
+        what: String,
+    },
+    /// The index cannot be made of its entries.
     #[error("cannot write the index of `{}`", folder.display())]
     Index {
         /// The repository.

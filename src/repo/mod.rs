@@ -15,6 +15,7 @@
 mod commit;
 mod compare;
 mod error;
+mod fit;
 mod record;
 mod repodata;
 mod state;
@@ -28,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use compare::{Comparison, Difference, compare};
 pub use error::RepoError;
+pub use fit::unfit;
 use state::State;
 
 use crate::cache::{BuiltRpm, StoredResult};
@@ -70,12 +72,13 @@ impl Repo {
         Ok(Self { state: Arc::new(Mutex::new(State::open(layout)?)) })
     }
 
-    /// Makes the RPMs of each result those of its spec, and removes the ones of the specs' earlier builds. Compares sizes
-    /// and times with the record and does nothing when they agree, so that a repository in order costs some microseconds
-    /// a file. The index is written once for all `results`.
+    /// Makes the RPMs of each result those of its spec, and removes the ones of the specs' earlier builds. Does nothing
+    /// when they are there: files are read only when they have changed, so that a repository in order costs some microseconds
+    /// a file. A damaged index is written again. The index is written once for all `results`.
     ///
     /// # Errors
     /// [`RepoError::Damaged`] when an RPM of a result is not what was stored: the result is to be built again.
+    /// [`RepoError::Unfit`] when the index cannot hold an RPM of a result.
     /// [`RepoError::Taken`] when a file of the same name belongs to another spec, in whatever run that was built.
     pub fn publish(&self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
         self.with(|state| state.publish(results))
@@ -95,6 +98,13 @@ impl Repo {
     /// Takes the RPMs of `spec` out of the repository.
     pub fn remove(&self, spec: &str) -> Result<(), RepoError> {
         self.with(|state| state.remove(spec))
+    }
+
+    /// Keeps the next run from reading what this one has read or written. Without it, that run takes longer.
+    pub fn remember(&self) {
+        if let Err(error) = self.with(|state| state.digests.save()) {
+            tracing::warn!(%error, "the digests of the repository's files are not remembered");
+        }
     }
 
     /// All RPMs that were published, source packages included; sorted by spec and file name.

@@ -64,8 +64,8 @@ proptest! {
             let (sha256, file) = (Sha256::of_bytes(&bytes), format!("{at}.rpm"));
             let size = bytes.len() as u64;
             let rpm = BuiltRpm { file, sha256, bytes: size, content: sha256, build_time: 7, header: header.clone() };
-            let record = FileRecord { location: format!("noarch/{at}.rpm"), modified_ns: 0, rpm };
-            entries.push(entry(&record, &metadata).unwrap());
+            entries.push(entry(&rpm, &metadata).unwrap());
+            let record = FileRecord { location: format!("noarch/{at}.rpm"), rpm };
             headers.push((header, record));
         }
         let written = index(&entries.iter().collect::<Vec<_>>()).unwrap();

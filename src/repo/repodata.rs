@@ -11,7 +11,7 @@ use rpmrepo_metadata::{
     RepomdRecord, RepomdXml,
 };
 
-use super::record::FileRecord;
+use crate::cache::BuiltRpm;
 use crate::digest::Sha256;
 
 /// A balance between size and the time that every publication costs.
@@ -25,16 +25,26 @@ pub(super) struct Index {
     pub(super) repomd: Vec<u8>,
 }
 
-/// The index entry of the RPM of `record` with the header `metadata`.
-pub(super) fn entry(record: &FileRecord, metadata: &rpm::PackageMetadata) -> Result<Package, MetadataError> {
+/// The index entry of `rpm` with the header `metadata`.
+pub(super) fn entry(rpm: &BuiltRpm, metadata: &rpm::PackageMetadata) -> Result<Package, MetadataError> {
     let source = PackageSource {
-        checksum: Some(Checksum::Sha256(record.rpm.sha256.to_string())),
-        size_package: Some(record.rpm.bytes),
-        time_file: record.rpm.build_time,
-        location_href: record.location.clone(),
+        checksum: Some(Checksum::Sha256(rpm.sha256.to_string())),
+        size_package: Some(rpm.bytes),
+        time_file: rpm.build_time,
+        location_href: rpm.location(),
         location_base: None,
     };
     Package::from_package_metadata(metadata, source, PackageOptions::default())
+}
+
+/// Whether `entry` can be written.
+pub(super) fn check(entry: &Package) -> Result<(), MetadataError> {
+    primary(&[entry]).and_then(|_| filelists(&[entry])).and_then(|_| other(&[entry])).map(drop)
+}
+
+/// The digest that the name of a file of the index says.
+pub(super) fn digest_in_name(name: &str) -> Option<Sha256> {
+    name.split_once('-').and_then(|(digest, _)| digest.parse().ok())
 }
 
 /// The index of `packages`, in their order.

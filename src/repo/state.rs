@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 
 use rpmrepo_metadata::Package;
 
-use super::record::{FileRecord, IndexRecord, SpecRecord, modified_ns};
-use super::{Published, PublishedRpm, RepoError};
+use super::fit::entry;
+use super::record::{FileRecord, IndexRecord, SpecRecord};
+use super::{Published, PublishedRpm, RepoError, repodata};
 use crate::cache::file::{self, reading, writing};
 use crate::cache::{CacheError, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
 use crate::package::Nevra;
+use crate::source::remembered::FileDigests;
 
 pub(super) struct State {
     pub(super) root: PathBuf,
@@ -26,6 +28,8 @@ pub(super) struct State {
     pub(super) entries: BTreeMap<Sha256, Package>,
     /// Files that another spec may take, with the spec that they are of.
     free: BTreeSet<(String, String)>,
+    /// Digests of the repository's files, which are read only when they have changed.
+    pub(super) digests: FileDigests,
 }
 
 impl State {
@@ -41,7 +45,8 @@ impl State {
             }
         }
         let index = file::read_json(&records.join("repodata.json")).map_err(wrong)?.unwrap_or_default();
-        Ok(Self { root, records, specs, index, entries: BTreeMap::new(), free: BTreeSet::new() })
+        let digests = FileDigests::open(layout, "rpms");
+        Ok(Self { root, records, specs, index, entries: BTreeMap::new(), free: BTreeSet::new(), digests })
     }
 
     pub(super) fn publish(&mut self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
@@ -51,7 +56,7 @@ impl State {
                 changes.insert((*spec).to_owned(), self.staged(spec, result)?);
             }
         }
-        if changes.is_empty() {
+        if results.is_empty() || (changes.is_empty() && self.has_index()) {
             return Ok(Published::Unchanged);
         }
         self.commit(changes)?;
@@ -116,20 +121,37 @@ impl State {
         self.records.join("published").join(format!("{spec}.json"))
     }
 
+    /// True when the RPMs of `spec` are those of the build `key`.
     fn is_intact(&self, spec: &str, key: Sha256) -> bool {
-        let repodata = self.root.join("repodata");
-        self.specs.get(spec).is_some_and(|record| {
-            record.key == key
-                && record.stale.is_empty()
-                && record.files.iter().all(|file| file.is_intact(&self.root))
-                && self.index.current.iter().all(|name| repodata.join(name).exists())
-                && fs::read(repodata.join("repomd.xml"))
-                    .is_ok_and(|bytes| self.index.repomd == Some(Sha256::of_bytes(&bytes)))
-        })
+        let is_of_build = |record: &SpecRecord| record.key == key && record.stale.is_empty();
+        let record = self.specs.get(spec).filter(|record| is_of_build(record));
+        record.is_some_and(|record| record.files.iter().all(|file| self.has(file)))
     }
 
-    /// Puts the RPMs of `result` into their folders under hidden names.
-    fn staged(&self, spec: &str, result: &StoredResult) -> Result<SpecRecord, RepoError> {
+    /// True when the file in the repository is what was published.
+    pub(super) fn has(&self, file: &FileRecord) -> bool {
+        self.holds(&self.root.join(&file.location), file.rpm.sha256)
+    }
+
+    /// True when the index is the one that was written last, and the files of the one before it are whole.
+    fn has_index(&self) -> bool {
+        let mut files = self.index.current.iter().chain(&self.index.previous);
+        let repomd = self.root.join("repodata/repomd.xml");
+        files.all(|name| self.has_index_file(name)) && self.index.repomd.is_some_and(|it| self.holds(&repomd, it))
+    }
+
+    /// True when the file of the index is what its name says.
+    pub(super) fn has_index_file(&self, name: &str) -> bool {
+        let path = self.root.join("repodata").join(name);
+        repodata::digest_in_name(name).is_some_and(|digest| self.holds(&path, digest))
+    }
+
+    fn holds(&self, path: &Path, content: Sha256) -> bool {
+        self.digests.digest(path).is_ok_and(|(found, _)| found == content)
+    }
+
+    /// Puts the RPMs of `result` into their folders under hidden names, and makes their index entries.
+    fn staged(&mut self, spec: &str, result: &StoredResult) -> Result<SpecRecord, RepoError> {
         let mut files = Vec::new();
         for rpm in &result.rpms {
             let location = rpm.location();
@@ -138,8 +160,9 @@ impl State {
             if Sha256::of_file(&stored).map_err(reading(&stored)).map_err(|source| self.wrong(source))? != rpm.sha256 {
                 return Err(RepoError::Damaged { path: stored });
             }
-            let modified_ns = stage(&stored, &self.root.join(&location)).map_err(|source| self.wrong(source))?;
-            files.push(FileRecord { location, modified_ns, rpm: rpm.clone() });
+            self.entries.insert(rpm.sha256, entry(rpm, &stored)?);
+            stage(&stored, &self.root.join(&location)).map_err(|source| self.wrong(source))?;
+            files.push(FileRecord { location, rpm: rpm.clone() });
         }
         Ok(SpecRecord { key: result.key, files, stale: Vec::new() })
     }
@@ -160,15 +183,14 @@ fn is_rpm(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension == "rpm") && !name.starts_with('.')
 }
 
-/// Gives the stored RPM the hidden name of `to`; returns its modification time.
-fn stage(stored: &Path, to: &Path) -> Result<u128, CacheError> {
+/// Gives the stored RPM the hidden name of `to`.
+fn stage(stored: &Path, to: &Path) -> Result<(), CacheError> {
     let hidden = file::unfinished(to);
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(writing(folder))?;
     }
     file::remove(&hidden)?;
-    file::link_or_copy(stored, &hidden)?;
-    Ok(modified_ns(&fs::metadata(&hidden).map_err(reading(&hidden))?))
+    file::link_or_copy(stored, &hidden)
 }
 
 /// The names in `folder`, unsorted; none when it does not exist.

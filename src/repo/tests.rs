@@ -122,6 +122,15 @@ fn what_the_user_removes_or_changes_comes_back() {
     intact();
     fs::write(place.path("repodata/repomd.xml"), "").unwrap();
     intact();
+    for name in ["primary", "filelists", "other"] {
+        let entries = fs::read_dir(place.path("repodata")).unwrap().map(|entry| entry.unwrap().path());
+        for path in entries.filter(|path| path.to_string_lossy().contains(name)) {
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[7] ^= 1;
+            fs::write(&path, bytes).unwrap();
+        }
+        intact();
+    }
     fs::remove_dir_all(place.folder.path().join("build/state")).unwrap();
     intact();
 }

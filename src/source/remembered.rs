@@ -22,19 +22,20 @@ use crate::layout::Layout;
 const TIME_STEP_NS: i128 = 100_000_000;
 
 /// The digests of files, remembered in `state/digests/<name>.json` of a project.
+#[derive(Debug)]
 pub(crate) struct FileDigests {
     path: PathBuf,
     known: Mutex<Known>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Known {
     files: HashMap<String, Entry>,
     changed: bool,
 }
 
 /// Size, inode, time of the last change of content and of inode in nanoseconds, digest.
-#[derive(Clone, Copy, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry(u64, u64, i128, i128, Sha256);
 
 impl FileDigests {

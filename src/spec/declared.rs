@@ -11,9 +11,9 @@ const SOURCES: &str = "-debugsource";
 const FOLDERS: [&str; 2] = ["/usr/lib/debug", "/usr/src/debug"];
 
 impl SourcePackage {
-    /// What it says it makes, the source package first.
+    /// What it says it makes, the source package last.
     pub fn declared(&self) -> impl Iterator<Item = &Nevra> {
-        std::iter::once(&self.nevra).chain(self.binaries.iter().map(|binary| &binary.nevra))
+        self.binaries.iter().map(|binary| &binary.nevra).chain([&self.nevra])
     }
 
     /// True for what it says it makes, and for what rpm makes of that for debuggers.

@@ -100,6 +100,9 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     fetched::only_what_is_built_is_fetched(&mini);
     results::a_spec_makes_only_what_it_declares(&mini);
     results::an_rpm_belongs_to_one_spec(&mini);
+    results::what_cannot_be_published_fails_alone(&mini);
+    results::every_run_is_recorded(&mini);
+    results::what_is_damaged_is_made_again(&mini);
 }
 
 fn the_first_run_builds_what_it_can(mini: &Mini) {

@@ -57,7 +57,7 @@ pub(super) fn an_rpm_belongs_to_one_spec(mini: &Mini) {
     assert!(told.contains("which `twin.spec` makes, too; only one of the two can be built"), "{told}");
     let of_b = twins();
 
-    let refusal = "`twin.spec` is not built: it makes `src/twin-1-1.src.rpm`, which `twin-b.spec` makes, too";
+    let refusal = "`twin.spec` is not built: it makes `noarch/twin-1-1.noarch.rpm`, which `twin-b.spec` makes, too";
     for arguments in [&["build", "twin"][..], &["build", "twin", "twin-b"], &["build", "--rebuild", "twin"]] {
         let (code, told) = run(mini, arguments);
         assert_eq!(code, Some(1), "{arguments:?}: {told}");
@@ -81,4 +81,119 @@ pub(super) fn an_rpm_belongs_to_one_spec(mini: &Mini) {
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("`twin-b.spec` is not built") && told.contains("0 built, 1 up to date"), "{told}");
     remove_specs(mini, &["twin", "twin-b"]);
+}
+
+/// One has a control character in its Provides, one leaves a link in its output folder: each fails by its name in every
+/// run, and the others are published.
+pub(super) fn what_cannot_be_published_fails_alone(mini: &Mini) {
+    write_spec(mini, "controlled", "Provides: ksym(default:\u{2})", &file_with("controlled", "x"));
+    let link = "%build\nln -s /etc/passwd /var/tmp/drydock/out/x";
+    write_spec(mini, "linked", "", &format!("{link}\n{}", file_with("linked", "x")));
+    write_spec(mini, "waiting", "BuildRequires: controlled", &file_with("waiting", "x"));
+    write_spec(mini, "plain", "", &file_with("plain", "x"));
+    for built in ["1 built, 0 up to date", "0 built, 1 up to date"] {
+        let (code, told) = run(mini, &["build", "controlled", "linked", "waiting", "plain"]);
+        assert_eq!(code, Some(1), "{told}");
+        let provides = "its Provides `ksym(default:?)` cannot stand in repository metadata";
+        let failed = format!("FAILED controlled-1-1 in publish: `controlled-1-1.noarch.rpm`: {provides}");
+        assert!(told.contains(&failed) && told.contains("blocked waiting-1-1: waits for controlled-1-1"), "{told}");
+        assert!(told.contains("FAILED linked-1-1 in files: the container left a symbolic link `x`"), "{told}");
+        assert!(told.contains(&format!("packages: {built}, 2 failed, 1 blocked")), "{told}");
+        assert!(mini.path("out/RPMS/noarch/plain-1-1.noarch.rpm").is_file());
+        assert_eq!(state(mini)["error"], serde_json::Value::Null);
+    }
+    let planned = stdout(&mini.run(&["plan", "controlled"]));
+    assert!(planned.starts_with("build       controlled: it was never built"), "{planned}");
+    remove_specs(mini, &["controlled", "linked", "waiting", "plain"]);
+}
+
+fn state(mini: &Mini) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(mini.path("build/build-state.json")).unwrap()).unwrap()
+}
+
+/// A run that breaks down writes how far it came, and why.
+pub(super) fn every_run_is_recorded(mini: &Mini) {
+    let (place, aside) = (mini.path("out/RPMS"), mini.path("out/aside"));
+    std::fs::rename(&place, &aside).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
+    let (code, told) = run(mini, &["build", "tables"]);
+    assert_eq!(code, Some(3), "{told}");
+    let broken = state(mini);
+    assert!(broken["error"].as_str().unwrap().contains("cannot keep the RPM repository"), "{broken}");
+    assert_eq!(broken["packages"][0]["result"], "unfinished", "{broken}");
+    std::fs::remove_file(&place).unwrap();
+    std::fs::rename(&aside, &place).unwrap();
+
+    assert_eq!(run(mini, &["build", "nothing-of-this-name"]).0, Some(2));
+    let refused = state(mini);
+    assert!(refused["error"].as_str().unwrap().contains("`nothing-of-this-name`"), "{refused}");
+    assert_eq!(run(mini, &["build", "tables"]).0, Some(0));
+    assert_eq!(state(mini)["packages"][0]["result"], "up-to-date");
+}
+
+/// Changes a byte in the middle of `path` and leaves its size, time and inode as they were.
+fn damage(path: &std::path::Path) {
+    use std::os::unix::fs::{FileExt, PermissionsExt};
+    let before = path.metadata().unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o644)).unwrap();
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    let (at, mut byte) = (before.len() / 2, [0]);
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 0xff], at).unwrap();
+    file.set_permissions(before.permissions()).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+}
+
+/// RPMs, their index: what is damaged is never called whole, and is as before after the same command.
+pub(super) fn what_is_damaged_is_made_again(mini: &Mini) {
+    let built = ["build", "greet", "tables"];
+    assert_eq!(run(mini, &built).0, Some(0));
+    let before = mini.rpms();
+    let rpm = mini.path("out/RPMS/noarch/tables-1.0-1.mini.noarch.rpm");
+    damage(&rpm);
+    let verified = mini.run(&["verify", "tables"]);
+    assert_eq!(verified.status.code(), Some(1), "{}", stderr(&verified));
+    let line = "tables-1.0-1.mini.noarch.rpm\tdiffers\tdamaged: it is not the file that was built\n";
+    assert!(stdout(&verified).contains(line), "{}", stdout(&verified));
+    let (code, told) = run(mini, &built);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("the stored result of `tables-1.0-1.mini` is damaged"), "{told}");
+    assert!(told.contains("packages: 1 built, 2 up to date"), "{told}");
+    assert_eq!(mini.rpms(), before);
+
+    // A package that another one is built with, and only its name in the store.
+    let folder = drydock::cache::History::new(&layout(mini)).last("libgreet").unwrap().unwrap();
+    let stored = mini.path("build/store").join(folder.key.to_string()).join("rpms/libgreet-1.0-1.mini.x86_64.rpm");
+    let published = mini.path("out/RPMS/x86_64/libgreet-1.0-1.mini.x86_64.rpm");
+    let content = std::fs::read(&published).unwrap();
+    std::fs::remove_file(&published).unwrap();
+    std::fs::write(&published, content).unwrap();
+    damage(&stored);
+    let (code, told) = run(mini, &["build", "--rebuild", "greet"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("packages: 2 built, 0 up to date"), "{told}");
+    assert_eq!(mini.rpms(), before);
+
+    let repodata = mini.path("out/RPMS/repodata");
+    let index = || {
+        let files = std::fs::read_dir(&repodata).unwrap().map(|entry| entry.unwrap().path());
+        let current = std::fs::read_to_string(repodata.join("repomd.xml")).unwrap();
+        let is_named = |path: &std::path::PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name == "repomd.xml" || current.contains(name)
+        };
+        let named = files.filter(is_named);
+        named.map(|path| (std::fs::read(&path).unwrap(), path)).collect::<std::collections::BTreeSet<_>>()
+    };
+    let whole = index();
+    for (_, path) in &whole {
+        damage(path);
+        let (code, told) = run(mini, &built);
+        assert!(code == Some(0) && told.contains("packages: 0 built, 3 up to date"), "{told}");
+        assert_eq!(index(), whole, "{}", path.display());
+    }
+}
+
+fn layout(mini: &Mini) -> drydock::layout::Layout {
+    drydock::layout::Layout::new(mini.path("build"), mini.path("out"), mini.path("cache"))
 }

@@ -205,7 +205,10 @@ fn conclude(
             let wrong = |source| BuildError::Store { package: package_name(package), source };
             match tokio::task::block_in_place(|| folder.publish(&package.spec, &result)).map_err(wrong)? {
                 Some(other) => SrpmOutcome::Failed(taken(context, package, &other)),
-                None if is_new => SrpmOutcome::Made,
+                None if is_new => {
+                    context.store.note(&result);
+                    SrpmOutcome::Made
+                }
                 None => SrpmOutcome::UpToDate,
             }
         }

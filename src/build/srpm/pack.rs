@@ -80,10 +80,18 @@ async fn in_folder(
     let (collect, stop) = (Collect { from: output_folder()?, into: outputs.clone() }, log.stop());
     let session = Session { output: &mut |_, bytes| log.add(bytes), collect: Some(collect), cancel: &stop };
     let run = context.engine.run(&spec, session).await;
-    let exit = run.map_err(|source| BuildError::Engine { package: name.clone(), source })?;
     log.finish().map_err(store_fault)?;
     let failed = |status: String, excerpt: Vec<String>| {
         Attempt::Failed(Failure { phase: "rpmbuild -bs".to_owned(), status, excerpt, log: log_path.clone() })
+    };
+    let exit = match run {
+        Ok(exit) => exit,
+        Err(source) => {
+            return match source.refusal() {
+                Some(refusal) => Ok(failed(refusal.to_string(), Vec::new())),
+                None => Err(BuildError::Engine { package: name, source }),
+            };
+        }
     };
     match exit {
         Exit::Cancelled => Ok(Attempt::Cancelled),

@@ -81,7 +81,12 @@ impl Embedded {
         let name = into.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (blob, folder) = (self.store.blob_path(layer.digest), self.folders.layers());
         let task = Task::Unpack { blob, diff_id: layer.diff_id, folder, name };
-        self.helper.carry_out(task).await?;
+        if let Err(fault) = self.helper.carry_out(task).await {
+            let (store, digest) = (self.store.clone(), layer.digest);
+            // When the blob is to blame, that is what is told.
+            off_the_async_threads(move || Ok(store.check_blob(digest)?)).await?;
+            return Err(fault);
+        }
         let whole = self.folders.layer(layer.diff_id);
         fs::rename(&into, &whole).map_err(SandboxError::file("make the folder", &whole))
     }
