@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
+use super::late::Late;
 use super::{Failure, OnFailure, Outcome, Summary};
 use crate::plan::{Blocked, BuildQueue, Shortage};
 
@@ -147,8 +148,9 @@ fn note_end(
 ) -> Vec<Blocked> {
     let failure = match outcome {
         Outcome::Failed(failure) => failure,
-        Outcome::Postponed(needs) => {
+        Outcome::Postponed(Late { needs, unsure }) => {
             queue.extend(&needs, durations);
+            queue.doubt(&unsure);
             match queue.postpone(&spec, needs.get(&spec).unwrap_or(&BTreeSet::new())) {
                 Ok(blocked) => return blocked,
                 // Whoever postpones a package has looked for rings; one that is here all the same is its failure.

@@ -14,13 +14,34 @@ use super::{BuildError, Outcome};
 use crate::event::Event;
 use crate::source::Sources;
 
+/// Which specs need which.
+pub(super) type Needs = BTreeMap<String, BTreeSet<String>>;
+
 /// Plans one package of a run again.
 pub trait Planner {
     /// What the build of `spec` needs, from all that is known by now.
     ///
     /// # Errors
     /// What is known cannot be read.
-    fn plan<'a>(&'a self, spec: &'a str) -> LocalBoxFuture<'a, Result<Replanned, BuildError>>;
+    fn plan<'a>(&'a self, spec: &'a str, ended: Ended) -> LocalBoxFuture<'a, Result<Replanned, BuildError>>;
+}
+
+/// Specs whose builds have ended.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// Their results are published.
+    pub finished: BTreeSet<String>,
+    /// They give no RPMs.
+    pub failed: BTreeSet<String>,
+}
+
+/// What a package turned out to need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Late {
+    /// For the spec, and for each that it needs, directly or not, those that are needed directly. There is no ring.
+    pub needs: Needs,
+    /// Those of these needs that are only guessed, and in whose place others may be taken.
+    pub unsure: Needs,
 }
 
 /// What came of planning a package again.
@@ -28,8 +49,8 @@ pub trait Planner {
 pub enum Replanned {
     /// What it needs, and how that is had.
     Needs {
-        /// For the spec, and for each that it needs, directly or not, those that are needed directly. There is no ring.
-        needs: BTreeMap<String, BTreeSet<String>>,
+        /// What it needs.
+        late: Late,
         /// The sources of the specs that were in no plan before.
         sources: Sources,
     },
@@ -42,11 +63,11 @@ impl One<'_> {
     pub(super) async fn plan_again(&self, reason: &str) -> Result<Outcome, BuildError> {
         let (run, spec) = (self.run, &self.package.spec);
         let Some(planner) = run.context.planner else { return Ok(Outcome::Failed(self.unsolvable(reason))) };
-        let (needs, sources) = match planner.plan(spec).await? {
-            Replanned::Needs { needs, sources } => (needs, sources),
+        let (late, sources) = match planner.plan(spec, run.ended()).await? {
+            Replanned::Needs { late, sources } => (late, sources),
             Replanned::Refused(why) => return Ok(Outcome::Failed(self.unsolvable(&format!("{reason}\n{why}")))),
         };
-        let joined = match run.learn(spec, &needs) {
+        let joined = match run.learn(spec, &late.needs) {
             Learned::Nothing => return Ok(Outcome::Failed(self.unsolvable(reason))),
             Learned::Ring(through) => {
                 let why = format!("`{through}` would give it, and needs `{spec}` itself");
@@ -58,7 +79,7 @@ impl One<'_> {
         let own = joined.get(spec).into_iter().flatten().cloned().collect();
         let (package, joining) = (self.name.clone(), joined.len() - 1);
         (run.context.report)(Event::BuildPostponed { package, needs: own, joined: joining });
-        Ok(Outcome::Postponed(joined))
+        Ok(Outcome::Postponed(Late { needs: joined, unsure: late.unsure }))
     }
 }
 
@@ -66,7 +87,7 @@ impl One<'_> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Learned {
     /// It needs these too, and the others are new to the run: for each what it needs directly.
-    Needs(BTreeMap<String, BTreeSet<String>>),
+    Needs(Needs),
     /// This spec, which it would need, waits for it.
     Ring(String),
     /// It needs nothing that it did not need before.
@@ -74,8 +95,8 @@ pub(super) enum Learned {
 }
 
 impl Run<'_> {
-    /// Adds what `spec` turned out to need.
-    fn learn(&self, spec: &str, needs: &BTreeMap<String, BTreeSet<String>>) -> Learned {
+    /// Takes what `spec` turned out to need for what it needs.
+    fn learn(&self, spec: &str, needs: &Needs) -> Learned {
         learn(&mut self.needs.lock().unwrap_or_else(PoisonError::into_inner), spec, needs)
     }
 
@@ -84,56 +105,41 @@ impl Run<'_> {
     }
 }
 
-/// Adds to `all`, which has for each spec all that it needs, directly or not, what `spec` turned out to need.
-fn learn(
-    all: &mut BTreeMap<String, BTreeSet<String>>,
-    spec: &str,
-    direct: &BTreeMap<String, BTreeSet<String>>,
-) -> Learned {
-    let known = all.get(spec).cloned().unwrap_or_default();
-    let new: BTreeSet<String> =
-        direct.get(spec).into_iter().flatten().filter(|need| !known.contains(*need)).cloned().collect();
+/// Takes what `plan` says of `spec` for what it needs, where that is anything new; `all` and `plan` have for each spec what
+/// it needs directly. What it was thought to need and does not is dropped, as a new run would not have it either.
+fn learn(all: &mut Needs, spec: &str, plan: &Needs) -> Learned {
+    let (direct, known) = (plan.get(spec).cloned().unwrap_or_default(), reach(spec, |spec| all.get(spec)));
+    let new: BTreeSet<String> = direct.difference(&known).cloned().collect();
     if new.is_empty() {
         return Learned::Nothing;
     }
-    let mut late = BTreeMap::new();
-    for need in &new {
-        complete(all, &mut late, need, direct);
-    }
-    let needed_by = |need: &String| late.get(need).or_else(|| all.get(need)).cloned().unwrap_or_default();
+    let joining = |name: &str| if all.contains_key(name) { None } else { plan.get(name) };
+    let late: Needs = new
+        .iter()
+        .flat_map(|need| reach(need, joining).into_iter().chain([need.clone()]))
+        .filter_map(|name| {
+            let needs = joining(&name)?.clone();
+            Some((name, needs))
+        })
+        .collect();
+    let needed_by = |need: &str| reach(need, |name| all.get(name).or_else(|| late.get(name)));
     if let Some(ring) = new.iter().find(|need| *need == spec || needed_by(need).contains(spec)) {
         return Learned::Ring(ring.clone());
     }
-    let through: BTreeSet<String> = new.iter().flat_map(needed_by).collect();
-    let mut joined: BTreeMap<_, _> =
-        late.keys().map(|name| (name.clone(), direct.get(name).cloned().unwrap_or_default())).collect();
+    let mut joined = late.clone();
     all.extend(late);
-    let more: BTreeSet<String> = new.iter().cloned().chain(through).collect();
-    for (name, needs) in all.iter_mut() {
-        if name == spec || needs.contains(spec) {
-            needs.extend(more.iter().cloned());
-        }
-    }
+    all.insert(spec.to_owned(), direct);
     joined.insert(spec.to_owned(), new);
     Learned::Needs(joined)
 }
 
-/// Adds to `late` all that `spec` needs, directly or not, and the same for those, where neither map knows them.
-fn complete(
-    all: &BTreeMap<String, BTreeSet<String>>,
-    late: &mut BTreeMap<String, BTreeSet<String>>,
-    spec: &str,
-    direct: &BTreeMap<String, BTreeSet<String>>,
-) {
-    if all.contains_key(spec) || late.contains_key(spec) {
-        return;
+/// All that `spec` needs, directly or not, where `needs` tells what is needed directly.
+pub(super) fn reach<'n>(spec: &str, needs: impl Fn(&str) -> Option<&'n BTreeSet<String>>) -> BTreeSet<String> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![spec.to_owned()]);
+    while let Some(next) = open.pop() {
+        open.extend(needs(&next).into_iter().flatten().filter(|need| found.insert((*need).clone())).cloned());
     }
-    let mut needs = direct.get(spec).cloned().unwrap_or_default();
-    for need in needs.clone() {
-        complete(all, late, &need, direct);
-        needs.extend(late.get(&need).or_else(|| all.get(&need)).into_iter().flatten().cloned());
-    }
-    late.insert(spec.to_owned(), needs);
+    found
 }
 
 #[cfg(test)]
@@ -141,7 +147,7 @@ mod tests {
     use super::*;
 
     /// `a: b c; b:` as a map.
-    fn map(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    fn map(text: &str) -> Needs {
         let lines = text.split(';').filter_map(|line| line.split_once(':'));
         let words = |words: &str| words.split_whitespace().map(str::to_owned).collect();
         lines.map(|(spec, needs)| (spec.trim().to_owned(), words(needs))).collect()
@@ -152,15 +158,21 @@ mod tests {
         let mut all = map("app: lib; lib:; tool: lib; user: app lib");
         let learned = learn(&mut all, "app", &map("app: lib late tool; late: later lib; later:; lib: unknown; tool:"));
         assert_eq!(learned, Learned::Needs(map("app: late tool; late: later lib; later:")));
-        assert_eq!(
-            all,
-            map("app: late later lib tool; late: later lib; later:; lib:; tool: lib; user: app late later lib tool")
-        );
+        assert_eq!(all, map("app: lib late tool; late: later lib; later:; lib:; tool: lib; user: app lib"));
+        let through: Vec<String> = reach("user", |spec| all.get(spec)).into_iter().collect();
+        assert_eq!(through, ["app", "late", "later", "lib", "tool"]);
+    }
+
+    #[test]
+    fn what_turned_out_to_be_needed_by_nobody_is_forgotten() {
+        let mut all = map("app: guess; guess:");
+        assert_eq!(learn(&mut all, "app", &map("app: right; right:")), Learned::Needs(map("app: right; right:")));
+        assert_eq!(all, map("app: right; guess:; right:"));
     }
 
     #[test]
     fn what_was_needed_already_is_nothing_new() {
-        let mut all = map("app: lib base; lib: base; base:");
+        let mut all = map("app: lib; lib: base; base:");
         assert_eq!(learn(&mut all, "app", &map("app: base; base:")), Learned::Nothing);
     }
 

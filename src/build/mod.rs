@@ -67,7 +67,7 @@ pub use container::Check;
 pub use drain::{Admission, Change, Drained, Pace, drain};
 pub use error::BuildError;
 pub use excerpt::{Excerpt, Form};
-pub use late::{Planner, Replanned};
+pub use late::{Ended, Late, Planner, Replanned};
 pub use outcome::{Failure, Outcome, Summary};
 pub use phase::Phase;
 pub use preview::{Preview, preview};

@@ -63,6 +63,7 @@ pub(super) async fn build_one(
     let mut key = None;
     let outcome = one.outcome(&mut key).await?;
     if let Outcome::Failed(failure) = &outcome {
+        run.note_failed(&package.spec);
         one.tell_failure(failure, key)?;
     }
     Ok(outcome)

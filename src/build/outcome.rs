@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::late::Late;
 use crate::event::CheckResult;
 
 /// How one package's build ended.
@@ -16,7 +17,7 @@ pub enum Outcome {
     Failed(Failure),
     /// It turned out to need more, and goes back to the queue: what it needs besides, by its name, and what the packages
     /// need that join the run for it, by theirs.
-    Postponed(BTreeMap<String, BTreeSet<String>>),
+    Postponed(Late),
     /// The run was cancelled before it was done.
     Cancelled,
 }

@@ -10,6 +10,7 @@ use super::buildroot::Buildroots;
 use super::drain::{Admission, Change, Drained, Pace, drain};
 use super::inputs::{self, InputFile};
 use super::jobserver::Jobserver;
+use super::late::{Ended, Needs, reach};
 use super::machine;
 use super::one::{Purpose, build_one};
 use super::preview::State;
@@ -32,8 +33,10 @@ pub(super) struct Run<'a> {
     pub(super) buildroots: Buildroots<'a>,
     /// Cancelled when the user cancels the run, and when it cannot go on.
     pub(super) cancel: CancellationToken,
-    /// For each spec of the run all that it needs, directly or not.
-    pub(super) needs: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    /// For each spec of the run what it needs directly.
+    pub(super) needs: Mutex<Needs>,
+    /// Specs that give no RPMs.
+    failed: Mutex<BTreeSet<String>>,
     /// The sources of specs that joined the run.
     pub(super) late_sources: Mutex<Sources>,
     /// Results that are published, by spec.
@@ -58,7 +61,7 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph, survey: &
     let context = &BuildContext { options: &options, ..*context };
     record::remove(context.layout)?;
     let packages = packages(context, graph)?;
-    let run = Run::new(context, closure(graph));
+    let run = Run::new(context, graph.needs.clone());
     let (mut summary, mut fault) = match run.builds(graph, survey, &packages).await {
         Ok(drained) => (drained.summary, drained.fault),
         Err(fault) => (Summary::default(), Some(fault)),
@@ -97,13 +100,14 @@ fn source_bytes(sources: &Sources, measured: &BTreeMap<String, Duration>) -> BTr
 }
 
 impl<'a> Run<'a> {
-    /// A run in which each spec of `needs` needs those, directly or not.
-    fn new(context: &'a BuildContext<'a>, needs: BTreeMap<String, BTreeSet<String>>) -> Self {
+    /// A run in which each spec of `needs` needs those directly.
+    fn new(context: &'a BuildContext<'a>, needs: Needs) -> Self {
         Self {
             context,
             buildroots: Buildroots::new(context),
             cancel: context.cancel.child_token(),
             needs: Mutex::new(needs),
+            failed: Mutex::default(),
             late_sources: Mutex::default(),
             results: Mutex::default(),
             begun: Mutex::default(),
@@ -154,16 +158,10 @@ impl<'a> Run<'a> {
     }
 
     /// A run with the results of this one, in which each spec of `more` needs those besides, and all that they need.
-    pub(super) fn with_needs<'b>(
-        &self,
-        context: &'b BuildContext<'b>,
-        more: &BTreeMap<String, BTreeSet<String>>,
-    ) -> Run<'b> {
+    pub(super) fn with_needs<'b>(&self, context: &'b BuildContext<'b>, more: &Needs) -> Run<'b> {
         let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let known = needs.clone();
         for (spec, direct) in more {
-            let through = direct.iter().filter_map(|need| known.get(need)).flatten();
-            needs.entry(spec.clone()).or_default().extend(direct.iter().chain(through).cloned());
+            needs.entry(spec.clone()).or_default().extend(direct.iter().cloned());
         }
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let late_sources = self.late_sources.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -174,7 +172,7 @@ impl<'a> Run<'a> {
     pub(super) fn needed(&self, spec: &str) -> Vec<Arc<StoredResult>> {
         let needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
         let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-        needs.get(spec).into_iter().flatten().filter_map(|need| results.get(need).cloned()).collect()
+        reach(spec, |spec| needs.get(spec)).iter().filter_map(|need| results.get(need).cloned()).collect()
     }
 
     /// The specs of the run, those that joined it included, sorted.
@@ -200,6 +198,17 @@ impl<'a> Run<'a> {
     /// True when the result of `spec` is published.
     pub(super) fn is_finished(&self, spec: &str) -> bool {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).contains_key(spec)
+    }
+
+    /// Notes that `spec` gives no RPMs.
+    pub(super) fn note_failed(&self, spec: &str) {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).insert(spec.to_owned());
+    }
+
+    /// How builds have ended up to now.
+    pub(super) fn ended(&self) -> Ended {
+        let finished = self.results.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        Ended { finished, failed: self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone() }
     }
 
     /// How the tests of each package went.

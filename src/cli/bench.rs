@@ -3,12 +3,16 @@
 use std::sync::atomic::AtomicBool;
 
 use super::fault::Fault;
-use super::{Project, access, options, project};
+use super::{Project, access, goals, options, project};
 use crate::engine::Engine;
 use crate::event::Event;
+use crate::graph::Partial;
 use crate::layout::LOCK_FILE;
 use crate::oci::Store;
-use crate::pipeline::{self, MadeStages, Options, Packages, Pipeline, Runner};
+use crate::pipeline::{self, MadeStages, Options, Packages, Pipeline, Prepared, Runner};
+
+/// So many specs that cannot be built are told by name.
+const MOST_TOLD: usize = 5;
 
 /// The store and the engine of a project, opened.
 pub(super) struct Bench<'a> {
@@ -66,4 +70,31 @@ impl<'a> Look<'a> {
         let made = bench.project.made(pipeline, &packages.toolchain, &bench.store)?;
         Ok(Self { runner: bench.runner(options::looking()), packages, made })
     }
+
+    /// What `names` need, or what the pipeline builds; what cannot be built is told and is there all the same.
+    pub(super) async fn survey(&self, names: &[String]) -> Result<Prepared, Fault> {
+        let goals = goals::of(names, self.packages);
+        let (prepared, partial) = self.runner.survey(self.packages, &self.made, &goals).await?;
+        if let Some(text) = told(&partial) {
+            (self.runner.report)(Event::Warning { text });
+        }
+        Ok(prepared)
+    }
+}
+
+/// Which specs cannot be built; None when all can.
+fn told(partial: &Partial) -> Option<String> {
+    let count = partial.left_out.len();
+    let lines = partial.left_out.iter().take(MOST_TOLD).map(|(spec, why)| format!("\n  {spec}: {why}"));
+    let more = if count > MOST_TOLD {
+        format!("\n  and {} more: see `drydock plan`", count - MOST_TOLD)
+    } else {
+        String::new()
+    };
+    let specs = if count == 1 { "spec" } else { "specs" };
+    let text = format!(
+        "{count} {specs} cannot be built; what is known of them is told all the same{}{more}",
+        lines.collect::<String>()
+    );
+    (count > 0).then_some(text)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use super::Project;
 use super::bench::{Bench, Look};
 use super::fault::Fault;
-use super::{Project, goals};
 use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place, Range, Repository};
 use crate::report;
 
@@ -50,7 +50,7 @@ async fn follow(project: &Project, pipeline: &crate::pipeline::Pipeline, affecte
     }
     let bench = Bench::new(project)?;
     let look = Look::at(&bench, pipeline)?;
-    let prepared = look.runner.prepare(look.packages, &look.made, &goals::of(&[], look.packages)).await?;
+    let prepared = look.survey(&[]).await?;
     let held = look.runner.specs_of_images(&configs, &prepared)?;
     Ok(affected.by_graph(&prepared.graph, &held))
 }

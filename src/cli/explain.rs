@@ -6,6 +6,7 @@ use super::fault::Fault;
 use super::{Project, plan};
 use crate::build::Preview;
 use crate::cache::{FailedBuild, History, LastBuild};
+use crate::graph;
 use crate::plan::{PlannedPackage, State};
 use crate::report;
 
@@ -18,15 +19,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
-    let (prepared, preview) = project.preview(std::slice::from_ref(&args.name)).await?;
-    if let Some((spec, why)) = prepared.left_out.first_key_value() {
-        report::data(&format!("{spec}: cannot be built: {why}\n"))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| args.name.clone());
+    let (prepared, preview, partial) = project.preview(&args.name).await?;
+    let named = graph::spec_named(&args.name, &prepared.specs.packages).unwrap_or(&args.name);
+    let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| named.to_owned());
     let package = preview.plan.packages.iter().find(|package| package.spec == spec);
-    let package = package.ok_or_else(|| Fault::usage(format!("`{}` is not built for this arch", args.name)))?;
-    let mut text = format!("{spec}: {}\n", in_words(package, &preview));
+    let words = match (partial.left_out.get(&spec), package) {
+        (Some(obstacle), _) => format!("cannot be built: {obstacle}"),
+        (None, Some(package)) => in_words(package, &preview),
+        (None, None) => return Err(Fault::usage(format!("`{}` is not built for this arch", args.name))),
+    };
+    let mut text = format!("{spec}: {words}\n");
     let history = History::new(&project.layout);
     let fault = |error: crate::cache::CacheError| Fault::host_error(&error).with_hint(error.hint());
     if let Some(last) = history.last(&spec).map_err(fault)? {

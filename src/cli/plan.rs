@@ -50,7 +50,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let is_of_pipeline = wanted.is_empty() && args.among.rebuild.is_empty();
     let goals = if is_of_pipeline { goals::of(&[], look.packages) } else { wanted.goals() };
     let packages = wanted.packages(project, look.packages);
-    let (preview, partial) = look.runner.preview_partly(&packages, &look.made, &goals).await?;
+    let (_, preview, partial) = look.runner.preview_partly(&packages, &look.made, &goals).await?;
     let estimates: Vec<Estimate> = args.jobs.iter().map(|jobs| preview.plan.estimate(jobs.get())).collect();
     if project.json {
         let document = Document { plan: &preview.plan, estimates: &estimates };

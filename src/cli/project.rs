@@ -14,6 +14,7 @@ use super::{FormatArg, Global, goals};
 use crate::build::Preview;
 use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
 use crate::event::Event;
+use crate::graph::Partial;
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::pipeline::{
@@ -133,12 +134,13 @@ impl Project {
         Home::new(store.clone(), self.layout.embedded())
     }
 
-    /// Reads the pipeline's specs and orders what `names` need, without making any toolchain image.
+    /// Reads the pipeline's specs and finds what `names` need, without making any toolchain image. What cannot be built
+    /// is told.
     pub(super) async fn look(&self, names: &[String]) -> Result<Prepared, Fault> {
         let pipeline = self.pipeline()?;
         let bench = Bench::new(self)?;
         let look = Look::at(&bench, &pipeline)?;
-        Ok(look.runner.prepare(look.packages, &look.made, &goals::of(names, look.packages)).await?)
+        look.survey(names).await
     }
 
     /// What RPM makes of the specs in `folders`, or in the pipeline's, for `arch`; of all specs when `names` is empty.
@@ -168,14 +170,13 @@ impl Project {
         Ok(loaded)
     }
 
-    /// [`Project::look`], and what a run would do with each package.
-    pub(super) async fn preview(&self, names: &[String]) -> Result<(Prepared, Preview), Fault> {
+    /// What a run would do with `name` and what it needs, and what stands in the way of that.
+    pub(super) async fn preview(&self, name: &String) -> Result<(Prepared, Preview, Partial), Fault> {
         let pipeline = self.pipeline()?;
         let bench = Bench::new(self)?;
         let look = Look::at(&bench, &pipeline)?;
-        let prepared = look.runner.prepare(look.packages, &look.made, &goals::of(names, look.packages)).await?;
-        let preview = look.runner.preview(&prepared).await?;
-        Ok((prepared, preview))
+        let goals = goals::of(std::slice::from_ref(name), look.packages);
+        Ok(look.runner.preview_partly(look.packages, &look.made, &goals).await?)
     }
 
     /// The stages that are made; `needed` must be one of them.

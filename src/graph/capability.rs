@@ -5,15 +5,19 @@
 //! (<https://rpm-software-management.github.io/rpm/manual/dependency_generators.html>) and of Fedora's and Azure
 //! Linux's naming rules.
 
+use super::{commands, words};
+
+/// The ends of the folders that Perl looks into for modules.
+const PERL_FOLDERS: [&str; 6] = ["vendor_perl", "vendor_perl/#", "site_perl", "perl5", "perl5/#", "perl/#"];
+
 /// A file whose presence in a package makes rpm generate the capability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct WantedFile {
-    /// The end of its folder's path, or the whole path where it starts with `/`; empty when any folder will do.
+    /// The end of its folder's path, or the whole path where it starts with `/`; empty when any folder will do. A part `#`
+    /// stands for any version number.
     pub(super) folder: String,
     /// Its file name, without letters of a pattern.
     pub(super) name: String,
-    /// True for a folder that holds the file among others.
-    pub(super) is_folder: bool,
 }
 
 /// Which of a spec's packages has such files.
@@ -32,16 +36,20 @@ pub(super) enum Part {
 pub(super) struct Trace {
     /// Files that it may come from; any of them will do.
     pub(super) files: Vec<WantedFile>,
-    /// Package names that it may come from, likeliest first.
+    /// Names of the packages that would be made for it alone, likeliest first.
     pub(super) packages: Vec<String>,
-    /// Names of larger packages that may have it where no package has the first of those names, likeliest first.
+    /// Names of larger packages that may have it besides other things, likeliest first.
     pub(super) larger: Vec<String>,
-    /// The word that names the thing, such as `zlib` in `pkgconfig(zlib)`.
+    /// The thing's own name, such as `zlib` in `pkgconfig(zlib)`.
     pub(super) stem: String,
-    /// Words that may name the thing as well, such as `gio` in `pkgconfig(gio-2.0)`, the surest first; in lower case.
+    /// The same without a version, in small letters and digits alone, and without `lib` before it.
+    pub(super) whole: String,
+    /// The words that it is made of, such as `gio` and `unix` in `pkgconfig(gio-unix-2.0)`.
     pub(super) words: Vec<String>,
     /// The package of a spec that has the files.
     pub(super) part: Part,
+    /// True where packages are named after such things whatever their files are called.
+    pub(super) is_told_by_names: bool,
 }
 
 /// The trace of a capability, or None for a plain name, which only a spec's own words can provide.
@@ -49,7 +57,8 @@ pub(super) fn trace(capability: &str) -> Option<Trace> {
     if let Some((folder, name)) = capability.starts_with('/').then(|| capability.rsplit_once('/')).flatten() {
         let is_library = name.rsplit_once('.').is_some_and(|(_, end)| end == "so");
         let part = if folder.ends_with("/include") || is_library { Part::Devel } else { Part::Main };
-        return Some(Trace::new(name, part).file(folder, name).packages([name]));
+        let maker = commands::maker(capability).map(str::to_owned);
+        return Some(Trace::new(name, part).file(folder, name).packages(maker.into_iter().chain([name.to_owned()])));
     }
     if let Some((library, _)) = capability.split_once(".so") {
         return Some(library_trace(capability, library));
@@ -61,11 +70,14 @@ pub(super) fn trace(capability: &str) -> Option<Trace> {
     }
     let lower = inner.to_lowercase();
     let dashed = lower.replace(['_', '.'], "-");
-    Some(match kind {
+    let is_told_by_names = !matches!(kind, "pkgconfig" | "cmake" | "perl");
+    let trace = match kind {
         "pkgconfig" => pkgconfig_trace(inner),
         "cmake" => Trace::new(inner, Part::Devel)
             .file("", &format!("{inner}Config.cmake"))
             .file("", &format!("{lower}-config.cmake"))
+            .file(&format!("cmake/{inner}"), &format!("{inner}Config.cmake"))
+            .in_libraries(&format!("cmake/{inner}"), &format!("{inner}Config.cmake"))
             .packages([format!("{inner}-devel"), format!("{lower}-devel"), format!("lib{lower}-devel"), lower]),
         "perl" => perl_trace(inner),
         "rubygem" => Trace::new(inner, Part::Main).packages([format!("rubygem-{inner}")]),
@@ -76,25 +88,25 @@ pub(super) fn trace(capability: &str) -> Option<Trace> {
         }
         "tex" => {
             let name = inner.split('.').next().unwrap_or(inner);
-            Trace::new(name, Part::Main).packages([format!("texlive-{name}"), "texlive-base".to_owned()])
+            Trace::new(name, Part::Main).packages([format!("texlive-{name}")]).larger(["texlive-base".to_owned()])
         }
         "font" => {
             let name = lower.replace(' ', "-");
-            Trace::new(&name, Part::Main).packages([format!("{name}-fonts"), name.clone()])
+            let trace = Trace::new(&name, Part::Main).packages([format!("{name}-fonts"), name.clone()]);
+            ["ttf", "otf", "ttc"].iter().fold(trace, |trace, kind| trace.file("", &format!("{name}.{kind}")))
         }
         "mvn" => {
             let name = inner.rsplit(':').next().unwrap_or(inner);
             Trace::new(name, Part::Main).packages([name.to_owned()])
         }
         "config" => Trace::new(inner, Part::Main).packages([inner.to_owned()]),
-        _ if kind.starts_with("python") && kind.ends_with("dist") => Trace::new(&dashed, Part::Main).packages([
-            format!("python3-{dashed}"),
-            format!("python-{dashed}"),
-            format!("python3-{lower}"),
-            dashed,
-        ]),
+        _ if kind.starts_with("python") && kind.ends_with("dist") => Trace::new(&dashed, Part::Main)
+            .file("site-packages", &lower.replace('-', "_"))
+            .file("site-packages", &lower.replace(['-', '.'], "_"))
+            .packages([format!("python3-{dashed}"), format!("python-{dashed}"), format!("python3-{lower}"), dashed]),
         _ => return None,
-    })
+    };
+    Some(Trace { is_told_by_names, ..trace })
 }
 
 fn pkgconfig_trace(module: &str) -> Trace {
@@ -103,15 +115,17 @@ fn pkgconfig_trace(module: &str) -> Trace {
     let base = base.trim_end_matches('+');
     let major = version.split('.').next().unwrap_or_default();
     let stem = base.strip_prefix("lib").unwrap_or(base);
-    let first = stem.split(['-', '_']).next().unwrap_or(stem);
-    // `freetype2` is freetype's, `icu-uc` is icu's.
-    let words = [stem, stem.trim_end_matches(|letter: char| letter.is_ascii_digit()), first];
-    Trace::new(module, Part::Devel).words(words).file("pkgconfig", &format!("{module}.pc")).packages([
+    // `libpng16` is packaged as libpng-devel.
+    let bare = base.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    let file = format!("{module}.pc");
+    let trace = Trace { whole: words::squeezed(base), ..Trace::new(module, Part::Devel) };
+    trace.file("pkgconfig", &file).in_libraries("pkgconfig", &file).file("/usr/share/pkgconfig", &file).packages([
         format!("{module}-devel"),
         format!("lib{module}-devel"),
         format!("{base}{major}-devel"),
         format!("{base}-devel"),
         format!("{stem}-devel"),
+        format!("{bare}-devel"),
         module.to_owned(),
     ])
 }
@@ -121,13 +135,12 @@ fn perl_trace(module: &str) -> Trace {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
     let parts: Vec<&str> = module.split("::").collect();
     let named = |length| format!("perl-{}", parts[..length].join("-"));
-    let larger = (1..parts.len()).rev().map(named);
-    // Its own package, or a module of Perl itself.
-    let packages = [named(parts.len()), "perl".to_owned()];
-    // Many lists have but the folder of the distribution: `%{perl_vendorlib}/Foo*`.
-    let top = module.split("::").next().unwrap_or(module);
-    let trace = Trace::new(name, Part::Main).file(folder, &format!("{name}.pm")).folder("vendor_perl", top);
-    Trace { larger: larger.collect(), ..trace.packages(packages) }
+    let file = format!("{name}.pm");
+    // A module of a larger distribution, or of Perl itself.
+    let larger = (1..parts.len()).rev().map(named).chain(["perl".to_owned()]);
+    let trace = Trace { whole: words::squeezed(module), ..Trace::new(name, Part::Main) };
+    let trace = PERL_FOLDERS.iter().fold(trace, |trace, place| trace.file(&joined(place, folder), &file));
+    trace.words_of(module).packages([named(parts.len())]).larger(larger)
 }
 
 /// `libz.so.1()(64bit)`: the file is `libz.so.1`.
@@ -135,7 +148,8 @@ fn library_trace(capability: &str, library: &str) -> Trace {
     let soname = capability.split('(').next().unwrap_or(capability);
     let bare = library.strip_prefix("lib").unwrap_or(library);
     let version = soname.rsplit_once(".so.").map_or("", |(_, version)| version);
-    Trace::new(library, Part::Libs).file("lib64", soname).file("lib", soname).packages([
+    let trace = Trace { whole: words::squeezed(library), ..Trace::new(library, Part::Libs) };
+    trace.file("lib64", soname).file("lib", soname).in_libraries("", soname).packages([
         library.to_owned(),
         format!("{bare}-libs"),
         bare.to_owned(),
@@ -143,7 +157,11 @@ fn library_trace(capability: &str, library: &str) -> Trace {
     ])
 }
 
-fn is_version(text: &str) -> bool {
+fn joined(above: &str, folder: &str) -> String {
+    if folder.is_empty() { above.to_owned() } else { format!("{above}/{folder}") }
+}
+
+pub(super) fn is_version(text: &str) -> bool {
     text.starts_with(|letter: char| letter.is_ascii_digit())
         && text.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
 }
@@ -151,27 +169,25 @@ fn is_version(text: &str) -> bool {
 impl Trace {
     fn new(stem: &str, part: Part) -> Self {
         let (files, packages, larger, words) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { files, packages, larger, stem: stem.to_owned(), words, part }
+        let (stem, whole, is_told_by_names) = (stem.to_owned(), words::squeezed(stem), false);
+        let trace = Self { files, packages, larger, whole, words, part, is_told_by_names, stem: stem.clone() };
+        trace.words_of(&stem)
     }
 
-    /// Adds the words that have three letters at least.
-    fn words<'w>(mut self, words: impl IntoIterator<Item = &'w str>) -> Self {
-        for word in words.into_iter().filter(|word| word.len() >= 3).map(str::to_lowercase) {
-            if !self.words.contains(&word) {
-                self.words.push(word);
-            }
-        }
+    /// Takes the words of `name` instead of the stem's.
+    fn words_of(mut self, name: &str) -> Self {
+        self.words = words::shortest_forms(name);
         self
     }
 
     fn file(mut self, folder: &str, name: &str) -> Self {
-        self.files.push(WantedFile { folder: folder.to_owned(), name: name.to_owned(), is_folder: false });
+        self.files.push(WantedFile { folder: folder.to_owned(), name: name.to_owned() });
         self
     }
 
-    fn folder(mut self, above: &str, name: &str) -> Self {
-        self.files.push(WantedFile { folder: above.to_owned(), name: name.to_owned(), is_folder: true });
-        self
+    /// Adds the file in `folder` of the folders of libraries, so that it is found in what stands above these, too.
+    fn in_libraries(self, folder: &str, name: &str) -> Self {
+        self.file(&joined("/usr/lib64", folder), name).file(&joined("/usr/lib", folder), name)
     }
 
     fn packages<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
@@ -180,6 +196,11 @@ impl Trace {
                 self.packages.push(name);
             }
         }
+        self
+    }
+
+    fn larger(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.larger = names.into_iter().collect();
         self
     }
 }
@@ -195,7 +216,8 @@ mod tests {
             ("pkgconfig(glib-2.0)", "pkgconfig/glib-2.0.pc", "glib2-devel"),
             ("pkgconfig(gtk+-3.0)", "pkgconfig/gtk+-3.0.pc", "gtk3-devel"),
             ("pkgconfig(libkmod)", "pkgconfig/libkmod.pc", "kmod-devel"),
-            ("perl(Foo::Bar)", "Foo/Bar.pm", "perl-Foo-Bar"),
+            ("pkgconfig(libpng16)", "pkgconfig/libpng16.pc", "libpng-devel"),
+            ("perl(Foo::Bar)", "vendor_perl/Foo/Bar.pm", "perl-Foo-Bar"),
             ("libz.so.1()(64bit)", "lib64/libz.so.1", "libz"),
             ("libcrypto.so.3(OPENSSL_3.0.0)(64bit)", "lib/libcrypto.so.3", "crypto-libs"),
             ("/usr/bin/xz", "/usr/bin/xz", "xz"),
@@ -217,7 +239,7 @@ mod tests {
             let trace = trace(capability).unwrap();
             assert!(trace.packages.contains(&package.to_owned()), "{capability}: {:?}", trace.packages);
         }
-        assert_eq!(trace("perl(A::B::C)").unwrap().larger, ["perl-A-B", "perl-A"]);
+        assert_eq!(trace("perl(A::B::C)").unwrap().larger, ["perl-A-B", "perl-A", "perl"]);
         for plain in ["zlib", "zlib(x86-64)", "perl(:MODULE_COMPAT_5.38.2)", "rpmlib(X)"] {
             assert_eq!(trace(plain), None, "{plain}");
         }

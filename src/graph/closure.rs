@@ -3,7 +3,8 @@
 //! In: demands of one buildroot, or of one package to install. Out: the packages, each with the demand that brought it,
 //! and what could not be satisfied. Single answers are taken first, so that a choice among several sees what is there
 //! anyway: it prefers a package that is in the set, then one of a spec that was asked for, then the order of
-//! [`super::universe`]. Conditions (`if`, `unless`) are judged on the set, again whenever it grows.
+//! [`super::universe`]. Of packages that are only thought to provide something neither those count that the set is made to
+//! build, nor those that are to be avoided. Conditions (`if`, `unless`) are judged on the set, again whenever it grows.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use crate::package::Requirement;
 
 use super::Relation;
 use super::formula::Formula;
+use super::leaf::Leaf;
 use super::universe::{Demand, Universe};
 
 /// Who demands something: a package of the set, or, when None, what the set is made for.
@@ -28,9 +30,9 @@ pub(super) struct Origin<'a> {
 /// The packages that are installed together.
 #[derive(Default)]
 pub(super) struct Closure<'a> {
-    /// Numbers of binaries in the order in which they were found, with every demand they satisfy. A demand that was
-    /// made more than once stands there once for each demander.
-    pub(super) satisfied: Vec<(usize, Origin<'a>)>,
+    /// Numbers of binaries in the order in which they were found, with every demand they satisfy and its leaf. A demand
+    /// that was made more than once stands there once for each demander.
+    pub(super) satisfied: Vec<(usize, usize, Origin<'a>)>,
     /// The packages of the set.
     pub(super) members: BTreeSet<usize>,
     /// Demands that nothing satisfies.
@@ -41,9 +43,22 @@ pub(super) struct Closure<'a> {
     pub(super) chosen: Vec<(usize, usize)>,
 }
 
+/// What a set is made for.
+#[derive(Clone, Copy)]
+pub(super) struct Purpose<'p> {
+    /// The spec whose build it is for, by number; None for packages to install.
+    pub(super) spec: Option<usize>,
+    /// Whether `%check` runs, which may need what its own spec makes.
+    pub(super) is_check: bool,
+    /// Numbers of the specs that the user asked for.
+    pub(super) asked: &'p HashSet<usize>,
+    /// Leaves with packages that are not taken for them.
+    pub(super) avoided: &'p HashSet<(usize, usize)>,
+}
+
 struct Search<'u, 'a> {
     universe: &'u mut Universe<'a>,
-    asked: &'u HashSet<usize>,
+    purpose: Purpose<'u>,
     found: Closure<'a>,
     open: Vec<(Rc<Formula>, Origin<'a>)>,
     waiting: Vec<Waiting<'a>>,
@@ -58,13 +73,13 @@ struct Waiting<'a> {
     tried: Option<(usize, usize)>,
 }
 
-/// The set that satisfies `seeds`. `asked` are the numbers of the specs that the user asked for.
+/// The set that satisfies `seeds`.
 pub(super) fn closure<'a>(
     universe: &mut Universe<'a>,
     seeds: &[(Demand<'a>, Relation)],
-    asked: &HashSet<usize>,
+    purpose: Purpose<'_>,
 ) -> Closure<'a> {
-    let mut search = Search::new(universe, asked);
+    let mut search = Search::new(universe, purpose);
     for (demand, relation) in seeds.iter().rev() {
         let origin = Origin { by: None, relation: *relation, requirement: demand.requirement };
         search.open.push((Rc::clone(&demand.formula), origin));
@@ -74,17 +89,48 @@ pub(super) fn closure<'a>(
 }
 
 /// The set that installing the package `binary` brings.
-pub(super) fn installation<'a>(universe: &mut Universe<'a>, binary: usize, asked: &HashSet<usize>) -> Closure<'a> {
-    let mut search = Search::new(universe, asked);
+pub(super) fn installation<'a>(universe: &mut Universe<'a>, binary: usize, purpose: Purpose<'_>) -> Closure<'a> {
+    let mut search = Search::new(universe, purpose);
     search.add(binary);
     search.run();
     search.found
 }
 
+impl Closure<'_> {
+    /// The packages of the set that are there for nothing but guesses in whose place others may be taken.
+    pub(super) fn unsure(&self, universe: &Universe<'_>) -> BTreeSet<usize> {
+        let is_sure = |leaf: usize| {
+            let leaf = &universe.leaves[leaf];
+            leaf.doubt.is_none() || leaf.providers.len() == 1
+        };
+        let mut steps: HashMap<Demander, Vec<usize>> = HashMap::new();
+        for &(binary, _, origin) in self.satisfied.iter().filter(|(_, leaf, _)| is_sure(*leaf)) {
+            steps.entry(origin.by).or_default().push(binary);
+        }
+        let (mut sure, mut open) = (BTreeSet::new(), vec![None]);
+        while let Some(next) = open.pop() {
+            let more = steps.get(&next).into_iter().flatten().copied();
+            open.extend(more.filter(|binary| sure.insert(*binary)).map(Some));
+        }
+        self.members.difference(&sure).copied().collect()
+    }
+}
+
 impl<'u, 'a> Search<'u, 'a> {
-    fn new(universe: &'u mut Universe<'a>, asked: &'u HashSet<usize>) -> Self {
+    fn new(universe: &'u mut Universe<'a>, purpose: Purpose<'u>) -> Self {
         let (found, taken) = (Closure::default(), HashMap::new());
-        Self { universe, asked, found, open: Vec::new(), waiting: Vec::new(), taken }
+        Self { universe, purpose, found, open: Vec::new(), waiting: Vec::new(), taken }
+    }
+
+    /// The packages that may be taken for a leaf, best first.
+    fn providers(&self, leaf: usize) -> impl Iterator<Item = usize> {
+        let Leaf { providers, doubt, .. } = &self.universe.leaves[leaf];
+        let Purpose { spec, is_check, avoided, .. } = self.purpose;
+        let is_own = move |one: &usize| spec.is_some() && self.universe.binaries[*one].spec == spec;
+        let is_open = move |one: &usize| !avoided.contains(&(leaf, *one));
+        // What the spec makes itself comes last: nobody else may have it.
+        let own = providers.iter().filter(move |one| is_own(one)).filter(move |_| doubt.is_none() || is_check);
+        providers.iter().filter(move |one| !is_own(one) && is_open(one)).chain(own).copied()
     }
 
     fn run(&mut self) {
@@ -108,14 +154,20 @@ impl<'u, 'a> Search<'u, 'a> {
             Formula::Any(_) => self.wait(formula, origin),
             // What must be absent is for the solver to see to; it orders nothing.
             Formula::Lacks(_) => {}
-            Formula::Has(leaf) => match self.universe.leaves[*leaf].providers[..] {
-                [] => self.found.missing.push(origin),
-                [only] => self.take(*leaf, only, origin),
-                _ => match self.taken.get(leaf) {
-                    Some(&binary) => self.take(*leaf, binary, origin),
-                    None => self.wait(formula, origin),
-                },
-            },
+            Formula::Has(leaf) => {
+                if let Some(&binary) = self.taken.get(leaf) {
+                    return self.take(*leaf, binary, origin);
+                }
+                let first_two = {
+                    let mut all = self.providers(*leaf);
+                    (all.next(), all.next())
+                };
+                match first_two {
+                    (None, _) => self.found.missing.push(origin),
+                    (Some(only), None) => self.take(*leaf, only, origin),
+                    _ => self.wait(formula, origin),
+                }
+            }
         }
     }
 
@@ -126,7 +178,7 @@ impl<'u, 'a> Search<'u, 'a> {
     fn take(&mut self, leaf: usize, binary: usize, origin: Origin<'a>) {
         self.found.used.push((leaf, origin));
         if !self.universe.is_installed(binary) {
-            self.found.satisfied.push((binary, origin));
+            self.found.satisfied.push((binary, leaf, origin));
             self.add(binary);
         }
     }
@@ -184,20 +236,25 @@ impl<'u, 'a> Search<'u, 'a> {
                 let inside = self.universe.leaves[leaf].providers.iter().find(|one| self.found.members.contains(one));
                 if let Some(&binary) = inside {
                     self.found.used.push((leaf, origin));
-                    self.found.satisfied.push((binary, origin));
+                    self.found.satisfied.push((binary, leaf, origin));
                 }
             }
         }
     }
 
     fn choose(&mut self, leaf: usize, origin: Origin<'a>) {
-        let providers = self.universe.leaves[leaf].providers.clone();
-        let works: Vec<usize> = providers.iter().copied().filter(|&one| self.universe.is_installable(one)).collect();
-        let among = if works.is_empty() { &providers } else { &works };
+        let providers: Vec<usize> = self.providers(leaf).collect();
+        let works: HashSet<usize> =
+            providers.iter().copied().filter(|&one| self.universe.is_installable(one)).collect();
+        let is_good = |one: &&usize| works.is_empty() || works.contains(*one);
         let is_inside = |one: &&usize| self.found.members.contains(one);
-        let is_asked = |one: &&usize| self.universe.binaries[**one].spec.is_some_and(|spec| self.asked.contains(&spec));
-        let best = among.iter().find(is_inside).or_else(|| among.iter().find(is_asked)).or(among.first());
-        if let Some(&binary) = best {
+        let is_asked =
+            |one: &&usize| self.universe.binaries[**one].spec.is_some_and(|spec| self.purpose.asked.contains(&spec));
+        // Of guesses only one that is as likely as the first is taken for being at hand.
+        let first: HashSet<&usize> = self.universe.leaves[leaf].alike().iter().collect();
+        let mut alike = providers.iter().filter(|one| first.contains(one) && is_good(one));
+        let best = alike.clone().find(is_inside).or_else(|| alike.find(is_asked));
+        if let Some(&binary) = best.or_else(|| providers.iter().find(is_good)) {
             self.taken.insert(leaf, binary);
             self.found.chosen.push((leaf, binary));
             self.take(leaf, binary, origin);
@@ -209,7 +266,7 @@ impl<'u, 'a> Search<'u, 'a> {
         let leaves: Vec<usize> = parts.iter().flat_map(Formula::leaves).collect();
         let mut works = HashSet::new();
         for leaf in leaves {
-            let providers = self.universe.leaves[leaf].providers.clone();
+            let providers: Vec<usize> = self.providers(leaf).collect();
             if providers.iter().any(|&one| self.universe.is_installable(one)) {
                 works.insert(leaf);
             }

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use petgraph::visit::EdgeRef;
 
-use super::{BuildGraph, Goals, GraphError, Inputs, Node, Relation, resolve};
+use super::{BuildGraph, Goals, GraphError, Inputs, Node, Relation, survey};
 use crate::package::Requirement;
 
 /// The specs of the packages that `wanted` names and of all that these require to be installed, as far as specs make
-/// them; what no spec makes is left out.
+/// them; what no spec makes is left out, and whether the specs can be built does not matter.
 ///
 /// # Errors
-/// As [`resolve`], for the packages that specs make.
+/// As [`survey`].
 pub fn specs_held(wanted: &[Requirement], inputs: Inputs<'_>) -> Result<BTreeSet<String>, GraphError> {
     let names: BTreeSet<&str> =
         wanted.iter().flat_map(Requirement::dependencies).map(|dependency| dependency.name.as_str()).collect();
@@ -22,7 +22,7 @@ pub fn specs_held(wanted: &[Requirement], inputs: Inputs<'_>) -> Result<BTreeSet
         let provides = |package: &&crate::spec::BinaryPackage| package.provides.iter().any(|one| one.name == name);
         packages.extend(by_name.or_else(|| all.clone().find(provides)).map(|package| package.nevra.name.clone()));
     }
-    let graph = resolve(inputs, &Goals::Named(packages.iter().cloned().collect()))?;
+    let graph = survey(inputs, &Goals::Named(packages.iter().cloned().collect()))?.graph;
     Ok(installed(&graph, &packages))
 }
 

@@ -15,17 +15,22 @@
 //! - What `%check` requires joins the build's needs where no ring comes of it. Where one would, that check stands apart
 //!   in [`BuildGraph::checks`], and the build goes on without it.
 //! - Who provides a generated capability (`pkgconfig(x)`, a soname, a path) is known from earlier builds; before the
-//!   first one it is guessed from file lists and names, and every guess is kept in [`BuildGraph::guesses`].
+//!   first one it is guessed from file lists and names, and every guess is kept in [`BuildGraph::guesses`]. All packages
+//!   that may provide it are candidates; one that cannot be built, or needs what it is taken for, gives way to the next, and
+//!   so does one whose build shows or fails to show what it provides ([`BuildGraph::unsure`]).
 //!
 //! [`solve()`] is the exact answer for one buildroot or image, over real RPMs.
 
 mod capability;
 mod closure;
+mod commands;
+mod entries;
 mod error;
 mod formula;
 mod given;
 mod glob;
 mod held;
+mod leaf;
 mod model;
 mod names;
 mod near;
@@ -35,12 +40,14 @@ mod remote;
 mod resolve;
 mod ring;
 mod rules;
+mod sets;
 mod solve;
 mod svg;
 mod text;
 mod universe;
 mod unresolved;
 mod why;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +64,7 @@ pub use near::Direction;
 pub use nearest::nearest;
 pub use partial::{Obstacle, Partial};
 pub use remote::RemoteIndex;
-pub use resolve::{missing_paths, resolve, resolve_partly};
+pub use resolve::{missing_paths, resolve, resolve_partly, survey};
 pub use solve::{Unsolvable, solve, solve_ranked};
 pub use svg::to_svg;
 pub use text::{to_dot, to_json};
@@ -86,6 +93,11 @@ pub struct Inputs<'a> {
     pub installed: &'a [Nevra],
     /// RPMs known from earlier builds; tells generated provides. The `source_rpm` of a header names its spec's package.
     pub known: &'a [RpmHeader],
+    /// Specs, by name, whose builds have ended in this run: what their packages provide is known, and nothing else is
+    /// guessed of them.
+    pub finished: &'a BTreeSet<String>,
+    /// Specs, by name, whose builds have failed in this run: another package is taken where these were only guessed.
+    pub failed: &'a BTreeSet<String>,
     /// Packages of remote repositories, the preferred ones first; used for what nothing else provides.
     pub remote: &'a [RemotePackage],
     /// Specs whose `%check` runs, by name; their check requirements count as build requirements.

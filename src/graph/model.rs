@@ -11,12 +11,18 @@ use crate::package::Nevra;
 
 use super::{Requirer, Unresolved};
 
+/// So many candidates of a guess are told by name.
+const MOST_CANDIDATES: usize = 3;
+
 /// The packages of a run with their order. What [`resolve`](super::resolve) returns has no ring in `needs`.
 #[derive(Clone, Debug, Default)]
 pub struct BuildGraph {
     /// For each spec to build, by name: the specs that must be published before its build starts. Not only the direct
     /// ones: every spec of which a package is in the buildroot.
     pub needs: BTreeMap<String, BTreeSet<String>>,
+    /// For each spec those of its needs that are only guessed, and in whose place others may be taken: where one of them
+    /// cannot be built, the spec is planned again.
+    pub unsure: BTreeMap<String, BTreeSet<String>>,
     /// Specs whose `%check` cannot run in their build, because what it requires needs the spec itself: the specs that
     /// must be published before that check, the spec itself aside. The build goes on without its check.
     pub checks: BTreeMap<String, BTreeSet<String>>,
@@ -103,7 +109,8 @@ pub struct Guess {
     pub requirement: String,
     /// Who requires it, sorted.
     pub required_by: Vec<Requirer>,
-    /// Names of the packages that may provide it. The first was taken, unless another was in the set anyway.
+    /// Names of the packages that may provide it; where the first is as good as known, those alone that are as likely. The
+    /// first was taken, unless another one that is as likely was in the set anyway, or the first cannot be built for this.
     pub candidates: Vec<String>,
     /// What speaks for them.
     pub why: GuessReason,
@@ -279,8 +286,15 @@ impl fmt::Display for Relation {
 
 impl fmt::Display for Guess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let candidates: Vec<String> = self.candidates.iter().map(|name| format!("`{name}`")).collect();
-        write!(f, "`{}` is taken to come from {}: {}", self.requirement, candidates.join(", else "), self.why)
+        let count = self.candidates.len();
+        let (told, others) =
+            self.candidates.split_at(if count > MOST_CANDIDATES + 1 { MOST_CANDIDATES } else { count });
+        let told: Vec<String> = told.iter().map(|name| format!("`{name}`")).collect();
+        write!(f, "`{}` is taken to come from {}", self.requirement, told.join(", else "))?;
+        if !others.is_empty() {
+            write!(f, ", else one of {} others", others.len())?;
+        }
+        write!(f, ": {}", self.why)
     }
 }
 

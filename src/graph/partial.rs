@@ -11,7 +11,7 @@ use super::{BuildGraph, GraphError, Node, Ring, Unresolved};
 /// A graph without what cannot be built.
 #[derive(Debug)]
 pub struct Partial {
-    /// The specs that can be built; all that they need is there too.
+    /// The specs that can be built; all that they need is there too. Of [`survey`](super::survey) all specs.
     pub graph: BuildGraph,
     /// Requirements of builds and checks that nothing satisfies, sorted.
     pub unresolved: Vec<Unresolved>,

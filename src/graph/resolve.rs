@@ -1,7 +1,7 @@
 //! From specs and goals to the graph of a run.
 //!
-//! In: [`Inputs`] and [`Goals`]. Out: a [`BuildGraph`], or everything that stands in its way. Each spec's buildroot is
-//! found by itself ([`super::closure`]), so that what a build needs does not depend on what else is built.
+//! In: [`Inputs`] and [`Goals`]. Out: a [`BuildGraph`], or everything that stands in its way. What each build needs is found
+//! first ([`super::sets`]) and then written down with the reasons.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -10,9 +10,10 @@ use petgraph::graph::NodeIndex;
 use crate::digest::Sha256;
 use crate::package::Requirement;
 
-use super::closure::{Closure, Origin, closure, installation};
+use super::closure::{Closure, Origin};
 use super::partial::{Obstacle, Partial, leave_out};
 use super::ring::{Needs, join_checks, rings};
+use super::sets::{Asked, Set, settle, specs_of};
 use super::universe::{Universe, made_by};
 use super::unresolved::{Missing, unknown_goal};
 use super::{BuildGraph, Choice, Edge, Goals, GraphError, Guess, Inputs, Node, Relation, Requirer, Ring, Step};
@@ -39,6 +40,20 @@ pub fn resolve_partly(inputs: Inputs<'_>, goals: &Goals) -> Result<Partial, Grap
     Ok(run.finish_partly())
 }
 
+/// As [`resolve_partly`], but what cannot be built is told and stays in the graph: who needs what is known all the same.
+///
+/// # Errors
+/// All unknown goals.
+pub fn survey(inputs: Inputs<'_>, goals: &Goals) -> Result<Partial, GraphError> {
+    let mut run = Run::new(&inputs, goals);
+    let asked = run.ask(goals)?;
+    run.walk(&asked);
+    let whole = (run.graph.needs.clone(), run.graph.goals.clone(), run.checks.clone());
+    let mut partial = run.finish_partly();
+    (partial.graph.needs, partial.graph.goals, partial.graph.checks) = whole;
+    Ok(partial)
+}
+
 /// Paths that builds of the run require and nothing provides. Metadata of remote repositories name but few of the files
 /// that packages have; their lists of files may have these.
 ///
@@ -50,14 +65,6 @@ pub fn missing_paths(inputs: Inputs<'_>, goals: &Goals) -> Result<BTreeSet<Strin
     run.walk(&asked);
     let names = run.fatal.requirements().flat_map(Requirement::dependencies).map(|dependency| dependency.name.clone());
     Ok(names.filter(|name| name.starts_with('/')).collect())
-}
-
-/// What the user asked for.
-struct Asked {
-    /// Specs to build.
-    specs: HashSet<usize>,
-    /// Packages to be installable.
-    binaries: Vec<usize>,
 }
 
 struct Run<'a> {
@@ -98,7 +105,7 @@ impl<'a> Run<'a> {
     /// Finds what the goals name, spec files before packages and what they provide.
     fn ask(&mut self, goals: &Goals) -> Result<Asked, GraphError> {
         let specs = self.inputs.specs;
-        let mut asked = Asked { specs: HashSet::new(), binaries: Vec::new() };
+        let mut asked = Asked::default();
         let mut unknown = Vec::new();
         match goals {
             Goals::All => (0..specs.len()).for_each(|spec| self.ask_spec(spec, &mut asked)),
@@ -143,63 +150,33 @@ impl<'a> Run<'a> {
         is_excluded
     }
 
-    /// Walks from the goals to every spec they need.
+    /// Finds every spec that the goals need, and what they need.
     fn walk(&mut self, asked: &Asked) {
-        let mut open: BTreeSet<usize> = asked.specs.clone().into_iter().collect();
-        self.graph.goals = open.iter().map(|&spec| self.inputs.specs[spec].spec.clone()).collect();
-        for &binary in &asked.binaries {
-            let set = installation(&mut self.universe, binary, &asked.specs);
-            self.record(&set, None);
-            open.extend(set.members.iter().filter_map(|&member| self.universe.binaries[member].spec));
-        }
-        let mut done = HashSet::new();
-        while let Some(spec) = open.pop_first() {
-            done.insert(spec);
-            let needed = self.walk_spec(spec, &asked.specs);
-            open.extend(needed.into_iter().filter(|need| !done.contains(need)));
-        }
+        self.graph.goals = self.names(&asked.specs.iter().copied().collect());
+        let sets = settle(&mut self.universe, &self.inputs, asked);
+        sets.goals.values().for_each(|set| self.record(set, None));
+        self.graph.needs = sets.needs(&self.universe, &self.inputs);
+        sets.builds.iter().for_each(|(&spec, set)| self.record_build(spec, set));
     }
 
-    /// Finds what the build of a spec needs, and its check where it runs; returns the specs.
-    fn walk_spec(&mut self, spec: usize, asked: &HashSet<usize>) -> BTreeSet<usize> {
-        let source = &self.inputs.specs[spec];
-        let name = source.spec.clone();
-        let mut seeds = Vec::new();
-        for requirement in &source.build_requires {
-            seeds.push((self.universe.demand(requirement), Relation::BuildRequires));
-        }
-        for requirement in self.inputs.generated.get(&name).into_iter().flatten() {
-            let seed = (self.universe.demand(requirement), Relation::BuildRequires);
-            if closure(&mut self.universe, std::slice::from_ref(&seed), asked).missing.is_empty() {
-                seeds.push(seed);
-            }
-        }
-        let set = closure(&mut self.universe, &seeds, asked);
-        self.record(&set, Some(spec));
-        let mut needed = self.specs_of(&set);
-        self.graph.needs.insert(name.clone(), self.names(&needed));
-        self.note_remote(&name, &set);
+    /// Keeps what the build of a spec needs, and its check where it runs.
+    fn record_build(&mut self, spec: usize, set: &Set<'a>) {
+        let name = self.inputs.specs[spec].spec.clone();
         self.node(Node::Build { spec: name.clone() });
-        let checks = self.inputs.checked.contains(&name) && !source.check_requires.is_empty();
-        if !checks {
-            return needed;
+        for set in [Some(&set.build), set.check.as_ref()].into_iter().flatten() {
+            self.record(set, Some(spec));
+            self.note_remote(&name, set);
         }
-        for requirement in &source.check_requires {
-            seeds.push((self.universe.demand(requirement), Relation::CheckRequires));
+        let unsure = set.unsure(&self.universe);
+        if !unsure.is_empty() {
+            self.graph.unsure.insert(name.clone(), self.names(&unsure));
         }
-        let set = closure(&mut self.universe, &seeds, asked);
-        self.record(&set, Some(spec));
-        self.note_remote(&name, &set);
-        let more: BTreeSet<usize> = self.specs_of(&set).difference(&needed).copied().collect();
-        if !more.is_empty() {
+        let more = set.check.as_ref().map(|check| {
+            specs_of(check, &self.universe).difference(&specs_of(&set.build, &self.universe)).copied().collect()
+        });
+        if let Some(more) = more.filter(|more: &BTreeSet<usize>| !more.is_empty()) {
             self.checks.insert(name, self.names(&more));
         }
-        needed.extend(more);
-        needed
-    }
-
-    fn specs_of(&self, set: &Closure) -> BTreeSet<usize> {
-        set.members.iter().filter_map(|&binary| self.universe.binaries[binary].spec).collect()
     }
 
     /// Keeps which remote packages the build of a spec takes.
@@ -217,7 +194,7 @@ impl<'a> Run<'a> {
 
     /// Keeps edges, guesses, choices and what is missing of a set that is made for the build of `spec`, or for a goal.
     fn record(&mut self, set: &Closure<'a>, spec: Option<usize>) {
-        for &(binary, origin) in &set.satisfied {
+        for &(binary, _, origin) in &set.satisfied {
             let (from, to) = (self.demander(origin, spec), self.install_node(binary));
             let Some(from) = from else { continue };
             if from != to && self.edges.insert((from, to, origin.relation, origin.requirement)) {
@@ -238,13 +215,18 @@ impl<'a> Run<'a> {
             self.broken.entry(spec).or_default().insert(origin.requirement.to_string());
         }
         for &(leaf, origin) in &set.used {
-            if self.universe.leaves[leaf].guess.is_some() {
+            if self.universe.leaves[leaf].doubt.is_some() {
                 let requirer = self.requirer(origin, spec);
                 self.guesses.entry(leaf).or_default().insert(requirer);
             }
         }
         for &(leaf, taken) in &set.chosen {
-            let (requirement, names) = (self.universe.leaves[leaf].text.clone(), self.provider_names(leaf));
+            let answer = &self.universe.leaves[leaf];
+            // The others of a guess are told with it.
+            if answer.doubt.is_some() {
+                continue;
+            }
+            let (requirement, names) = (answer.text.clone(), self.names_of(answer.candidates()));
             let taken = self.universe.binaries[taken].package.nevra.name.clone();
             let others: Vec<String> = names.into_iter().filter(|name| *name != taken).collect();
             if !others.is_empty() {
@@ -253,16 +235,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Names of a leaf's packages, best first, each once.
-    fn provider_names(&self, leaf: usize) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for &binary in &self.universe.leaves[leaf].providers {
-            let name = &self.universe.binaries[binary].package.nevra.name;
-            if !names.contains(name) {
-                names.push(name.clone());
-            }
-        }
-        names
+    /// Names of packages in their order, each once.
+    fn names_of(&self, packages: &[usize]) -> Vec<String> {
+        let mut told = HashSet::new();
+        let names = packages.iter().map(|&binary| self.universe.binaries[binary].package.nevra.name.as_str());
+        names.filter(|name| told.insert(*name)).map(str::to_owned).collect()
     }
 
     fn requirer(&self, origin: Origin, spec: Option<usize>) -> Requirer {
@@ -366,8 +343,8 @@ impl<'a> Run<'a> {
             Some(Guess {
                 requirement: self.universe.leaves[leaf].text.clone(),
                 required_by: requirers.iter().cloned().collect(),
-                candidates: self.provider_names(leaf),
-                why: self.universe.leaves[leaf].guess.clone()?,
+                candidates: self.names_of(self.universe.leaves[leaf].candidates()),
+                why: self.universe.leaves[leaf].doubt.as_ref()?.why.clone(),
             })
         })
     }

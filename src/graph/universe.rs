@@ -15,6 +15,7 @@ use crate::spec::{BinaryPackage, SourcePackage};
 
 use super::formula::{Formula, Term, packages_of};
 use super::given::{Given, without_epoch};
+use super::leaf::{Doubt, Leaf};
 use super::remote::Taken;
 use super::rules::{Guessed, Rules};
 use super::{Goals, GuessReason, Inputs};
@@ -34,16 +35,6 @@ pub(super) struct Contents<'a> {
     pub(super) nevra: &'a Nevra,
     pub(super) provides: &'a [Capability],
     pub(super) requires: &'a [Requirement],
-}
-
-/// The packages that satisfy one dependency.
-pub(super) struct Leaf {
-    /// The dependency as a spec writes it.
-    pub(super) text: String,
-    /// Numbers of binaries, best first.
-    pub(super) providers: Vec<usize>,
-    /// Why they are thought to provide it; None when a spec or a build says so.
-    pub(super) guess: Option<GuessReason>,
 }
 
 /// One requirement of a package, made ready.
@@ -100,7 +91,9 @@ impl<'a> Universe<'a> {
         }
         let paths = asked_paths(inputs, goals);
         let (built, seen) = earlier_builds(inputs, &binaries, &paths);
-        let rules = Rules::new(inputs.specs, &binaries, seen);
+        let is_finished = |spec: usize| inputs.finished.contains(&inputs.specs[spec].spec);
+        let known = (0..binaries.len()).filter(|&binary| binaries[binary].spec.is_some_and(is_finished)).collect();
+        let rules = Rules::new(inputs.specs, &binaries, (seen, known));
         let remote = add_remote(inputs, &mut binaries, &paths);
         let requires = binaries.iter().map(|_| None).collect();
         let given = Given(inputs.given);
@@ -197,12 +190,9 @@ impl<'a> Universe<'a> {
         let term = if self.given.satisfies(part) {
             Term::Given
         } else {
-            let (mut providers, guess) = self.providers(part);
-            // What is there is used, whatever else could be built.
-            if let Some(&there) = providers.iter().find(|binary| self.is_installed(**binary)) {
-                providers = vec![there];
-            }
-            self.leaves.push(Leaf { text: part.to_string(), providers, guess });
+            let (providers, doubt) = self.providers(part);
+            let leaf = Leaf { text: part.to_string(), providers, doubt };
+            self.leaves.push(leaf.beside(&self.installed));
             Term::Leaf(self.leaves.len() - 1)
         };
         self.answers.insert(part.clone(), term);
@@ -210,25 +200,29 @@ impl<'a> Universe<'a> {
     }
 
     /// The binaries that satisfy `part` each alone, best first.
-    fn providers(&self, part: &Requirement) -> (Vec<usize>, Option<GuessReason>) {
-        let mut guess = None;
+    fn providers(&self, part: &Requirement) -> (Vec<usize>, Option<Doubt>) {
+        let mut doubt: Option<Doubt> = None;
         let found = packages_of(part, &mut |wanted| {
-            let (found, why) = self.lookup(wanted);
-            guess = guess.take().or(why);
+            let (found, more) = self.lookup(wanted);
+            doubt = doubt.take().or(more);
             found
         });
-        (found, guess)
+        // How many are sure is known of one dependency, not of several together.
+        let is_single = matches!(part, Requirement::Simple(_));
+        (found, doubt.map(|doubt| if is_single { doubt } else { Doubt { sure: 0, ..doubt } }))
     }
 
-    fn lookup(&self, wanted: &Dependency) -> (Vec<usize>, Option<GuessReason>) {
+    fn lookup(&self, wanted: &Dependency) -> (Vec<usize>, Option<Doubt>) {
         let said = self.accepted(wanted, &self.said);
         if !said.is_empty() {
             return (said.iter().map(|provide| provide.binary).collect(), None);
         }
         let built = self.accepted(wanted, &self.built);
         if let Some(best) = built.first() {
-            let guess = best.stale.map(|version| GuessReason::EarlierBuild { version: version.to_string() });
-            return (built.iter().map(|provide| provide.binary).collect(), guess);
+            let all = built.len();
+            let why = best.stale.map(|version| GuessReason::EarlierBuild { version: version.to_string() });
+            let doubt = why.map(|why| Doubt { why, sure: all, alike: all });
+            return (built.iter().map(|provide| provide.binary).collect(), doubt);
         }
         // Where the name is known to be provided, the version is what does not fit, and a guess would only hide that.
         let is_known = |index: &HashMap<&str, Vec<Provide>>| {
@@ -242,8 +236,8 @@ impl<'a> Universe<'a> {
         match self.rules.guess(wanted, &self.binaries) {
             // What a repository says is surer than a bold guess, and a guess that a build has refuted.
             Some(guessed) if remote.is_empty() || guessed.is_likely => {
-                let Guessed { packages, why, .. } = guessed;
-                (packages, Some(why))
+                let Guessed { packages, why, sure, alike, .. } = guessed;
+                (packages, Some(Doubt { why, sure, alike }))
             }
             _ => (remote, None),
         }

@@ -16,7 +16,7 @@ use crate::causes;
 use crate::event::Event;
 use crate::graph::{BuildGraph, Goals, Partial, RemoteIndex};
 use crate::repo::Repo;
-use crate::source::{self, SourceError, Sources};
+use crate::source::{SourceError, Sources};
 
 /// What a build uses besides what is prepared.
 type Tools<'a> = (&'a cache::Store, &'a cache::History, &'a Repo, &'a BuildOptions, &'a RemoteIndex<'a>);
@@ -122,13 +122,8 @@ impl Runner<'_> {
         Ok(cache::Store::open(self.layout).map_err(BuildError::Records)?)
     }
 
-    /// What [`Runner::packages`] would do, without a container or a download.
-    pub async fn preview(&self, prepared: &Prepared) -> Result<Preview, PipelineError> {
-        let sources = source::complete(self.signed(prepared).await?)?;
-        self.preview_with(prepared, &sources)
-    }
-
-    /// [`Runner::preview`] with the sources of every spec of the graph.
+    /// What [`Runner::packages`] would do, without a container or a download; `sources` are those of every spec of the
+    /// graph.
     pub(super) fn preview_with(&self, prepared: &Prepared, sources: &Sources) -> Result<Preview, PipelineError> {
         self.look((prepared, &prepared.graph), sources, build::preview)
     }

@@ -8,7 +8,7 @@ use super::error::PipelineError;
 use super::made::MadeStages;
 use super::runner::{Obstacles, Runner};
 use super::selection::Selected;
-use crate::build::{BuildError, Checks, Preview};
+use crate::build::{BuildError, Checks, Ended, Preview};
 use crate::cache::History;
 use crate::event::Event;
 use crate::graph::{self, BuildGraph, Goals, GraphError, Obstacle, Partial};
@@ -78,6 +78,8 @@ pub(super) struct Learned {
     generated: BTreeMap<String, Vec<Requirement>>,
     /// The RPMs in the repository, by spec.
     pub(super) owned: Vec<Owned>,
+    /// How builds of this run have ended.
+    pub(super) ended: Ended,
 }
 
 /// What a graph is made of.
@@ -107,6 +109,8 @@ fn inputs<'a>(
         given: &toolchain.provides,
         installed: &toolchain.packages,
         known: &learned.known,
+        finished: &learned.ended.finished,
+        failed: &learned.ended.failed,
         remote: remote.packages(),
         checked: &checks.asked,
         generated: &learned.generated,
@@ -179,13 +183,26 @@ impl Runner<'_> {
         Ok(read.prepared(graph))
     }
 
+    /// Reads the specs of `packages` and finds what `goals` need, also where that cannot be built; and why it cannot.
+    pub async fn survey(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<(Prepared, Partial), PipelineError> {
+        let read = self.read(packages, made, goals).await?;
+        let mut partial = graph::survey(read.inputs(), &read.selected.goals)?;
+        let graph = std::mem::take(&mut partial.graph);
+        Ok((read.prepared(graph), partial))
+    }
+
     /// What a run would do, and what stands in the way of what cannot be built, which is left out of it.
     pub async fn preview_partly(
         &self,
         packages: &Packages,
         made: &MadeStages,
         goals: &Goals,
-    ) -> Result<(Preview, Partial), PipelineError> {
+    ) -> Result<(Prepared, Preview, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         partial.graph = read.without_rivals(partial.graph);
@@ -198,7 +215,8 @@ impl Runner<'_> {
         self.tell_rivals(&BTreeMap::new(), &read.specs, &partial.graph);
         partial.leave_out(read.rivals.iter().map(|(spec, taken)| (spec.clone(), Obstacle::Taken(taken.to_string()))));
         let prepared = read.prepared(std::mem::take(&mut partial.graph));
-        Ok((self.preview_with(&prepared, &sources)?, partial))
+        let preview = self.preview_with(&prepared, &sources)?;
+        Ok((prepared, preview, partial))
     }
 
     /// As [`Runner::prepare`], without what cannot be built; the graph is that of the second value.
@@ -304,7 +322,7 @@ impl Runner<'_> {
         let asked = packages.iter().filter_map(|package| Some((package, asked.remove(&package.spec)?)));
         let unchanged = asked.filter(|(package, asked)| asked.spec_digest == package.spec_digest);
         let generated = unchanged.map(|(package, asked)| (package.spec.clone(), asked.requirements)).collect();
-        Ok(Learned { known, generated, owned })
+        Ok(Learned { known, generated, owned, ended: Ended::default() })
     }
 
     /// What RPM makes of the specs of `packages`.

@@ -1,14 +1,12 @@
 //! Plans a package again in the middle of a run, with what its build asked for and what the builds before it made.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use futures_util::future::LocalBoxFuture;
 
 use super::prepare::Prepared;
 use super::rivals::{claims, in_order};
 use super::runner::Runner;
-use crate::build::{BuildError, Planner, Replanned, Supplier};
-use crate::graph::{self, GraphError, Ring};
+use crate::build::{BuildError, Ended, Late, Planner, Replanned, Supplier};
+use crate::graph::{self, Goals, GraphError, Ring};
 use crate::source::{self, SignatureMode, SourceError, WantedSource};
 use crate::spec::SourcePackage;
 
@@ -19,10 +17,10 @@ pub(super) struct Replanner<'a> {
 }
 
 impl Planner for Replanner<'_> {
-    fn plan<'a>(&'a self, spec: &'a str) -> LocalBoxFuture<'a, Result<Replanned, BuildError>> {
+    fn plan<'a>(&'a self, spec: &'a str, ended: Ended) -> LocalBoxFuture<'a, Result<Replanned, BuildError>> {
         Box::pin(async move {
-            match self.needs(spec)? {
-                Ok(needs) => Ok(self.with_sources(needs).await),
+            match self.needs(spec, ended)? {
+                Ok(late) => Ok(self.with_sources(late).await),
                 Err(why) => Ok(Replanned::Refused(why)),
             }
         })
@@ -31,9 +29,15 @@ impl Planner for Replanner<'_> {
 
 impl Replanner<'_> {
     /// What `spec` and all that it needs need, or why it cannot be built.
-    fn needs(&self, spec: &str) -> Result<Result<BTreeMap<String, BTreeSet<String>>, String>, BuildError> {
-        let learned = self.runner.learned(&self.prepared.specs.packages)?;
-        let mut partial = match graph::resolve_partly(self.prepared.inputs(&learned), &self.prepared.goals) {
+    fn needs(&self, spec: &str, ended: Ended) -> Result<Result<Late, String>, BuildError> {
+        let mut learned = self.runner.learned(&self.prepared.specs.packages)?;
+        learned.ended = ended;
+        // It may be in no plan that is made with what is known by now.
+        let goals = match &self.prepared.goals {
+            Goals::All => Goals::All,
+            Goals::Named(words) => Goals::Named(words.iter().cloned().chain([spec.to_owned()]).collect()),
+        };
+        let mut partial = match graph::resolve_partly(self.prepared.inputs(&learned), &goals) {
             Ok(partial) => partial,
             Err(error) => return Ok(Err(error.to_string())),
         };
@@ -46,23 +50,24 @@ impl Replanner<'_> {
         let run = in_order(&partial.graph, &self.prepared.graph);
         let refused = claims(&self.prepared.specs).refused(&learned.owned, &run);
         partial.graph.take_as_built(&self.prepared.ignored);
-        let mut needs = BTreeMap::new();
+        let mut late = Late::default();
         let mut open = vec![spec.to_owned()];
         while let Some(next) = open.pop() {
-            let direct = partial.graph.needs.remove(&next);
-            open.extend(direct.iter().flatten().cloned());
-            needs.extend(direct.map(|direct| (next, direct)));
+            let Some(direct) = partial.graph.needs.remove(&next) else { continue };
+            open.extend(direct.iter().cloned());
+            late.unsure.extend(partial.graph.unsure.remove(&next).map(|unsure| (next.clone(), unsure)));
+            late.needs.insert(next, direct);
         }
-        if let Some((refused, taken)) = refused.iter().find(|(refused, _)| needs.contains_key(*refused)) {
+        if let Some((refused, taken)) = refused.iter().find(|(refused, _)| late.needs.contains_key(*refused)) {
             return Ok(Err(format!("it needs `{refused}.spec`, which cannot be built: {taken}")));
         }
-        Ok(Ok(needs))
+        Ok(Ok(late))
     }
 
     /// What is known of the sources of those specs that no plan had before.
-    async fn with_sources(&self, needs: BTreeMap<String, BTreeSet<String>>) -> Replanned {
+    async fn with_sources(&self, late: Late) -> Replanned {
         let is_new = |package: &&SourcePackage| {
-            needs.contains_key(&package.spec) && !self.prepared.graph.needs.contains_key(&package.spec)
+            late.needs.contains_key(&package.spec) && !self.prepared.graph.needs.contains_key(&package.spec)
         };
         let new = self.prepared.specs.packages.iter().filter(is_new);
         let wanted: Vec<WantedSource> = new.flat_map(SourcePackage::wanted_sources).collect();
@@ -75,7 +80,7 @@ impl Replanner<'_> {
             }
         };
         match found {
-            Ok((sources, problems)) if problems.is_empty() => Replanned::Needs { needs, sources },
+            Ok((sources, problems)) if problems.is_empty() => Replanned::Needs { late, sources },
             Ok((_, problems)) => Replanned::Refused(SourceError::Unavailable(problems).to_string()),
             Err(error) => Replanned::Refused(error.to_string()),
         }

@@ -3,7 +3,8 @@
 //!
 //! A package is ready when everything it needs is published. Of the ready ones that with the longest remaining path
 //! starts first: its own duration and that of the longest chain of packages after it. A package that fails blocks those
-//! that need it, through whatever others, and nothing else.
+//! that need it, through whatever others, and nothing else. Where a package is only guessed to need it, that one becomes
+//! ready all the same, so that it can be planned again.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -28,6 +29,8 @@ pub struct BuildQueue {
 struct Package {
     name: String,
     needs: BTreeSet<usize>,
+    /// Those of `needs` that are only guessed: it waits for them, but their failure does not block it.
+    unsure: BTreeSet<usize>,
     dependants: BTreeSet<usize>,
     duration: Duration,
     /// Its duration and that of the longest chain after it.
@@ -94,7 +97,17 @@ impl BuildQueue {
     pub fn new(graph: &BuildGraph, durations: &BTreeMap<String, Duration>) -> Self {
         let mut queue = Self::default();
         queue.extend(&graph.needs, durations);
+        queue.doubt(&graph.unsure);
         queue
+    }
+
+    /// Takes these needs, by the specs that have them, for guesses in whose place others may be taken.
+    pub fn doubt(&mut self, unsure: &BTreeMap<String, BTreeSet<String>>) {
+        for (spec, needs) in unsure {
+            let Some(package) = self.find(spec) else { continue };
+            let found = needs.iter().filter_map(|need| self.find(need)).collect::<Vec<_>>();
+            self.packages[package].unsure.extend(found);
+        }
     }
 
     /// Adds the packages that are not there yet, each with those that it needs, and leaves the others as they are.
@@ -103,10 +116,10 @@ impl BuildQueue {
         let first_new = self.packages.len();
         for name in needs_of.keys().filter(|name| !self.names.contains_key(*name)).cloned().collect::<Vec<_>>() {
             let duration = durations.get(&name).copied().unwrap_or(typical);
-            let (needs, dependants) = (BTreeSet::new(), BTreeSet::new());
+            let (needs, unsure, dependants) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
             self.names.insert(name.clone(), self.packages.len());
             let state = State::Waiting;
-            self.packages.push(Package { name, needs, dependants, duration, remaining: duration, state });
+            self.packages.push(Package { name, needs, unsure, dependants, duration, remaining: duration, state });
         }
         for package in first_new..self.packages.len() {
             let needs = needs_of.get(&self.packages[package].name).into_iter().flatten();
@@ -252,8 +265,8 @@ impl BuildQueue {
         if self.packages[package].state != State::Waiting {
             return Vec::new();
         }
-        let needs = &self.packages[package].needs;
-        if let Some(by) = needs.iter().find_map(|&need| self.failure(need)) {
+        let Package { needs, unsure, .. } = &self.packages[package];
+        if let Some(by) = needs.difference(unsure).find_map(|&need| self.failure(need)) {
             let by = self.packages[by].name.clone();
             self.set_state(package, State::Blocked);
             let mut blocked = self.block_dependants(package, &by);
@@ -261,7 +274,12 @@ impl BuildQueue {
             blocked.sort();
             return blocked;
         }
-        if needs.iter().all(|&need| self.packages[need].state == State::Published) {
+        let is_over = |need: &usize| match self.packages[*need].state {
+            State::Published => true,
+            State::Failed | State::Blocked => unsure.contains(need),
+            State::Waiting | State::Ready | State::Running => false,
+        };
+        if needs.iter().all(is_over) {
             self.set_state(package, State::Ready);
         }
         Vec::new()
@@ -271,21 +289,31 @@ impl BuildQueue {
     fn failure(&self, package: usize) -> Option<usize> {
         match self.packages[package].state {
             State::Failed => Some(package),
-            State::Blocked => self.packages[package].needs.iter().find_map(|&need| self.failure(need)),
+            State::Blocked => {
+                let Package { needs, unsure, .. } = &self.packages[package];
+                needs.difference(unsure).find_map(|&need| self.failure(need))
+            }
             _ => None,
         }
     }
 
     fn block_dependants(&mut self, package: usize, by: &str) -> Vec<Blocked> {
         let (mut blocked, mut open) = (Vec::new(), vec![package]);
+        let mut doubtful = Vec::new();
         while let Some(next) = open.pop() {
             for dependant in self.packages[next].dependants.clone() {
-                if matches!(self.packages[dependant].state, State::Waiting | State::Ready) {
+                let Package { unsure, state, .. } = &self.packages[dependant];
+                if unsure.contains(&next) {
+                    doubtful.push(dependant);
+                } else if matches!(state, State::Waiting | State::Ready) {
                     self.set_state(dependant, State::Blocked);
                     blocked.push(Blocked { package: self.packages[dependant].name.clone(), by: by.to_owned() });
                     open.push(dependant);
                 }
             }
+        }
+        for dependant in doubtful {
+            self.settle(dependant);
         }
         blocked.sort();
         blocked

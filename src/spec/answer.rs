@@ -51,7 +51,7 @@ pub(super) fn package(
         None => Vec::new(),
     };
     check_requires.retain(|requirement| !build_requires.contains(requirement));
-    let parsed = parsed::read(answer.parsed);
+    let parsed = parsed::read(answer.parsed, &nevra.name);
     Ok(SourcePackage {
         spec: file.name.clone(),
         spec_path: file.path.clone(),

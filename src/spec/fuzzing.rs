@@ -47,10 +47,11 @@ pub fn answers(text: &str) {
 
 /// Reads `text` as an expanded spec.
 pub fn expanded(text: &str) {
-    let parsed = parsed::read(text);
+    let parsed = parsed::read(text, "name");
     assert!(parsed.sources.len() <= text.lines().count());
     assert!(parsed.files.len() <= 256 * text.split_whitespace().count());
-    assert!(parsed.files.iter().all(|path| path.starts_with('/') && path.len() <= 4096), "{:?}", parsed.files);
+    let is_path = |path: &str| path.starts_with('/') && path.len() <= 4096;
+    assert!(parsed.files.iter().all(|entry| is_path(&entry.path) && !entry.package.is_empty()), "{:?}", parsed.files);
     for source in &parsed.sources {
         assert!(source.ends_with(parsed::file_name(source)));
     }

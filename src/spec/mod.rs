@@ -41,7 +41,7 @@ pub use error::SpecError;
 pub use failure::SpecFailure;
 #[cfg(test)]
 pub(crate) use package::tests::zlib;
-pub use package::{BinaryPackage, SourceFile, SourcePackage};
+pub use package::{BinaryPackage, FileEntry, SourceFile, SourcePackage};
 
 use self::answers::Answered;
 use self::cache::{Cache, Outcome};

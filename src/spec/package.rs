@@ -43,8 +43,19 @@ pub struct SourcePackage {
     pub excluded: Option<String>,
     /// Seconds since 1970 of the newest changelog entry; None without a changelog.
     pub changelog_time: Option<i64>,
-    /// Paths and globs in its `%files` sections, expanded; tells what a generated provide may come from.
-    pub files: Vec<String>,
+    /// The entries of its `%files` sections, expanded; they tell what a generated provide may come from.
+    pub files: Vec<FileEntry>,
+}
+
+/// An entry of a `%files` section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Name of the binary package that has it.
+    pub package: String,
+    /// An absolute path or glob.
+    pub path: String,
+    /// True for `%dir`, a folder without what is in it.
+    pub is_bare: bool,
 }
 
 /// A source or patch of a spec.

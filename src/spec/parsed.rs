@@ -3,6 +3,8 @@
 //! The header that `rpmspec` tells has neither URLs nor the files of packages, so these come from the expanded text.
 //! What is read is a hint, except whether there is a `%check`.
 
+use super::FileEntry;
+
 /// What an expanded spec says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
@@ -10,8 +12,8 @@ pub(super) struct Parsed {
     pub(super) sources: Vec<String>,
     /// True when there is a `%check` section.
     pub(super) has_check: bool,
-    /// Absolute paths and globs of all `%files` sections, in their order.
-    pub(super) files: Vec<String>,
+    /// The entries of all `%files` sections, in their order.
+    pub(super) files: Vec<FileEntry>,
 }
 
 /// The most paths that one with braces stands for.
@@ -58,20 +60,23 @@ pub(super) const SECTIONS: [&str; 34] = [
     "patchlist",
 ];
 
-/// Reads an expanded spec.
-pub(super) fn read(text: &str) -> Parsed {
+/// Reads an expanded spec whose package is called `name`.
+pub(super) fn read(text: &str, name: &str) -> Parsed {
     let mut parsed = Parsed::default();
-    let mut section = "package";
+    let (mut section, mut package) = ("package", String::new());
     for line in text.lines() {
-        if let Some(name) = section_name(line) {
-            section = name;
-            parsed.has_check |= name == "check";
+        if let Some(name_of_section) = section_name(line) {
+            section = name_of_section;
+            if section == "files" {
+                package = package_of(line, name);
+            }
+            parsed.has_check |= section == "check";
             continue;
         }
         match section {
             "package" => parsed.sources.extend(tag_value(line)),
             "sourcelist" | "patchlist" => parsed.sources.extend(list_entry(line)),
-            "files" => parsed.files.extend(file_entries(line)),
+            "files" => parsed.files.extend(file_entries(line, &package)),
             _ => {}
         }
     }
@@ -96,6 +101,21 @@ pub(super) fn section_name(line: &str) -> Option<&'static str> {
     SECTIONS.into_iter().find(|name| word.eq_ignore_ascii_case(name))
 }
 
+/// The package whose files a line `%files [-n] PACKAGE [-f LIST]` of the spec `name` begins to list.
+fn package_of(line: &str, name: &str) -> String {
+    let mut words = line.split_whitespace().skip(1);
+    while let Some(word) = words.next() {
+        match (word.get(..2), word.get(2..)) {
+            (Some("-n"), Some("")) => return words.next().unwrap_or(name).to_owned(),
+            (Some("-n"), Some(package)) => return package.to_owned(),
+            (Some("-f"), Some("")) => drop(words.next()),
+            (Some("-f"), _) => {}
+            _ => return format!("{name}-{word}"),
+        }
+    }
+    name.to_owned()
+}
+
 /// The value of `SourceN: value` or `PatchN: value`.
 fn tag_value(line: &str) -> Option<String> {
     let (tag, value) = line.split_once(':')?;
@@ -109,14 +129,15 @@ fn list_entry(line: &str) -> Option<String> {
     (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned())
 }
 
-/// The paths of one line of `%files`; none for what is excluded, made by the build, or not a path.
-fn file_entries(line: &str) -> Vec<String> {
-    let mut rest = line.trim();
+/// The entries of one line of `%files` of `package`; none for what is excluded, made by the build, or not a path.
+fn file_entries(line: &str, package: &str) -> Vec<FileEntry> {
+    let (mut rest, mut is_bare) = (line.trim(), false);
     while let Some(directive) = rest.strip_prefix('%') {
         if directive.starts_with("exclude") || directive.starts_with("defattr") {
             return Vec::new();
         }
         let end = directive.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(directive.len());
+        is_bare |= &directive[..end] == "dir";
         rest = directive[end..].trim_start();
         if let Some(arguments) = rest.strip_prefix('(') {
             let Some((_, after)) = arguments.split_once(')') else { return Vec::new() };
@@ -124,7 +145,8 @@ fn file_entries(line: &str) -> Vec<String> {
         }
     }
     let is_path = |word: &String| word.starts_with('/') && word.len() <= MOST_PATH_BYTES;
-    words(rest).into_iter().filter(is_path).flat_map(|word| alternatives(&word)).collect()
+    let paths = words(rest).into_iter().filter(is_path).flat_map(|word| alternatives(&word));
+    paths.map(|path| FileEntry { package: package.to_owned(), path, is_bare }).collect()
 }
 
 /// Words at white space; double quotes hold one together.
@@ -213,35 +235,55 @@ mod tests {
             %dir /etc/a\n%config(noreplace) %attr(0644, root, root) /etc/a/*.conf\n%doc README /usr/share/doc/a\n\
             %exclude /usr/lib/no\n/usr/lib64/{pkgconfig/{a,b}.pc,liba.so}\n\"/usr/share/with space\"\n%{_unknown}/x\n\
             %ghost %verify(not md5) /run/a\n/odd{x}/y{\n%check\nmake\n%files devel -f devel.lang\n/usr/include/a.h\n";
-        let parsed = read(text);
+        let parsed = read(text, "a");
         assert!(parsed.has_check);
         assert_eq!(parsed.sources, ["https://x.test/a.tar", "b.patch", "nine", "listed.tar", "%checkout"]);
         let files = [
-            "/etc/a",
-            "/etc/a/*.conf",
-            "/usr/share/doc/a",
-            "/usr/lib64/pkgconfig/a.pc",
-            "/usr/lib64/pkgconfig/b.pc",
-            "/usr/lib64/liba.so",
-            "/usr/share/with space",
-            "/run/a",
-            "/odd{x}/y{",
-            "/usr/include/a.h",
+            "a: /etc/a alone",
+            "a: /etc/a/*.conf",
+            "a: /usr/share/doc/a",
+            "a: /usr/lib64/pkgconfig/a.pc",
+            "a: /usr/lib64/pkgconfig/b.pc",
+            "a: /usr/lib64/liba.so",
+            "a: /usr/share/with space",
+            "a: /run/a",
+            "a: /odd{x}/y{",
+            "a-devel: /usr/include/a.h",
         ];
-        assert_eq!(parsed.files, files);
+        assert_eq!(shown(&parsed), files);
+    }
+
+    fn shown(parsed: &Parsed) -> Vec<String> {
+        let bare = |entry: &FileEntry| if entry.is_bare { " alone" } else { "" };
+        parsed.files.iter().map(|entry| format!("{}: {}{}", entry.package, entry.path, bare(entry))).collect()
+    }
+
+    #[test]
+    fn files_belong_to_the_package_of_their_section() {
+        for (section, package) in [
+            ("%files", "a"),
+            ("%files -f a.lang", "a"),
+            ("%files devel", "a-devel"),
+            ("%files -f x.list -f y.list devel", "a-devel"),
+            ("%files -n liba1 -f x.list", "liba1"),
+            ("%files -nliba1", "liba1"),
+            ("%FILES\tlibs", "a-libs"),
+        ] {
+            assert_eq!(shown(&read(&format!("{section}\n/x\n"), "a")), [format!("{package}: /x")], "{section}");
+        }
     }
 
     #[test]
     fn braces_give_the_first_paths_in_the_shells_order() {
         assert_eq!(alternatives("/{a,b{1,2}}{,c}"), ["/a", "/ac", "/b1", "/b1c", "/b2", "/b2c"]);
         assert_eq!(alternatives("/{x}{{a,b}"), ["/{x}{a", "/{x}{b"]);
-        let many = read(&format!("%files\n/{}\n", "{a,b}".repeat(800))).files;
-        assert_eq!((many.len(), many[0].len()), (MOST_ALTERNATIVES, 801));
-        assert_eq!(read(&format!("%files\n/{}\n", "{".repeat(1 << 20))).files, Vec::<String>::new());
+        let many = read(&format!("%files\n/{}\n", "{a,b}".repeat(800)), "a").files;
+        assert_eq!((many.len(), many[0].path.len()), (MOST_ALTERNATIVES, 801));
+        assert_eq!(read(&format!("%files\n/{}\n", "{".repeat(1 << 20)), "a").files, Vec::new());
     }
 
     #[test]
     fn a_word_that_begins_like_check_is_no_section() {
-        assert!(!read("%install\n%checkfoo\n %check\n").has_check);
+        assert!(!read("%install\n%checkfoo\n %check\n", "a").has_check);
     }
 }

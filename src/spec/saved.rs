@@ -1,4 +1,4 @@
-//! Specs that were read, as a JSON file: `{"format": 2, "packages": […], "failures": […]}`.
+//! Specs that were read, as a JSON file: `{"format": 3, "packages": […], "failures": […]}`.
 //!
 //! By it `drydock plan` works on a machine without an engine, and tests start behind `rpmspec`.
 
@@ -10,7 +10,7 @@ use super::{LoadedSpecs, SourcePackage, SpecError, SpecFailure};
 use crate::source::whole_file;
 
 /// Counts up when a reader of the old format would misread the new one.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 #[derive(Serialize)]
 struct Written<'a> {

@@ -54,7 +54,8 @@ fn a_recorded_answer_gives_the_package() {
     assert_eq!(shown(&package.build_requires), ["(foo >= 1 or bar)", "gcc >= 4"]);
     assert_eq!(shown(&package.check_requires), ["perl(Test::More)"]);
     assert_eq!((package.has_check, package.changelog_time, package.excluded), (true, Some(1_768_478_400), None));
-    assert_eq!(package.files, ["/usr/lib64/pkgconfig/t1.pc"]);
+    let files: Vec<_> = package.files.iter().map(|file| (file.package.as_str(), file.path.as_str())).collect();
+    assert_eq!(files, [("t1", "/usr/lib64/pkgconfig/t1.pc")]);
     let sources = package.sources.iter().map(|s| (s.name.as_str(), s.url.as_deref(), s.kind == SourceKind::Patch));
     assert_eq!(
         sources.collect::<Vec<_>>(),
@@ -169,11 +170,11 @@ fn saved_specs_read_back() {
 #[test]
 fn other_files_are_not_saved_specs() {
     assert_eq!(
-        saved("{\"format\": 3, \"new\": 1}"),
-        "`[ROOT]/specs.json` holds no saved specs: it has format 3, this Drydock reads format 2"
+        saved("{\"format\": 4, \"new\": 1}"),
+        "`[ROOT]/specs.json` holds no saved specs: it has format 4, this Drydock reads format 3"
     );
     assert_eq!(
-        saved("{\"format\": 2,\n\"packets\": []}"),
+        saved("{\"format\": 3,\n\"packets\": []}"),
         "`[ROOT]/specs.json` holds no saved specs: unknown field `packets`, expected one of `format`, `packages`, \
          `failures` at line 2 column 9"
     );

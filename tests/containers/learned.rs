@@ -77,6 +77,46 @@ pub(super) fn what_a_build_asks_for_while_it_runs_joins_the_run(mini: &Mini) {
     assert!(!fresh.contains("postponed") && fresh.contains("packages: 1 built, 2 up to date"), "{fresh}");
 }
 
+/// Three specs may have what `guesser` requires: one that has not, one that does not build, and one that has. A file below a
+/// folder of a package is in that package.
+pub(super) fn a_wrong_guess_is_followed_by_the_next_in_the_same_run(mini: &Mini) {
+    let module = |name: &str, has: &str, build: &str| {
+        let folder = "%{buildroot}%{_datadir}/pkgconfig";
+        let rest = format!(
+            "%build\n{build}\n%install\nmkdir -p {folder}\n\
+             printf 'Name: x\\nDescription: x\\nVersion: 1\\n' > {folder}/{has}.pc\n%files\n%{{_datadir}}/pkgconfig/*.pc"
+        );
+        write_spec(mini, name, "", &rest);
+    };
+    module("aa-one", "something-else", "");
+    module("bb-two", "wanted", "false");
+    module("cc-six", "wanted", "");
+    let install = "%install\nmkdir -p %{buildroot}/opt/owned/bin\ntouch %{buildroot}/opt/owned/bin/tool";
+    write_spec(mini, "owner", "", &format!("{install}\n%files\n/opt/owned"));
+    let requires = "BuildRequires: pkgconfig(wanted)\nBuildRequires: /opt/owned/bin/tool";
+    write_spec(mini, "guesser", requires, "%install\ntest -e /opt/owned/bin/tool\n%files");
+    let ran = mini.run(&["build", "guesser"]);
+    let told = stderr(&ran);
+    assert!(told.contains("built guesser-1-1") && told.contains("FAILED bb-two-1-1"), "{told}");
+    assert!(told.contains("packages: 4 built, 0 up to date, 1 failed"), "{told}");
+    assert_eq!(stdout(&mini.run(&["graph", "guesser"])), "cc-six\nowner\nguesser: cc-six owner\n");
+    let again = mini.run(&["build", "guesser"]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(stderr(&again).contains("packages: 0 built, 3 up to date"), "{}", stderr(&again));
+
+    write_spec(mini, "nobody", "BuildRequires: pkgconfig(wanted)\nBuildRequires: nobody-has-this", "%files");
+    let rdeps = mini.run(&["graph", "--rdeps", "cc-six"]);
+    assert_eq!((rdeps.status.code(), stdout(&rdeps)), (Some(0), "guesser\nnobody\n".to_owned()), "{}", stderr(&rdeps));
+    assert!(stderr(&rdeps).contains("nobody: no package provides `nobody-has-this`"), "{}", stderr(&rdeps));
+    let why = mini.run(&["graph", "--why", "nobody", "cc-six"]);
+    assert_eq!(stdout(&why), "nobody → BuildRequires pkgconfig(wanted) → cc-six\n", "{}", stderr(&why));
+    let explained = mini.run(&["explain", "nobody"]);
+    assert_eq!(stdout(&explained), "nobody: cannot be built: no package provides `nobody-has-this`\n");
+    for name in ["aa-one", "bb-two", "cc-six", "owner", "guesser", "nobody"] {
+        std::fs::remove_dir_all(mini.path("SPECS").join(name)).unwrap();
+    }
+}
+
 /// What the pipeline file allows: root of the container, and the network in `%check` alone.
 pub(super) fn exceptions_hold_for_their_packages_until_their_last_day(mini: &Mini) {
     let path = mini.path("pipeline.yaml");

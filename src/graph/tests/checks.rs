@@ -1,6 +1,7 @@
 //! What `%check` requires, and rings.
 
 use super::{needs, specs};
+use crate::graph::{Goals, survey};
 
 #[test]
 fn what_a_check_requires_comes_before_its_build() {
@@ -67,4 +68,15 @@ fn every_group_has_its_ring() {
       r → BuildRequires p → p
       also in rings with these: s
     ");
+}
+
+#[test]
+fn a_survey_has_what_cannot_be_built_too() {
+    let texts = ["lib:", "app: lib, nothing", "user: app", "a: b, lib", "b: a"];
+    let partial = survey(specs(&texts).inputs(), &Goals::All).unwrap();
+    assert_eq!(needs(&partial.graph), "a: b lib; app: lib; b: a; lib:; user: app");
+    assert_eq!(partial.graph.all_rdeps("lib").into_iter().collect::<Vec<_>>(), ["a", "app", "b", "user"]);
+    assert_eq!(partial.left_out.keys().collect::<Vec<_>>(), ["a", "app", "b", "user"]);
+    let why = partial.graph.why("user", "lib").unwrap().to_string();
+    assert_eq!(why, "user → BuildRequires app → app → BuildRequires lib → lib");
 }

@@ -39,13 +39,13 @@ fn files_of_an_earlier_build_count() {
 #[test]
 fn file_lists_and_names_are_asked_before_the_first_build() {
     let lists = [
-        "zlib: ; zlib; zlib-devel; file: /usr/lib64/pkgconfig/zlib.pc; file: /usr/lib64/libz.so.*",
-        "kmod: ; kmod; kmod-devel; file: /usr/lib64/pkgconfig/*.pc; file: /usr/bin/kmod",
-        "xz: ; xz; xz-devel; file: /usr/lib64/pkgconfig/*.pc; file: /usr/lib64/liblzma.so.*",
+        "zlib: ; zlib; zlib-devel; file: /usr/lib64/pkgconfig/zlib.pc; zlib file: /usr/lib64/libz.so.*",
+        "kmod: ; kmod; kmod-devel; file: /usr/lib64/pkgconfig/*.pc; kmod file: /usr/bin/kmod",
+        "xz: ; xz; xz-devel; file: /usr/lib64/pkgconfig/*.pc; xz file: /usr/lib64/liblzma.so.*",
         "perl-Foo: ; perl-Foo; file: /usr/share/perl5/vendor_perl/Foo/*.pm",
         "perl-Foo-Own: ; perl-Foo-Own; file: /usr/share/perl5/vendor_perl/Foo",
         "python-x: ; python3-x-y",
-        "filesystem: ; filesystem; file: /usr/bin; file: /usr/lib64/pkgconfig",
+        "filesystem: ; filesystem; file: /usr/bin alone; file: /usr/lib64/pkgconfig",
         "nss: ; nss; nss-devel; file: /usr/lib64/pkgconfig/nss*.pc",
         "e2: ; e2-devel; file: /usr/lib64/pkgconfig/*.pc",
     ];
@@ -68,7 +68,7 @@ fn file_lists_and_names_are_asked_before_the_first_build() {
         ),
         (
             "pkgconfig(com_err)",
-            "`pkgconfig(com_err)` is taken to come from `e2-devel`, else `kmod-devel`, else `xz-devel`: its %files has `/usr/lib64/pkgconfig/*.pc`",
+            "`pkgconfig(com_err)` is taken to come from `e2-devel`: its %files has `/usr/lib64/pkgconfig/*.pc`",
         ),
         (
             "libz.so.1()(64bit)",
@@ -91,8 +91,27 @@ fn file_lists_and_names_are_asked_before_the_first_build() {
     ] {
         let app = format!("app: {requires}");
         let texts: Vec<&str> = std::iter::once(app.as_str()).chain(lists).collect();
-        assert_eq!(told(&specs(&texts)), expected);
+        assert_eq!(likeliest(&told(&specs(&texts))), expected);
     }
+}
+
+/// What is told of a guess, without the packages that come after the first.
+fn likeliest(told: &str) -> String {
+    let (first, reason) = (told.split(", else").next().unwrap(), told.rsplit_once(": ").unwrap().1);
+    if first == told { told.to_owned() } else { format!("{first}: {reason}") }
+}
+
+#[test]
+fn of_many_candidates_the_first_are_told() {
+    let pc = |name: &str| format!("{name}: ; {name}-devel; file: /usr/lib/pkgconfig/*.pc");
+    let all: Vec<String> = ["a", "b", "c", "d", "e"].map(pc).into();
+    let told_of = |count: usize| {
+        let texts: Vec<&str> =
+            std::iter::once("app: pkgconfig(x)").chain(all[..count].iter().map(String::as_str)).collect();
+        told(&specs(&texts))
+    };
+    insta::assert_snapshot!(told_of(4), @"`pkgconfig(x)` is taken to come from `a-devel`, else `b-devel`, else `c-devel`, else `d-devel`: its %files has `/usr/lib/pkgconfig/*.pc`");
+    insta::assert_snapshot!(told_of(5), @"`pkgconfig(x)` is taken to come from `a-devel`, else `b-devel`, else `c-devel`, else one of 2 others: its %files has `/usr/lib/pkgconfig/*.pc`");
 }
 
 #[test]
@@ -127,4 +146,106 @@ fn a_build_that_did_not_provide_it_is_guessed_last() {
     assert_eq!(needs(&specs(&texts).named(&["app"])), "a:; app: a");
     let known = specs(&texts).known(&["a-devel 1-1 of a: pkgconfig(other)"]);
     assert_eq!(needs(&known.named(&["app"])), "app: b; b:");
+}
+
+/// What `app` takes for `requires` beside `others`, and in which order the rest would be taken.
+fn taken(requires: &str, others: &[&str]) -> Vec<String> {
+    let app = format!("app: {requires}");
+    let texts: Vec<&str> = std::iter::once(app.as_str()).chain(others.iter().copied()).collect();
+    specs(&texts).named(&["app"]).guesses[0].candidates.clone()
+}
+
+#[test]
+fn the_likeliest_of_all_that_have_a_pattern_comes_first() {
+    let pc = "file: /usr/lib/pkgconfig/*.pc";
+    let devel = |name: &str| format!("{name}: ; {name}-devel; {pc}");
+    let crowd: Vec<String> = (0..20).map(|number| devel(&format!("aa{number:02}"))).collect();
+    let tss = "tpm2-tss: ; tpm2-tss-devel; file: /usr/lib/pkgconfig/*.pc; file: /usr/lib/libtss2-esys.so";
+    let gl = "libglvnd: ; libglvnd-devel; file: /usr/lib/pkgconfig/*.pc; file: /usr/lib/libGLESv2.so";
+    let fonts = "google-fonts: ; google-roboto-slab-fonts; file: /usr/share/fonts/google/*.ttf";
+    for (requires, others, expected) in [
+        ("pkgconfig(icu-uc) >= 4", vec![devel("icu"), devel("harfbuzz")], "icu-devel"),
+        ("pkgconfig(xcb-image)", vec![devel("libxcb"), devel("xcb-util-image")], "xcb-util-image-devel"),
+        ("pkgconfig(libpng16)", vec![devel("libpng"), devel("apng")], "libpng-devel"),
+        ("pkgconfig(gio-unix-2.0)", vec![devel("aaa"), devel("gio-base")], "gio-base-devel"),
+        ("pkgconfig(tss2-esys)", vec![devel("ess"), tss.to_owned()], "tpm2-tss-devel"),
+        ("pkgconfig(glesv2)", vec![devel("mesa"), gl.to_owned()], "libglvnd-devel"),
+        ("font(robotoslab)", vec![fonts.to_owned()], "google-roboto-slab-fonts"),
+    ] {
+        let all: Vec<&str> = crowd.iter().chain(&others).map(String::as_str).collect();
+        let candidates = taken(requires, &all);
+        assert_eq!(candidates[0], expected, "{requires}");
+        let (patterns, is_sure) = (all.iter().filter(|text| text.contains(pc)).count(), candidates.len() == 1);
+        assert!(is_sure || candidates.len() == patterns, "whoever may have it is tried: {requires}: {candidates:?}");
+    }
+}
+
+#[test]
+fn a_module_comes_from_the_package_of_its_name_before_perl_itself() {
+    let perl = "perl: ; perl; file: /usr/lib/perl5/vendor_perl alone; file: /usr/lib/perl5/Path";
+    assert_eq!(taken("perl(Path::Tiny)", &[perl, "perl-Path-Tiny:"])[0], "perl-Path-Tiny");
+    let perl = "perl: ; perl; file: /usr/share/perl5/Carp.pm";
+    assert_eq!(
+        taken("perl(Carp)", &[perl, "perl-Other: ; perl-Other; file: /usr/share/perl5/Other/Carp.pm"])[0],
+        "perl"
+    );
+}
+
+#[test]
+fn a_path_below_a_folder_comes_from_who_owns_the_folder() {
+    let folder = "fd2: ; fd2; file: /opt/fd2";
+    let crowd = "filesystem: ; filesystem; file: /opt alone; file: /usr/share/fonts";
+    assert_eq!(taken("/opt/fd2/bin/a", &[folder, crowd]), ["fd2"]);
+    let fonts = "dejavu: ; dejavu-sans; file: /usr/share/fonts/dej*";
+    assert_eq!(taken("/usr/share/fonts/dejavu/Sans.ttf", &[fonts, crowd])[0], "dejavu-sans");
+    let error = specs(&["app: /opt/fd2/bin/a", "fd2: ; fd2; file: /opt/fd2 alone"]).error(&["app"]);
+    insta::assert_snapshot!(error, @r"
+    no package provides `/opt/fd2/bin/a`
+      required by: `SPECS/app/app.spec` (BuildRequires)
+    ");
+}
+
+#[test]
+fn a_spec_is_not_guessed_to_provide_what_its_build_requires() {
+    let pc = "file: /usr/lib/pkgconfig/*.pc";
+    let own = format!("harf: pkgconfig(harf-icu); harf-devel; {pc}");
+    let other = format!("other: ; other-devel; {pc}");
+    assert_eq!(needs(&specs(&[&own, &other]).named(&["harf"])), "harf: other; other:");
+    insta::assert_snapshot!(specs(&[&own]).error(&["harf"]), @r"
+    no package provides `pkgconfig(harf-icu)`
+      required by: `SPECS/harf/harf.spec` (BuildRequires)
+    ");
+}
+
+#[test]
+fn a_guess_that_closes_a_ring_or_cannot_be_built_gives_way_to_the_next() {
+    let pc = "file: /usr/lib/pkgconfig/*.pc";
+    let app = "app: pkgconfig(x-y)";
+    let ring = format!("x: app; x-devel; {pc}");
+    let broken = format!("x: nothing; x-devel; {pc}");
+    let deep = format!("x: deep; x-devel; {pc}");
+    let right = format!("zz: ; zz-devel; {pc}");
+    for first in [&ring, &broken, &deep] {
+        let texts = [app, first, &right, "deep: nothing"];
+        assert_eq!(needs(&specs(&texts).named(&["app"])), "app: zz; zz:", "{first}");
+    }
+    insta::assert_snapshot!(specs(&[app, &broken]).error(&["app"]), @r"
+    no package provides `nothing`
+      required by: `SPECS/x/x.spec` (BuildRequires)
+    ");
+}
+
+#[test]
+fn what_has_ended_in_the_run_is_not_guessed_again() {
+    let texts = [
+        "app: pkgconfig(m)",
+        "a: ; a-devel; file: /usr/lib/pkgconfig/*.pc",
+        "b: ; b-devel; file: /usr/lib/pkgconfig/*.pc",
+    ];
+    let known = ["a-devel 1-1 of a: pkgconfig(other)", "b-devel 1-1 of b: pkgconfig(another)"];
+    assert_eq!(specs(&texts).named(&["app"]).unsure["app"].iter().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(needs(&specs(&texts).failed(&["a"]).named(&["app"])), "app: b; b:");
+    assert_eq!(needs(&specs(&texts).known(&known).finished(&["a"]).named(&["app"])), "app: b; b:");
+    let error = specs(&texts).known(&known).finished(&["a", "b"]).error(&["app"]).to_string();
+    assert!(error.starts_with("no package provides `pkgconfig(m)`"), "{error}");
 }

@@ -15,12 +15,12 @@ use std::path::PathBuf;
 use crate::digest::Sha256;
 use crate::package::{Capability, Evr, Nevra, Provides, Requirement, RpmHeader};
 use crate::remote::RemotePackage;
-use crate::spec::{BinaryPackage, SourcePackage};
+use crate::spec::{BinaryPackage, FileEntry, SourcePackage};
 
 use super::{BuildGraph, Goals, GraphError, Inputs, Partial, resolve, resolve_partly};
 
 /// A spec as one line each: `name: BuildRequires; package > Requires; package + Provides; check: …; file: …; arch: …`.
-/// A part that names no package and no field is a package without anything.
+/// A file is of the package before it, or of another one: `package file: …`; `file: … alone` is a `%dir`. A part that names no package and no field is a package without anything.
 pub(super) fn spec(text: &str) -> SourcePackage {
     let (name, rest) = text.split_once(':').unwrap_or((text, ""));
     let mut parts = rest.split(';').map(str::trim);
@@ -46,8 +46,10 @@ pub(super) fn spec(text: &str) -> SourcePackage {
     for part in parts {
         if let Some(all) = part.strip_prefix("check:") {
             source.check_requires = requirements(all);
-        } else if let Some(path) = part.strip_prefix("file:") {
-            source.files.push(path.trim().to_owned());
+        } else if let Some((of, path)) = part.split_once("file:") {
+            let package = if of.is_empty() { last_package(&source) } else { of.trim().to_owned() };
+            let (path, is_bare) = path.trim().strip_suffix(" alone").map_or((path.trim(), false), |path| (path, true));
+            source.files.push(FileEntry { package, path: path.to_owned(), is_bare });
         } else if let Some(why) = part.strip_prefix("arch:") {
             source.excluded = Some(format!("ExclusiveArch: {}", why.trim()));
         } else if let Some((package, all)) = part.split_once(" > ") {
@@ -63,6 +65,11 @@ pub(super) fn spec(text: &str) -> SourcePackage {
         package_of(&mut source, name);
     }
     source
+}
+
+/// The package that stands last; files that name none are its own.
+fn last_package(source: &SourcePackage) -> String {
+    source.binaries.last().map_or(source.nevra.name.clone(), |package| package.nevra.name.clone())
 }
 
 fn package_of<'a>(source: &'a mut SourcePackage, name: &str) -> &'a mut BinaryPackage {
@@ -108,6 +115,8 @@ pub(super) struct Distribution {
     pub(super) given: Provides,
     pub(super) installed: Vec<Nevra>,
     pub(super) known: Vec<RpmHeader>,
+    pub(super) finished: BTreeSet<String>,
+    pub(super) failed: BTreeSet<String>,
     pub(super) remote: Vec<RemotePackage>,
     pub(super) checked: BTreeSet<String>,
     pub(super) generated: BTreeMap<String, Vec<Requirement>>,
@@ -133,6 +142,18 @@ impl Distribution {
 
     pub(super) fn known(mut self, texts: &[&str]) -> Self {
         self.known = texts.iter().map(|text| built(text)).collect();
+        self
+    }
+
+    /// Builds of these specs have ended in this run.
+    pub(super) fn finished(mut self, specs: &[&str]) -> Self {
+        self.finished = specs.iter().map(|&spec| spec.to_owned()).collect();
+        self
+    }
+
+    /// Builds of these specs have failed in this run.
+    pub(super) fn failed(mut self, specs: &[&str]) -> Self {
+        self.failed = specs.iter().map(|&spec| spec.to_owned()).collect();
         self
     }
 
@@ -163,6 +184,8 @@ impl Distribution {
             given: &self.given,
             installed: &self.installed,
             known: &self.known,
+            finished: &self.finished,
+            failed: &self.failed,
             remote: &self.remote,
             checked: &self.checked,
             generated: &self.generated,

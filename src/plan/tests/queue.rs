@@ -112,3 +112,20 @@ fn the_rest_is_estimated_for_so_many_jobs() {
     queue.fail("b");
     assert_eq!(queue.remaining_estimate(2), Duration::from_secs(5));
 }
+
+#[test]
+fn a_guess_that_failed_does_not_block() {
+    let mut graph = graph("guess: base; base:; app: guess; user: app; hard: guess");
+    graph.unsure.insert("app".to_owned(), set(&["guess"]));
+    let mut queue = BuildQueue::new(&graph, &BTreeMap::new());
+    assert_eq!(queue.take_ready().as_deref(), Some("base"));
+    assert_eq!(names(&queue.fail("base")), ["guess", "hard"]);
+    assert_eq!(queue.take_ready().as_deref(), Some("app"), "it is planned again");
+    queue.extend(&BTreeMap::from([("right".to_owned(), set(&[]))]), &BTreeMap::new());
+    assert_eq!(queue.postpone("app", &set(&["right"])), Ok(vec![]));
+    for expected in ["right", "app", "user"] {
+        assert_eq!(queue.take_ready().as_deref(), Some(expected));
+        queue.publish(expected);
+    }
+    assert!(queue.is_done());
+}
