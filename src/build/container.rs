@@ -112,7 +112,7 @@ pub(super) fn in_buildroot(build: &PackageBuild<'_>, argv: Vec<String>) -> Resul
         user: if allows(Exception::Root) { User::Root } else { User::Named("builder".to_owned()) },
         workdir: GuestPath::new("/")?,
         mounts,
-        network: if allows(Exception::NetworkInCheck) { Network::Host } else { Network::None },
+        network: if allows(Exception::NetworkInCheck) { Network::Outside } else { Network::None },
         capabilities: Capabilities::Default,
         limits: build.limits,
     })

@@ -94,6 +94,8 @@ struct Global {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(flatten)]
+    containers: options::ContainerArgs,
+    #[command(flatten)]
     remote: options::RemoteArgs,
     #[command(flatten)]
     registry: options::RegistryArgs,

@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::wanted::AmongArgs;
 use crate::build::{Check, OnFailure};
 use crate::causes;
+use crate::engine::{Outside, PIDS, Places};
 use crate::oci::registry;
 use crate::pipeline::{CheckOptions, CheckedPackages, Obstacles, Options, RegistryOptions, RemoteOptions, Wishes};
 use crate::plan::Reserve;
@@ -79,6 +80,41 @@ impl RemoteArgs {
             refresh: self.refresh,
             locked: self.locked,
         }
+    }
+}
+
+/// What containers may reach and use.
+#[derive(clap::Args, Clone, Copy)]
+#[command(next_help_heading = "Containers")]
+pub(super) struct ContainerArgs {
+    /// How commands of containerfiles, and checks that the pipeline file allows it, reach other machines
+    #[arg(long, global = true, value_enum, default_value = "private", env = "DRYDOCK_NETWORK")]
+    network: NetworkArg,
+    /// Processes and threads that one container may have at a time
+    #[arg(long, global = true, value_name = "N", default_value_t = PIDS, value_parser = clap::value_parser!(u32).range(1..))]
+    pids: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NetworkArg {
+    /// From a network of their own, in which they see nothing of this machine
+    Private,
+    /// From this machine's network, with all that listens on it
+    Host,
+}
+
+impl ContainerArgs {
+    /// The same as arguments of a command line.
+    pub(super) fn arguments(self) -> Vec<String> {
+        let network = (self.network == NetworkArg::Host).then(|| ["--network".to_owned(), "host".to_owned()]);
+        let pids = (self.pids != PIDS).then(|| ["--pids".to_owned(), self.pids.to_string()]);
+        [network, pids].into_iter().flatten().flatten().collect()
+    }
+
+    /// What engines are told.
+    pub(super) fn places(self) -> Places {
+        let outside = if self.network == NetworkArg::Host { Outside::Host } else { Outside::Private };
+        Places { outside, pids: Some(self.pids), ..Places::default() }
     }
 }
 

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::bench::{Bench, Look};
 use super::fault::Fault;
 use super::interrupt::Interrupt;
+use super::options::ContainerArgs;
 use super::{FormatArg, Global, goals};
 use crate::build::Preview;
-use crate::engine::{Choice, Engine, EngineError, Home, Places, Transfer};
+use crate::engine::{Choice, Engine, EngineError, Home, Outside, Places, Transfer};
 use crate::event::Event;
 use crate::graph::Partial;
 use crate::layout::Layout;
@@ -41,6 +42,7 @@ pub(super) struct Project {
     /// The toolchain stage that packages are built in, when it is not the pipeline's.
     toolchain: Option<String>,
     choice: Choice,
+    containers: ContainerArgs,
     remote: RemoteOptions,
     /// What the user says of registries.
     pub(super) registry: RegistryOptions,
@@ -76,6 +78,7 @@ impl Project {
             stage: global.stage.clone(),
             toolchain: global.toolchain.clone(),
             choice: global.engine.into(),
+            containers: global.containers,
             remote: global.remote.options(&folder),
             registry: global.registry.options(&folder),
             spec_seconds: global.spec_timeout,
@@ -122,12 +125,22 @@ impl Project {
 
     /// The engine that the command line asks for; it is connected when it is needed first.
     pub(super) fn engine(&self, store: &Store) -> Engine {
-        Engine::new(self.choice, places(), self.home(store))
+        let places = self.places();
+        if places.outside == Outside::Host {
+            let text = "commands that download something see this machine's own network (`--network host`)".to_owned();
+            self.tell(&Event::Note { text });
+        }
+        Engine::new(self.choice, places, self.home(store))
     }
 
     /// The engine of `choice`, connected.
     pub(super) async fn connect(&self, choice: Choice, store: &Store) -> Result<Engine, EngineError> {
-        Engine::connect(choice, &places(), self.home(store)).await
+        Engine::connect(choice, &self.places(), self.home(store)).await
+    }
+
+    fn places(&self) -> Places {
+        let Places { outside, pids, .. } = self.containers.places();
+        Places { outside, pids, ..places() }
     }
 
     fn home(&self, store: &Store) -> Home {
@@ -244,6 +257,8 @@ fn places() -> Places {
         container_host: std::env::var("CONTAINER_HOST").ok(),
         runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
         transfer: Transfer::Auto,
+        outside: Outside::default(),
+        pids: None,
     }
 }
 

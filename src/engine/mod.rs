@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 
 pub use api::ApiError;
 pub use collect::{CollectError, Refusal};
-pub use embedded::{SandboxError, sandbox_main};
+pub use embedded::{APPARMOR_PROFILE, SandboxError, sandbox_main};
 pub use error::EngineError;
 pub use spec::{
-    Capabilities, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, RelativePath, Stream, User,
+    Capabilities, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, Outside, RelativePath,
+    Stream, User,
 };
 pub use terminal::{Terminal, TerminalSize};
 use tokio::sync::OnceCell;
@@ -54,6 +55,19 @@ pub struct Places {
     pub runtime_dir: Option<PathBuf>,
     /// How Docker and Podman get the files that containers see.
     pub transfer: Transfer,
+    /// How containers reach other machines.
+    pub outside: Outside,
+    /// How many processes and threads a container has at a time whose spec does not say it; None for [`PIDS`].
+    pub pids: Option<u32>,
+}
+
+/// Enough for every build that is known, and too few for a fork bomb to stop the machine.
+pub const PIDS: u32 = 16_384;
+
+impl Places {
+    fn pids(&self) -> u32 {
+        self.pids.unwrap_or(PIDS)
+    }
 }
 
 /// How Docker and Podman get the files that containers see.
@@ -136,6 +150,12 @@ impl Engine {
         Ok(engine)
     }
 
+    /// The embedded engine beside this one, for programs of this machine itself.
+    #[must_use]
+    pub fn of_this_machine(&self) -> Self {
+        Self::new(Choice::Embedded, self.places.clone(), self.home.clone())
+    }
+
     /// The engine; found, and rid of what killed runs of this project left behind, at the first call.
     async fn backend(&self) -> Result<&Backend, EngineError> {
         let find = async {
@@ -143,7 +163,7 @@ impl Engine {
                 Choice::Auto => self.find().await?,
                 Choice::Docker => self.api(Flavor::Docker).await?.into(),
                 Choice::Podman => self.api(Flavor::Podman).await?.into(),
-                Choice::Embedded => Embedded::connect(self.home.clone()).await?.into(),
+                Choice::Embedded => Embedded::connect(self.home.clone(), &self.places).await?.into(),
             };
             connected.backend.sweep().await?;
             tracing::debug!(engine = connected.describe(), "connected");
@@ -165,7 +185,7 @@ impl Engine {
                 Err(fault) => reasons.push(causes::in_one_line(&fault)),
             }
         }
-        match Embedded::connect(self.home.clone()).await {
+        match Embedded::connect(self.home.clone(), &self.places).await {
             Ok(embedded) => Ok(Connected { backend: Backend::Embedded(embedded), why: because(&reasons) }),
             Err(fault) => {
                 reasons.push(format!("embedded: {}", causes::in_one_line(&fault)));
@@ -250,7 +270,7 @@ impl Engine {
         if !self.home.folder.exists() {
             return Ok(());
         }
-        Ok(Embedded::connect(self.home.clone()).await?.wipe().await?)
+        Ok(Embedded::connect(self.home.clone(), &self.places).await?.wipe().await?)
     }
 }
 

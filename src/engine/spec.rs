@@ -84,6 +84,24 @@ pub enum Mount {
         /// Its limit.
         size_bytes: u64,
     },
+    /// The devices [`DEVICES`] in a folder, for programs that have another root: no engine lets every container make any.
+    Devices {
+        /// The folder.
+        guest: GuestPath,
+    },
+}
+
+/// What a folder of devices has.
+pub(super) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
+impl Mount {
+    /// Where it is seen.
+    pub(super) fn places(&self) -> Vec<String> {
+        match self {
+            Self::ReadOnly { guest, .. } | Self::Tmpfs { guest, .. } => vec![guest.as_str().to_owned()],
+            Self::Devices { guest } => DEVICES.map(|name| format!("{guest}/{name}")).into(),
+        }
+    }
 }
 
 /// Who runs in the container.
@@ -101,7 +119,17 @@ pub enum User {
 pub enum Network {
     /// Only its own loopback interface.
     None,
-    /// The host's network, for containerfiles' `RUN` and for checks that the pipeline file allows it.
+    /// Other machines, for containerfiles' `RUN` and for checks that the pipeline file allows it.
+    Outside,
+}
+
+/// How a container reaches other machines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// From a network of its own, in which it sees nothing of this machine.
+    #[default]
+    Private,
+    /// From this machine's network: it reaches whatever listens on it.
     Host,
 }
 
@@ -119,7 +147,7 @@ pub enum Capabilities {
 pub struct Limits {
     /// All its processes together; None for no limit.
     pub memory_bytes: Option<u64>,
-    /// Processes and threads at a time; None for the engine's default.
+    /// Processes and threads at a time; None for what [`super::Places`] says.
     pub pids: Option<u32>,
     /// Wall time; the container is killed when it is over.
     pub timeout: Option<Duration>,

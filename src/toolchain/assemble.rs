@@ -3,7 +3,7 @@
 //! In: RPM files, every one they need among them, and the image that has `rpm`. Out: an image with one layer a source
 //! package and one for the RPM database; nothing of the image below is in it. Its time is that of the newest package.
 //! The container is root's, with the default capabilities and without network: scriptlets run below the new root, and
-//! nothing is mounted.
+//! find devices there.
 //!
 //! **Key.** What the RPMs provide to a build, the image below, the script that installs them, and [`KEY_VERSION`].
 
@@ -32,7 +32,12 @@ use crate::tail::Tail;
 
 /// Counts up when images are made of RPMs in another way.
 const KEY_VERSION: &str = "1";
-const SCRIPT: (&str, &str) = ("install.sh", concat!(include_str!("database.sh"), include_str!("install.sh")));
+const SCRIPT: (&str, &str) =
+    ("install.sh", concat!(include_str!("database.sh"), include_str!("root.sh"), include_str!("install.sh")));
+/// Where the devices of the new root are in the container.
+const DEVICES: &str = "/var/tmp/drydock-root/dev";
+/// Functions of a shell that installs packages into the folder `$root`, whose database is in `$database`.
+pub const ROOT_SCRIPT: &str = include_str!("root.sh");
 /// How many files without a package are named; the rest is counted.
 const NAMED_FILES: usize = 5;
 
@@ -140,7 +145,10 @@ impl Assembly<'_> {
             env: BTreeMap::from([("SOURCE_DATE_EPOCH".to_owned(), self.epoch().to_string())]),
             user: User::Root,
             workdir: GuestPath::new("/")?,
-            mounts: vec![Mount::ReadOnly { host: HostPath::new(inputs)?, guest: GuestPath::new("/in")? }],
+            mounts: vec![
+                Mount::ReadOnly { host: HostPath::new(inputs)?, guest: GuestPath::new("/in")? },
+                Mount::Devices { guest: GuestPath::new(DEVICES)? },
+            ],
             network: Network::None,
             capabilities: Capabilities::Default,
             limits: Limits::default(),

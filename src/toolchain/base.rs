@@ -11,6 +11,7 @@ use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::ImageConfig;
 use crate::oci::registry::{self, Access, Patience};
+use crate::removal;
 
 /// 2026-01-01 00:00:00 UTC in seconds since 1970: a file of an image that is newer gets this time, so that layers made on
 /// different days are equal. It is later than the files of the bases, whose times tell what they are.
@@ -99,19 +100,17 @@ async fn by_debootstrap(wanted: &Debootstrap, context: &StageContext<'_>) -> Res
     if let Some(known) = known.filter(|known| context.store.has(known.image)) {
         return Ok((known.image, apt_lines));
     }
-    let work = context.layout.work();
-    std::fs::create_dir_all(&work).map_err(|error| format!("cannot make `{}`: {error}", work.display()))?;
-    let tar = work.join(format!("debootstrap-{}.tar", std::process::id()));
+    let work = context.layout.work().join("toolchain/debootstrap");
     let image = async {
-        debootstrap::make(wanted, &apt_lines, &tar, context.cancel).await?;
+        let tar = debootstrap::make(wanted, &apt_lines, (&work, context)).await?;
         let stored = tokio::task::block_in_place(|| context.store.from_rootfs_tar(&tar, &root_config()));
         stored.map_err(|error| causes::in_one_line(&error))
     }
     .await;
-    let removed = std::fs::remove_file(&tar);
+    let removed = removal::remove(&work);
     let image = image?.manifest;
     if let Err(error) = removed {
-        tracing::warn!(path = %tar.display(), %error, "cannot remove a temporary file");
+        tracing::warn!(path = %work.display(), %error, "cannot remove a folder of work in progress");
     }
     let kept =
         Record { image, apt_lines: apt_lines.clone(), base: format!("debootstrap {}", wanted.suite), base_image: None };

@@ -41,7 +41,7 @@ mod words;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use assemble::{StageRpm, assemble};
+pub use assemble::{ROOT_SCRIPT, StageRpm, assemble};
 pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
 pub use inputs::inputs;

@@ -309,18 +309,15 @@ impl Maker<'_> {
             },
             workdir: GuestPath::new(workdir).map_err(|error| self.place_fault(&error))?,
             mounts: self.network_mounts()?,
-            network: Network::Host,
+            network: Network::Outside,
             capabilities: Capabilities::Default,
             limits: Limits::default(),
         })
     }
 
-    /// What a command that downloads packages needs of the host: its resolver, and its archives where the image has none.
+    /// What a command that downloads packages needs of the host: its archives where the image has none.
     fn network_mounts(&self) -> Result<Vec<Mount>, ToolchainError> {
         let mut mounts = Vec::new();
-        if let Ok(resolver) = std::fs::canonicalize("/etc/resolv.conf") {
-            mounts.push(self.read_only(&resolver, "/etc/resolv.conf")?);
-        }
         if !self.now.apt_lines.is_empty() {
             let folder = self.work_file("apt")?;
             let fault = |source| ToolchainError::File { operation: "write", path: folder.clone(), source };

@@ -1,10 +1,12 @@
 //! What a container shares with the machine, and what of it may not be: one scenario a function, as in `scenarios`.
 
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use drydock::engine::User;
+use drydock::engine::{Choice, Engine, Exit, Mount, Network, Places, Session, Stream, User};
+use tokio_util::sync::CancellationToken;
 
-use crate::bench::{Bench, read_only};
+use crate::bench::{Bench, guest, home, read_only};
 use crate::killed::Victim;
 use crate::scenario::scenarios;
 use crate::traces::Traces;
@@ -43,6 +45,59 @@ scenarios! {
         assert_eq!(bench.run(&spec).await.stdout, "0\n", "and nobody else");
         spec.user = User::Root;
         assert_eq!(bench.run(&spec).await.stdout, "content0\n");
+    }
+
+    async fn another_root_has_devices_too(bench) {
+        let script = "mkdir -p /other/bin && cp /bin/busybox /other/bin && chroot /other /bin/busybox sh -c '\
+             echo x >/dev/null && busybox test -z \"$(busybox cat /dev/null)\" && busybox head -c 5 /dev/zero | busybox wc -c && \
+             busybox head -c 5 /dev/urandom | busybox wc -c; echo x >/dev/full || echo full'";
+        let mut spec = bench.shell(script);
+        (spec.user, spec.mounts) = (User::Root, vec![Mount::Devices { guest: guest("/other/dev") }]);
+        let ran = bench.run(&spec).await;
+        assert_eq!(ran.stdout, "5\n5\nfull\n", "{}", ran.stderr);
+    }
+
+    async fn downloads_see_other_machines_and_nothing_of_this_one(bench) {
+        if bench.kind.choice() != Choice::Embedded {
+            return;
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = format!("drydock-contract-{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
+        let _abstract = std::os::unix::net::UnixListener::bind_addr(&address).unwrap();
+        let script = format!(
+            "nc -w 2 127.0.0.1 {} </dev/null && echo reached; grep {name} /proc/net/unix; ip route | cut -d ' ' -f 1; \
+             grep -c ^nameserver /etc/resolv.conf; grep -o -m 1 localhost /etc/hosts",
+            listener.local_addr().unwrap().port()
+        );
+        let mut spec = bench.shell(&script);
+        spec.network = Network::Outside;
+        if bench.has_outside() {
+            let ran = bench.run(&spec).await;
+            assert!(ran.stdout.starts_with("default\n") && ran.stdout.ends_with("1\nlocalhost\n"), "{ran:?}");
+            assert!(!ran.stdout.contains("reached") && !ran.stdout.contains(&name), "{ran:?}");
+        } else {
+            let fault = bench.try_run(&spec, None).await.unwrap_err();
+            assert!(fault.to_string().contains("cannot connect the container to other machines"), "{fault}");
+            assert!(fault.hint().unwrap().contains("--network host"), "{fault:?}");
+        }
+        listener.set_nonblocking(true).unwrap();
+        assert!(listener.accept().is_err());
+    }
+
+    async fn a_limit_of_the_engine_counts_where_a_container_has_none(bench) {
+        if bench.kind.choice() != Choice::Embedded {
+            return;
+        }
+        let places = Places { pids: Some(6), ..Places::default() };
+        let engine = Engine::connect(Choice::Embedded, &places, home(bench.folder())).await.unwrap();
+        let mut spec = bench.shell("for i in 1 2 3 4 5 6 7 8 9; do sleep 30 & done; echo all");
+        spec.limits.pids = None;
+        let (mut said, cancel) = (Vec::new(), CancellationToken::new());
+        let mut output = |_: Stream, bytes: &[u8]| said.extend_from_slice(bytes);
+        let exit = engine.run(&spec, Session { output: &mut output, collect: None, cancel: &cancel }).await.unwrap();
+        assert_ne!(exit, Exit::Code(0), "{}", String::from_utf8_lossy(&said));
+        assert_eq!(bench.run(&spec).await.stdout, "all\n", "16384 are enough");
     }
 
     async fn folders_are_removed_however_deep_they_are(bench) {

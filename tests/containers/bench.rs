@@ -7,7 +7,7 @@ use std::time::Duration;
 use drydock::digest::Sha256;
 use drydock::engine::{
     Capabilities, Choice, Collect, ContainerSpec, Engine, EngineError, Exit, GuestPath, Home, HostPath, ImageId,
-    Limits, Mount, Network, Places, Session, Stream, Transfer, User,
+    Limits, Mount, Network, Outside, Places, Session, Stream, Transfer, User,
 };
 use drydock::oci::Store;
 use tempfile::TempDir;
@@ -76,6 +76,12 @@ impl Bench {
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir(&path).unwrap();
         path
+    }
+
+    /// True when a container can reach other machines: a network of its own needs a device that not every user may make.
+    pub fn has_outside(&self) -> bool {
+        let device = || std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
+        self.kind.choice() != Choice::Embedded || device().is_ok()
     }
 
     /// Where the daemon is.
@@ -227,6 +233,10 @@ pub async fn connect(kind: Kind, address: &str, home: Home) -> Engine {
     }
     if kind.copies() {
         places.transfer = Transfer::Copy;
+    }
+    // The daemons have no bridge.
+    if kind.choice() != Choice::Embedded {
+        places.outside = Outside::Host;
     }
     Engine::connect(kind.choice(), &places, home).await.unwrap()
 }

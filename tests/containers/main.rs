@@ -18,6 +18,7 @@ mod calls;
 mod campaign;
 mod collected;
 mod daemon;
+mod debootstrap;
 mod engine_contract;
 mod fetched;
 mod hostile_specs;

@@ -96,7 +96,7 @@ fn has_flag(command: &str, flag: &str) -> bool {
 /// What the user gave beside the targets and variables, as arguments.
 fn global_arguments(global: &Global) -> Vec<String> {
     let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, .. } = global;
-    let Global { remote, registry, stage, toolchain, spec_timeout, .. } = global;
+    let Global { containers, remote, registry, stage, toolchain, spec_timeout, .. } = global;
     let engine = match engine {
         EngineArg::Auto => "auto",
         EngineArg::Docker => "docker",
@@ -120,6 +120,7 @@ fn global_arguments(global: &Global) -> Vec<String> {
         arguments.extend(name.iter().flat_map(|name| [flag.to_owned(), name.clone()]));
     }
     arguments.extend(std::iter::repeat_n("-v".to_owned(), usize::from(*verbose)));
+    arguments.extend(containers.arguments());
     arguments.extend(remote.arguments());
     arguments.extend(registry.arguments());
     arguments

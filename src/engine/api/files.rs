@@ -120,6 +120,8 @@ mod tests {
         let docker = socket::client(&format!("unix://{}", path.display())).unwrap();
         let store = Store::open(folder.join("oci")).unwrap();
         Api {
+            outside: crate::engine::Outside::default(),
+            pids: 1,
             images: Images::new(docker.clone(), store),
             docker,
             flavor: Flavor::Podman,

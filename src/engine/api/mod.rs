@@ -42,7 +42,7 @@ use self::run::Run;
 use self::socket::SocketOwner;
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
-use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Places, Session, Terminal, Transfer};
+use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Outside, Places, Session, Terminal, Transfer};
 
 /// A connected Docker or Podman.
 pub(super) struct Api {
@@ -56,6 +56,9 @@ pub(super) struct Api {
     folder: PathBuf,
     /// How files get to the engine; empty until the first container has shown it.
     way: OnceLock<Way>,
+    outside: Outside,
+    /// The limit of containers that have none of their own.
+    pids: u32,
 }
 
 impl Api {
@@ -76,6 +79,8 @@ impl Api {
             owner: Owner::this_process(),
             folder: home.folder,
             way: OnceLock::new(),
+            outside: places.outside,
+            pids: places.pids(),
         };
         if places.transfer == Transfer::Copy || !connection.address.starts_with("unix://") {
             api.settle(Way::Copy);

@@ -14,7 +14,8 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::inputs::Shown;
 use super::socket::Flavor;
-use crate::engine::{Capabilities, ContainerSpec, Mount, Network, User};
+use crate::engine::spec::DEVICES;
+use crate::engine::{Capabilities, ContainerSpec, Mount, Network, Outside, User};
 
 /// Docker's default set.
 const DEFAULT_CAPABILITIES: [&str; 14] = [
@@ -54,6 +55,10 @@ pub(super) struct Given<'a> {
     pub(super) token: &'a str,
     /// Who gets the request.
     pub(super) flavor: Flavor,
+    /// How it reaches other machines.
+    pub(super) outside: Outside,
+    /// How many processes it has at a time when its spec does not say it.
+    pub(super) pids: u32,
     /// True when the program gets a terminal.
     pub(super) has_terminal: bool,
 }
@@ -117,11 +122,13 @@ fn whole_environment(spec: &ContainerSpec, image: &[String]) -> BTreeMap<String,
 fn host_config(spec: &ContainerSpec, given: &Given<'_>) -> HostConfig {
     let memory = spec.limits.memory_bytes.and_then(|bytes| i64::try_from(bytes).ok());
     HostConfig {
-        network_mode: Some(match spec.network {
-            Network::None => "none".to_owned(),
-            Network::Host => "host".to_owned(),
-        }),
-        mounts: Some(given.inputs.iter().map(read_only).collect()),
+        network_mode: match (spec.network, given.outside) {
+            (Network::None, _) => Some("none".to_owned()),
+            (Network::Outside, Outside::Host) => Some("host".to_owned()),
+            // The engine's own: a bridge, or what it has for ordinary users.
+            (Network::Outside, Outside::Private) => None,
+        },
+        mounts: Some(given.inputs.iter().map(read_only).chain(spec.mounts.iter().flat_map(devices)).collect()),
         tmpfs: Some(spec.mounts.iter().filter_map(|mount| in_memory(mount, given.flavor)).collect()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(capabilities(spec)),
@@ -129,7 +136,7 @@ fn host_config(spec: &ContainerSpec, given: &Given<'_>) -> HostConfig {
         memory,
         // Without a limit of its own, as much swap again could be used.
         memory_swap: memory,
-        pids_limit: spec.limits.pids.map(i64::from),
+        pids_limit: Some(spec.limits.pids.unwrap_or(given.pids).into()),
         ulimits: Some(vec![ulimit("nofile", Resource::RLIMIT_NOFILE), ulimit("nproc", Resource::RLIMIT_NPROC)]),
         // Drydock writes the logs; a copy in the daemon would only fill its disk.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
@@ -147,6 +154,13 @@ fn read_only(shown: &Shown) -> ApiMount {
         bind_options: Some(MountBindOptions { non_recursive: Some(true), ..MountBindOptions::default() }),
         ..ApiMount::default()
     }
+}
+
+/// The devices of the engine's machine. A read-only mount lets nobody change what the device itself is.
+fn devices(mount: &Mount) -> Vec<ApiMount> {
+    let Mount::Devices { .. } = mount else { return Vec::new() };
+    let names = DEVICES.iter().map(|name| format!("/dev/{name}"));
+    names.zip(mount.places()).map(|(source, guest)| read_only(&Shown { source, guest })).collect()
 }
 
 fn in_memory(mount: &Mount, flavor: Flavor) -> Option<(String, String)> {

@@ -147,16 +147,15 @@ impl<'a> Run<'a> {
         let mut labels = self.api.labels();
         if self.keep.is_some() {
             let json = |list: &[String]| serde_json::Value::from(list.to_vec()).to_string();
-            let guest = |mount: &Mount| match mount {
-                Mount::ReadOnly { guest, .. } | Mount::Tmpfs { guest, .. } => guest.as_str().to_owned(),
-            };
             labels.insert(ENVIRONMENT.to_owned(), json(&ready.environment));
             labels.insert(LAYERS_BELOW.to_owned(), ready.layers.len().to_string());
-            labels.insert(MOUNTED.to_owned(), json(&self.spec.mounts.iter().map(guest).collect::<Vec<_>>()));
+            labels
+                .insert(MOUNTED.to_owned(), json(&self.spec.mounts.iter().flat_map(Mount::places).collect::<Vec<_>>()));
         }
         let (image, environment, token) = (&*ready.id, &*ready.environment, &*self.token);
-        let flavor = self.api.flavor;
-        let given = Given { image, environment, inputs, labels, token, flavor, has_terminal: self.has_terminal };
+        let Api { flavor, outside, pids, .. } = *self.api;
+        let has_terminal = self.has_terminal;
+        let given = Given { image, environment, inputs, labels, token, flavor, outside, pids, has_terminal };
         let body = request::body(self.spec, &given);
         tracing::debug!(container = self.name, image, argv = ?self.spec.argv, mounts = ?inputs, "making a container");
         self.leftovers.note(Leftover::Container(self.name.clone()));

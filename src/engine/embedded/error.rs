@@ -114,6 +114,12 @@ impl SandboxError {
     }
 }
 
+/// What a container must be started with for containers in it.
+const INSIDE_A_CONTAINER: &str = "the process may not make namespaces or mounts. In a container of Docker, start that with \
+    `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, in one of \
+    Podman with `--security-opt seccomp=unconfined --security-opt unmask=ALL`, or with `--privileged`, and with a volume for \
+    the build folder; no other capability is needed. Or give Drydock the socket of Docker or Podman";
+
 /// Why the kernel refused, as far as its settings tell; `read` reads one of them.
 fn hint(fault: &Fault, read: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let is = |path: &str, value: &str| read(path).is_some_and(|text| text.trim() == value);
@@ -128,16 +134,14 @@ fn hint(fault: &Fault, read: &dyn Fn(&str) -> Option<String>) -> Option<String> 
         Step::UserNamespace | Step::Namespaces | Step::Mount | Step::Layers
             if refused && is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") =>
         {
-            "AppArmor keeps ordinary users from user namespaces: run `sysctl kernel.apparmor_restrict_unprivileged_userns=0` as root, or run Drydock as root"
+            "AppArmor keeps the programs of ordinary users from user namespaces. Permit them to this one: run `drydock doctor --apparmor-profile | sudo tee /etc/apparmor.d/drydock`, then `sudo apparmor_parser --replace /etc/apparmor.d/drydock`; or run Drydock as root"
         }
-        Step::UserNamespace | Step::Namespaces if refused => {
-            "the process may not make namespaces: inside of a container, give it CAP_SYS_ADMIN; or use Docker or Podman"
+        Step::UserNamespace | Step::Namespaces | Step::Mount if refused => INSIDE_A_CONTAINER,
+        Step::Gateway => {
+            "install the package `passt` or `slirp4netns`, and see that you may use /dev/net/tun; or give `--network host`, with which commands that download something see this machine's own network"
         }
         Step::Layers if fault.errno == Some(Errno::EINVAL as i32) || refused => {
-            "overlayfs needs a build folder on a local disk (ext4, xfs, btrfs, tmpfs), not on overlayfs or a network share, and Linux 5.11 for ordinary users"
-        }
-        Step::Mount if refused => {
-            "the host hides parts of /proc or /sys from this process, as in an unprivileged container; use Docker or Podman, or a privileged container"
+            "overlayfs needs a build folder on a local disk (ext4, xfs, btrfs, tmpfs), not on overlayfs (as the files of a container are: use a volume) or a network share, and Linux 5.12"
         }
         Step::Capability => "the host or the container that Drydock runs in does not have it to give",
         Step::Unpack if fault.errno == Some(Errno::EINVAL as i32) => {
@@ -162,7 +166,9 @@ mod tests {
         assert!(told("/proc/sys/user/max_user_namespaces", "0\n").contains("max_user_namespaces=10000"));
         assert!(told("/proc/sys/kernel/unprivileged_userns_clone", "0\n").contains("userns_clone=1"));
         assert!(told("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n").contains("AppArmor"));
-        assert!(told("/nothing", "").contains("CAP_SYS_ADMIN"));
+        assert!(told("/nothing", "").contains("systempaths=unconfined"));
+        let gateway = Fault::new(Step::Gateway, "pasta", "it is not installed");
+        assert!(hint(&gateway, &|_| None).unwrap().contains("--network host"));
         assert!(hint(&fault(Step::Program, Errno::ENOENT), &|_| None).is_none());
     }
 }

@@ -85,10 +85,14 @@ impl Helper {
         drop((command, output));
         let mut running = Running { child, socket };
         running.send_job(&Job { owner: self.identity.owner(), task }).await?;
-        match running.reply().await? {
-            Reply::Unshared { pid } => self.identity.map(pid).await?,
-            Reply::Failed(fault) => return Err(SandboxError::inside(fault)),
-            _ => return Err(SandboxError::Talk(io::ErrorKind::InvalidData.into())),
+        loop {
+            match running.reply().await? {
+                Reply::Unshared { pid } => self.identity.map(pid).await?,
+                Reply::Ready => break,
+                Reply::Failed(fault) => return Err(SandboxError::inside(fault)),
+                _ => return Err(SandboxError::Talk(io::ErrorKind::InvalidData.into())),
+            }
+            running.send(&[GO]).await?;
         }
         if let Some(pid) = running.child.id() {
             cgroup.add(pid).map_err(SandboxError::file("join the control groups of", &self.program))?;

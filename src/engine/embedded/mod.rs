@@ -37,10 +37,13 @@ use folders::Folders;
 use helper::{Helper, Output};
 use identity::Identity;
 pub use inside::sandbox_main;
+/// The profile that permits user namespaces to a program of ordinary users where AppArmor keeps them to itself
+/// (apparmor.d(5)); `PROGRAM` stands for its path.
+pub const APPARMOR_PROFILE: &str = include_str!("apparmor.profile");
 use task::{Fault, Reply, Task};
 use tokio_util::sync::CancellationToken;
 
-use super::{ContainerSpec, EngineError, Exit, Home, ImageId, Limits, Session, Terminal};
+use super::{ContainerSpec, EngineError, Exit, Home, ImageId, Limits, Outside, Places, Session, Terminal};
 use crate::digest::Sha256;
 use crate::oci::{OciError, Store};
 
@@ -49,15 +52,18 @@ pub(super) struct Embedded {
     store: Store,
     folders: Folders,
     helper: Helper,
+    outside: Outside,
+    /// The limit of containers that have none of their own.
+    pids: u32,
 }
 
 impl Embedded {
     /// Makes sure, by one empty container, that this host permits containers.
-    pub(super) async fn connect(home: Home) -> Result<Self, SandboxError> {
+    pub(super) async fn connect(home: Home, places: &Places) -> Result<Self, SandboxError> {
         let identity = Identity::of_this_process()?;
         let folders = Folders::open(&home.folder, &identity)?;
         let helper = Helper { program: home.helper, identity };
-        let embedded = Self { store: home.store, folders, helper };
+        let embedded = Self { store: home.store, folders, helper, outside: places.outside, pids: places.pids() };
         Box::pin(embedded.probe()).await?;
         Ok(embedded)
     }

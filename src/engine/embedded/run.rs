@@ -18,8 +18,8 @@ use super::{Embedded, SandboxError, off_the_async_threads};
 use crate::digest::Sha256;
 use crate::engine::collect::{Patience, unpack};
 use crate::engine::{
-    Capabilities, Collect, CollectError, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Session, Terminal,
-    User,
+    Capabilities, Collect, CollectError, ContainerSpec, EngineError, Exit, Limits, Mount, Network, Outside, Session,
+    Terminal, User,
 };
 
 /// A time limit for those who want none; tokio counts no longer.
@@ -31,6 +31,7 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 pub(super) struct Run<'a> {
     engine: &'a Embedded,
     spec: &'a ContainerSpec,
+    limits: Limits,
     stack: Stack,
     /// The key under which the changes are kept.
     keep: Option<Sha256>,
@@ -117,7 +118,8 @@ impl<'a> Run<'a> {
         spec: &'a ContainerSpec,
         keep: Option<Sha256>,
     ) -> Result<Self, SandboxError> {
-        Ok(Self { engine, spec, stack: engine.stack(spec.image)?, keep })
+        let limits = Limits { pids: spec.limits.pids.or(Some(engine.pids)), ..spec.limits };
+        Ok(Self { engine, spec, limits, stack: engine.stack(spec.image)?, keep })
     }
 
     pub(super) async fn carry_out(self, session: Session<'_>) -> Result<Exit, EngineError> {
@@ -127,7 +129,7 @@ impl<'a> Run<'a> {
             () = cancel.cancelled() => return Ok(Exit::Cancelled),
             unpacked = self.engine.unpack(&self.stack) => unpacked?,
         }
-        let mut live = Live::new(self.engine, &self.spec.limits)?;
+        let mut live = Live::new(self.engine, &self.limits)?;
         let outcome = self.live(&mut live, Session { output, collect, cancel }).await;
         live.end().await;
         outcome
@@ -138,7 +140,7 @@ impl<'a> Run<'a> {
         let container = self.container(live, collect.as_ref());
         let task = Task::Run(Box::new(container));
         let running = self.engine.helper.start(task, Output::Piped, &live.cgroup).await?;
-        let limit = self.spec.limits.timeout.unwrap_or(FOREVER);
+        let limit = self.limits.timeout.unwrap_or(FOREVER);
         let begun = Instant::now();
         let mut watch = Watch { cgroup: &live.cgroup, limit, output };
         let ended = watch.follow(live.running.insert(running), cancel.cancelled()).await?;
@@ -165,7 +167,7 @@ impl<'a> Run<'a> {
             () = cancel.cancelled() => return Ok(Exit::Cancelled),
             unpacked = self.engine.unpack(&self.stack) => unpacked?,
         }
-        let mut live = Live::new(self.engine, &self.spec.limits)?;
+        let mut live = Live::new(self.engine, &self.limits)?;
         let outcome = self.live_with_terminal(&mut live, &mut terminal, cancel).await;
         live.end().await;
         outcome
@@ -182,7 +184,7 @@ impl<'a> Run<'a> {
         let container = Container { has_terminal: true, ..self.container(live, None) };
         let task = Task::Run(Box::new(container));
         let running = self.engine.helper.start(task, Output::Terminal(theirs), &live.cgroup).await?;
-        let limit = self.spec.limits.timeout.unwrap_or(FOREVER);
+        let limit = self.limits.timeout.unwrap_or(FOREVER);
         let mut watch = Watch { cgroup: &live.cgroup, limit, output: &mut |_, _| () };
         let follow = watch.follow(live.running.insert(running), cancel.cancelled());
         // All processes of the container are gone when it has ended, and its last words are read then.
@@ -216,17 +218,18 @@ impl<'a> Run<'a> {
                 User::Named(name) => Some(name.clone()),
             },
             workdir: spec.workdir.as_str().to_owned(),
-            mounts: spec.mounts.iter().map(guest_mount).collect(),
+            mounts: spec.mounts.iter().flat_map(guest_mounts).collect(),
             network: match spec.network {
                 Network::None => GuestNetwork::Loopback,
-                Network::Host => GuestNetwork::Host,
+                Network::Outside if self.engine.outside == Outside::Private => GuestNetwork::Outside,
+                Network::Outside => GuestNetwork::Host,
             },
             capabilities: match &spec.capabilities {
                 Capabilities::Default => Vec::new(),
                 Capabilities::DefaultAnd(more) => more.clone(),
             },
-            watched_memory: spec.limits.memory_bytes.filter(|_| !cgroup.limits_memory()),
-            own_pids: spec.limits.pids.filter(|_| !cgroup.limits_pids()),
+            watched_memory: self.limits.memory_bytes.filter(|_| !cgroup.limits_memory()),
+            own_pids: self.limits.pids.filter(|_| !cgroup.limits_pids()),
             collect: collect.map(|collect| collect.from.as_str().to_owned()),
             changes: if self.keep.is_some() { Changes::Keep } else { Changes::Remove },
             has_terminal: false,
@@ -257,8 +260,7 @@ impl Embedded {
             changes: Changes::Remove,
             has_terminal: false,
         };
-        let mut running =
-            self.helper.start(Task::Run(Box::new(container)), Output::Ignored, &Cgroup::default()).await?;
+        let mut running = self.helper.start(Task::Run(Box::new(container)), Output::Piped, &Cgroup::default()).await?;
         let outcome = match running.reply().await? {
             Reply::Failed(fault) => Err(SandboxError::inside(fault)),
             _ => running.wait().await,
@@ -275,13 +277,14 @@ fn environment(image: &[String], spec: &ContainerSpec) -> Vec<(String, String)> 
     whole.into_iter().collect()
 }
 
-fn guest_mount(mount: &Mount) -> GuestMount {
-    match mount {
-        Mount::ReadOnly { host, guest } => {
-            GuestMount::ReadOnly { host: host.as_path().to_owned(), guest: guest.as_str().to_owned() }
+fn guest_mounts(mount: &Mount) -> Vec<GuestMount> {
+    let one = |guest: String| match mount {
+        Mount::ReadOnly { host, .. } => GuestMount::ReadOnly { host: host.as_path().to_owned(), guest },
+        Mount::Tmpfs { size_bytes, .. } => GuestMount::Tmpfs { guest, size_bytes: *size_bytes },
+        Mount::Devices { .. } => {
+            let name = guest.rsplit('/').next().unwrap_or_default().to_owned();
+            GuestMount::Device { name, guest }
         }
-        Mount::Tmpfs { guest, size_bytes } => {
-            GuestMount::Tmpfs { guest: guest.as_str().to_owned(), size_bytes: *size_bytes }
-        }
-    }
+    };
+    mount.places().into_iter().map(one).collect()
 }

@@ -1,7 +1,7 @@
 //! What passes between Drydock and its helper process, over one socket that is the helper's standard input.
 //!
-//! Down: the length of a [`Job`] as four bytes, the job as JSON, then single bytes: [`GO`] once ids and limits
-//! are set, [`KILL`] to end the program. Up: [`Reply`]s, one JSON line each; after [`Reply::Files`], or [`Reply::Ended`] with
+//! Down: the length of a [`Job`] as four bytes, the job as JSON, then single bytes: [`GO`] once ids are mapped,
+//! and again once limits are set, [`KILL`] to end the program. Up: [`Reply`]s, one JSON line each; after [`Reply::Files`], or [`Reply::Ended`] with
 //! files, a tar archive until the helper closes its side. A closed socket means that the other one is gone.
 
 use std::fmt::Display;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256;
 
-/// Ids and limits are set.
+/// What the helper waits for is done.
 pub(super) const GO: u8 = b'g';
 /// The program is to be killed.
 pub(super) const KILL: u8 = b'k';
@@ -75,15 +75,35 @@ pub(super) struct Container {
     pub(super) has_terminal: bool,
 }
 
+impl Container {
+    /// The program's name, for messages.
+    pub(super) fn program(&self) -> &str {
+        self.argv.first().map_or("nothing", String::as_str)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum GuestMount {
-    ReadOnly { host: PathBuf, guest: String },
-    Tmpfs { guest: String, size_bytes: u64 },
+    ReadOnly {
+        host: PathBuf,
+        guest: String,
+    },
+    Tmpfs {
+        guest: String,
+        size_bytes: u64,
+    },
+    /// A device of the host, by its name in `/dev`.
+    Device {
+        name: String,
+        guest: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum GuestNetwork {
     Loopback,
+    /// Of its own, with a way to other machines.
+    Outside,
     Host,
 }
 
@@ -96,10 +116,12 @@ pub(super) enum Changes {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// The process `pid` has a new user namespace, and the helper waits for its ids and for its own limits.
+    /// The process `pid` has a new user namespace, and the helper waits for its ids.
     Unshared {
         pid: u32,
     },
+    /// What the helper needs of the machine is there; it waits for the limits of its container.
+    Ready,
     /// The program and all its children are gone; `files` tells whether an archive follows.
     Ended {
         how: How,
@@ -144,6 +166,7 @@ pub(super) enum Step {
     Mount,
     Root,
     Network,
+    Gateway,
     User,
     Workdir,
     Limits,
@@ -166,6 +189,7 @@ impl Display for Step {
             Self::Mount => "cannot mount",
             Self::Root => "cannot enter the container's root",
             Self::Network => "cannot bring up the network interface",
+            Self::Gateway => "cannot connect the container to other machines by",
             Self::User => "cannot become the user",
             Self::Workdir => "cannot enter the folder",
             Self::Limits => "cannot set the limit",

@@ -1,16 +1,10 @@
-# What an image's root file system is made with, in the assembly container. Drydock writes the calls behind these
-# functions; SOURCE_DATE_EPOCH is the image's time. The new root is a folder of the container: nothing is mounted.
+# What an image's root file system is made with, in the assembly container: functions.sh, after root.sh. Drydock writes the
+# calls behind these functions; SOURCE_DATE_EPOCH is the image's time. The new root is a folder of the container.
 
 set -eu
 umask 022
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-root=/rootfs
 database=/var/lib/rpm
-
-fail() { # text
-    echo "drydock: $*" >&2
-    exit 1
-}
 
 # The path in the container of a path in the root; one that leads out of the root by a link is refused.
 inside() { # absolute path
@@ -19,36 +13,6 @@ inside() { # absolute path
         "$root"/*) echo "$folder/$(basename "$1")" ;;
         *) fail "$1 leads out of the image, to $folder" ;;
     esac
-}
-
-# Programs that run in the root while it is made want these devices. A container that must not make devices gets by
-# with an empty file in the place of /dev/null.
-make_devices() {
-    mkdir -p "$root/dev"
-    for device in 'null 3' 'zero 5' 'full 7' 'random 8' 'urandom 9'; do
-        set -- $device
-        mknod "$root/dev/$1" c 1 "$2" 2> /dev/null && chmod 666 "$root/dev/$1" 2> /dev/null || true
-    done
-    [ -e "$root/dev/null" ] || : > "$root/dev/null"
-}
-
-in_database() { # arguments of rpm
-    rpm --root "$root" --dbpath "$database" "$@"
-}
-
-# One transaction. RPM takes a %post that fails for a warning, so its words are looked at too.
-install_packages() { # further arguments of rpm
-    mkdir -p "$root"
-    make_devices
-    in_database --initdb
-    status=0
-    in_database --install --nosignature "$@" /in/rpms/*.rpm > /tmp/transaction 2>&1 || status=$?
-    grep -v -e '^rpm: RPM should not be used directly' -e '^rpm: However assuming' /tmp/transaction || true
-    [ $status -eq 0 ] || fail "the RPM transaction ended with status $status"
-    if grep -E 'scriptlet failed, (exit status|signal)' /tmp/transaction > /tmp/scriptlets; then
-        fail "$(grep -c . /tmp/scriptlets) scriptlet(s) failed, see above"
-    fi
-    echo "installed $(in_database -qa | wc -l) packages"
 }
 
 # Sets one field of a line that starts with a name; the file keeps owner and mode.
@@ -185,13 +149,8 @@ remove_database() {
 
 # Takes away what making the root left behind, and packs it.
 finish() {
+    close_devices
     rm -f "$root/var/cache/ldconfig/aux-cache" "$root/var/log/dnf.log"
-    for device in null zero full random urandom; do
-        if [ -d "$root$database" ] && in_database -qf "/dev/$device" > /dev/null 2>&1; then continue; fi
-        rm -f "$root/dev/$device"
-    done
     rm -f "$root$database/.rpm.lock" "$root$database"/*-shm "$root$database"/*-wal "$root$database"/__db.*
-    mkdir -p /out
-    tar --create --file=/out/rootfs.tar --directory="$root" --format=posix --pax-option=delete=atime,delete=ctime \
-        --sort=name --numeric-owner --xattrs --xattrs-include='*' .
+    pack_root
 }

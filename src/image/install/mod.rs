@@ -1,8 +1,8 @@
 //! Installs the root file system of an image: one RPM transaction in a container of the assembly image, then accounts,
 //! files and scripts; the result comes out as one tar archive.
 //!
-//! The container is root's, with the default capabilities and without network: it may change its root folder and make
-//! device files, and mounts nothing. It sees the RPMs, the script and the files of the configuration below `/in`.
+//! The container is root's, with the default capabilities and without network: it may change its root folder, and finds
+//! devices in the new root. It sees the RPMs, the script and the files of the configuration below `/in`.
 
 mod script;
 
@@ -102,7 +102,10 @@ fn spec(image: ImageId, inputs: &Path, epoch: u64) -> Result<ContainerSpec, Inst
         env: BTreeMap::from([("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string())]),
         user: User::Root,
         workdir: GuestPath::new("/")?,
-        mounts: vec![Mount::ReadOnly { host: HostPath::new(inputs)?, guest: GuestPath::new("/in")? }],
+        mounts: vec![
+            Mount::ReadOnly { host: HostPath::new(inputs)?, guest: GuestPath::new("/in")? },
+            Mount::Devices { guest: GuestPath::new(format!("{}/dev", script::ROOT))? },
+        ],
         network: Network::None,
         capabilities: Capabilities::Default,
         limits: Limits::default(),

@@ -8,11 +8,14 @@ use crate::image::crypt::sha512_crypt;
 use crate::image::grub;
 use crate::image::identity::Seed;
 use crate::image::partition::Layout;
+use crate::toolchain::ROOT_SCRIPT;
 
 use super::Installation;
 
-/// The functions that the calls name.
+/// The functions that the calls name, after those of [`ROOT_SCRIPT`].
 const FUNCTIONS: &str = include_str!("functions.sh");
+/// Where the new root is in the container.
+pub(super) const ROOT: &str = "/rootfs";
 
 /// A script with the files it needs below `/in/files`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub(super) enum Source {
 /// The script of an image.
 pub(super) fn write(inputs: Installation<'_>) -> Script {
     let system = &inputs.config.system;
-    let mut script = Script { text: FUNCTIONS.to_owned(), files: Vec::new() };
+    let mut script = Script { text: format!("{ROOT_SCRIPT}\nroot={ROOT}\n{FUNCTIONS}"), files: Vec::new() };
     script.install(system);
     script.accounts(system, inputs.seed);
     script.mount_points(inputs.layout);
@@ -90,6 +93,7 @@ impl Script {
         if system.documentation == Documentation::LeftOut {
             arguments.push("--excludedocs");
         }
+        self.call("open_devices", &[]);
         self.call("install_packages", &arguments);
         // Packages that are installed later follow the same rules.
         let folder = "/usr/lib/rpm/macros.d";

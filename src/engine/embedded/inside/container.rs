@@ -41,7 +41,8 @@ pub(super) enum Report {
 pub(super) fn run(container: &Container, owner: Owner, socket: &mut UnixStream) -> Result<(), Fault> {
     let here = lock(&container.folder)?;
     nix::unistd::chdir(&container.layers).at(Step::Layers, container.layers.display())?;
-    let inputs = Space::make(owner, socket)?.enter(|namespace| root::take(container, namespace))?;
+    let outside = (container.network == GuestNetwork::Outside).then_some(container.folder.as_path());
+    let inputs = Space::make(owner, outside, socket)?.enter(|namespace| root::take(container, namespace))?;
     let outcome = make(container, inputs).and_then(|(mut waiting, trees)| {
         let init = start(container, &mut waiting, (socket, trees))?;
         waiting.wait(init, socket, container.watched_memory)
@@ -101,7 +102,7 @@ fn make(container: &Container, inputs: root::Inputs) -> Result<(Waiting, root::T
         flags |= CloneFlags::CLONE_NEWNET;
     }
     unshare(flags).at(Step::Namespaces, "mount, pid, ipc, uts, net")?;
-    if container.network == GuestNetwork::Loopback {
+    if container.network != GuestNetwork::Host {
         network::bring_up_loopback().at(Step::Network, "lo")?;
     }
     let trees = root::prepare(container, inputs)?;

@@ -28,8 +28,9 @@ type Range = (u32, u32);
 /// Where the kernel puts what is asked (`struct seccomp_data`).
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
-/// The lower half of the first argument; the calls that are decided by it do not look at the upper one.
+/// The halves of the first argument. The calls that are decided by it look at the lower one alone, but Docker at both.
 const FIRST_ARGUMENT: u32 = 16;
+const UPPER_HALF: u32 = 20;
 
 const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
 const FORBIDDEN: u32 = refusal(libc::EPERM);
@@ -136,8 +137,8 @@ fn by_argument(rule: &Rule) -> Vec<sock_filter> {
             let one = |(first, last): &Range| {
                 [jump(JUMP_IF_NOT_LESS, *first, (0, 2)), jump(JUMP_IF_GREATER, *last, (1, 0)), answer(true)]
             };
-            let all = ranges.iter().flat_map(one);
-            std::iter::once(load).chain(all).chain([answer(false)]).collect()
+            let upper = [statement(LOAD, UPPER_HALF), jump(JUMP_IF_EQUAL, 0, (1, 0)), answer(false), load];
+            upper.into_iter().chain(ranges.iter().flat_map(one)).chain([answer(false)]).collect()
         }
     }
 }
@@ -172,8 +173,9 @@ fn jump(code: u16, k: u32, (jt, jf): (u8, u8)) -> sock_filter {
 mod tests {
     use super::*;
 
-    /// What the kernel would answer; `words` are the values at the offsets 0, 4 and 16.
-    fn run(program: &[sock_filter], [number, architecture, argument]: [u32; 3]) -> u32 {
+    /// What the kernel would answer.
+    fn run(program: &[sock_filter], (number, architecture): (u32, u32), argument: u64) -> u32 {
+        let [lower, upper] = [argument & 0xFFFF_FFFF, argument >> 32].map(|half| u32::try_from(half).unwrap());
         let (mut value, mut at) = (0, 0);
         loop {
             let sock_filter { code, jt, jf, k } = program[at];
@@ -181,7 +183,8 @@ mod tests {
             let mut skip_if = |is: bool| at += usize::from(if is { jt } else { jf });
             match code {
                 LOAD => {
-                    let words = [(NUMBER, number), (ARCHITECTURE, architecture), (FIRST_ARGUMENT, argument)];
+                    let words =
+                        [(NUMBER, number), (ARCHITECTURE, architecture), (FIRST_ARGUMENT, lower), (UPPER_HALF, upper)];
                     value = words.into_iter().find(|(offset, _)| *offset == k).unwrap().1;
                 }
                 JUMP => at += k as usize,
@@ -196,10 +199,10 @@ mod tests {
     }
 
     /// What is answered to the call `name` of the processor's own programs.
-    fn answer(held: CapabilitySet, name: &str, argument: u32) -> u32 {
+    fn answer(held: CapabilitySet, name: &str, argument: impl Into<u64>) -> u32 {
         let own = &ARCHITECTURES[0];
         let line = CALLS.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
-        run(&program(held), [read(line, own.column).unwrap().0, own.id, argument])
+        run(&program(held), (read(line, own.column).unwrap().0, own.id), argument.into())
     }
 
     #[test]
@@ -234,20 +237,20 @@ mod tests {
                     _ if number > NEWEST => UNKNOWN,
                     _ => FORBIDDEN,
                 };
-                assert_eq!(run(&program, [number, architecture.id, 0]), expected, "{number} of {:#x}", architecture.id);
+                assert_eq!(run(&program, (number, architecture.id), 0), expected, "{number} of {:#x}", architecture.id);
             }
         }
-        assert_eq!(run(&program, [0, 0x8000_0016, 0]), UNKNOWN, "a program of another architecture");
+        assert_eq!(run(&program, (0, 0x8000_0016), 0), UNKNOWN, "a program of another architecture");
     }
 
     #[test]
     fn arguments_decide_what_no_number_can() {
         let nothing = CapabilitySet::empty();
-        assert_eq!(answer(nothing, "clone", 0x0001_1200), ALLOWED);
+        assert_eq!(answer(nothing, "clone", 0x0001_1200_u32), ALLOWED);
         for namespace in [0x2_0000, 0x0200_0000, 0x0400_0000, 0x0800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000] {
-            assert_eq!(answer(nothing, "clone", namespace | 0x11), FORBIDDEN, "{namespace:#x}");
+            assert_eq!(answer(nothing, "clone", namespace | 0x11_u32), FORBIDDEN, "{namespace:#x}");
         }
-        let family = |number| answer(nothing, "socket", number);
+        let family = |number: u32| answer(nothing, "socket", number);
         let allowed: Vec<u32> = (0..64).filter(|number| family(*number) == ALLOWED).collect();
         assert!([1, 2, 10, 16, 17].iter().all(|number| allowed.contains(number)));
         assert!(
@@ -255,8 +258,9 @@ mod tests {
             "{allowed:?}"
         );
         assert_eq!([0, 8, u32::MAX].map(|number| answer(nothing, "personality", number)), [ALLOWED; 3]);
+        assert_eq!(answer(nothing, "personality", u64::MAX), FORBIDDEN, "as Docker takes it");
         // Without random addresses, as debuggers ask for.
-        assert_eq!(answer(nothing, "personality", 0x4_0000), FORBIDDEN);
+        assert_eq!(answer(nothing, "personality", 0x4_0000_u32), FORBIDDEN);
     }
 
     #[test]
@@ -265,8 +269,8 @@ mod tests {
         for (name, with_default, with_admin) in
             [("chroot", ALLOWED, FORBIDDEN), ("mount", FORBIDDEN, ALLOWED), ("clone3", UNKNOWN, ALLOWED)]
         {
-            assert_eq!(answer(default, name, 0), with_default, "{name}");
-            assert_eq!(answer(CapabilitySet::SYS_ADMIN, name, 0), with_admin, "{name}");
+            assert_eq!(answer(default, name, 0_u32), with_default, "{name}");
+            assert_eq!(answer(CapabilitySet::SYS_ADMIN, name, 0_u32), with_admin, "{name}");
         }
     }
 }

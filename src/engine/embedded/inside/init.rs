@@ -54,11 +54,8 @@ fn live(container: &Container, trees: root::Trees, writer: &mut File) -> Result<
     nix::unistd::sethostname("drydock").at(Step::Namespaces, "uts")?;
     let made = root::enter(container, trees)?;
     tell(writer, &Report::Mounted { made }).at(Step::Job, "pipe")?;
-    if container.argv.is_empty() {
-        return Ok(How::Code(0));
-    }
     let person = user::find(container.user.as_deref())?;
-    let program = match kernel::fork().at(Step::Program, &container.argv[0])? {
+    let program = match kernel::fork().at(Step::Program, container.program())? {
         ForkResult::Child => become_program(container, &person, writer),
         ForkResult::Parent { child } => child,
     };

@@ -6,6 +6,7 @@
 mod changes;
 mod container;
 mod filter;
+mod gateway;
 mod init;
 mod kernel;
 mod layer;
@@ -79,7 +80,7 @@ fn carry_out(socket: &mut UnixStream) -> Result<(), Fault> {
             layer::unpack(source, Path::new(&name))?;
         }
         Task::Remove { paths } => {
-            Space::make(owner, socket)?.enter(|_| Ok(()))?;
+            Space::make(owner, None, socket)?.enter(|_| Ok(()))?;
             remove(&paths)?;
         }
     }
@@ -89,7 +90,7 @@ fn carry_out(socket: &mut UnixStream) -> Result<(), Fault> {
 /// Becomes root of a new user namespace in the folder `folder`, which that root may not be able to reach.
 fn enter_at(folder: &Path, owner: Owner, socket: &mut UnixStream) -> Result<(), Fault> {
     nix::unistd::chdir(folder).at(Step::Read, folder.display())?;
-    Space::make(owner, socket)?.enter(|_| Ok(()))
+    Space::make(owner, None, socket)?.enter(|_| Ok(()))
 }
 
 fn receive(socket: &mut UnixStream) -> io::Result<Job> {

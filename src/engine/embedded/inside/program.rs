@@ -46,9 +46,9 @@ const OUT_OF_MEMORY_SCORE: &str = "500";
 /// Turns this process into the container's program.
 pub(super) fn start(container: &Container, person: &Person) -> Result<Infallible, Fault> {
     enter_workdir(&container.workdir)?;
-    setsid().at(Step::Program, &container.argv[0])?;
+    setsid().at(Step::Program, container.program())?;
     if container.has_terminal {
-        rustix::process::ioctl_tiocsctty(io::stdout()).at(Step::Program, &container.argv[0])?;
+        rustix::process::ioctl_tiocsctty(io::stdout()).at(Step::Program, container.program())?;
     }
     set_limits(container)?;
     let wanted = wanted_capabilities(container)?;
@@ -61,10 +61,14 @@ pub(super) fn start(container: &Container, person: &Person) -> Result<Infallible
         let sets = CapabilitySets { effective: held, permitted: held, inheritable: CapabilitySet::empty() };
         rustix::thread::set_capabilities(None, sets).at(Step::Capability, "the default set")?;
     }
-    let mut command = command(container, person)?;
+    let command = container.argv.split_first().map(|argv| command(container, argv, person)).transpose()?;
     // Last: what comes before it may need more than the program may have.
-    kernel::install_filter(&filter::program(held)).at(Step::Filter, &container.argv[0])?;
-    Err(command.exec()).at(Step::Program, &container.argv[0])
+    kernel::install_filter(&filter::program(held)).at(Step::Filter, container.program())?;
+    match command {
+        Some(mut command) => Err(command.exec()).at(Step::Program, container.program()),
+        // All that was wanted to know is whether one could be started.
+        None => kernel::exit(0),
+    }
 }
 
 fn enter_workdir(workdir: &str) -> Result<(), Fault> {
@@ -133,8 +137,8 @@ fn become_person(person: &Person) -> Result<(), Fault> {
     setresuid(uid, uid, uid).at(Step::User, &person.name)
 }
 
-fn command(container: &Container, person: &Person) -> Result<Command, Fault> {
-    let (name, arguments) = (&container.argv[0], &container.argv[1..]);
+fn command(container: &Container, argv: (&String, &[String]), person: &Person) -> Result<Command, Fault> {
+    let (name, arguments) = argv;
     let path = container.env.iter().find(|(key, _)| key == "PATH").map_or("", |(_, path)| path);
     let program = find(name, path)?;
     File::open("/dev/null").at(Step::Program, name)?;
@@ -150,7 +154,7 @@ fn command(container: &Container, person: &Person) -> Result<Command, Fault> {
 }
 
 /// The file of the program `name`.
-fn find(name: &str, path: &str) -> Result<PathBuf, Fault> {
+pub(super) fn find(name: &str, path: &str) -> Result<PathBuf, Fault> {
     if name.contains('/') {
         return Ok(name.into());
     }

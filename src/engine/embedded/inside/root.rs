@@ -40,6 +40,8 @@ pub(super) enum Input {
     Tree(OwnedFd),
     /// An empty file system of so many bytes, which is the container's own.
     Memory(u64),
+    /// The device of this name.
+    Device(String),
 }
 
 /// Mounts that are seen nowhere yet.
@@ -56,11 +58,18 @@ pub(super) fn take(container: &Container, namespace: Option<&File>) -> Result<In
         inputs.push(match wanted {
             GuestMount::ReadOnly { host, guest } => (input(host, namespace)?, guest.clone()),
             GuestMount::Tmpfs { guest, size_bytes } => (Input::Memory(*size_bytes), guest.clone()),
+            GuestMount::Device { name, guest } => (Input::Device(name.clone()), guest.clone()),
         });
     }
-    if container.network == GuestNetwork::Host {
-        for file in ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|file| Path::new(file).is_file()) {
-            inputs.push((input(Path::new(file), namespace)?, file.to_owned()));
+    let from = match container.network {
+        GuestNetwork::Loopback => return Ok(inputs),
+        GuestNetwork::Outside => &container.folder,
+        GuestNetwork::Host => Path::new("/etc"),
+    };
+    for name in ["resolv.conf", "hosts"] {
+        let file = from.join(name);
+        if file.is_file() {
+            inputs.push((input(&file, namespace)?, format!("/etc/{name}")));
         }
     }
     Ok(inputs)
@@ -88,6 +97,7 @@ pub(super) fn prepare(container: &Container, inputs: Inputs) -> Result<Trees, Fa
     let ready = |(input, guest)| match input {
         Input::Tree(tree) => Ok((tree, guest)),
         Input::Memory(bytes) => Ok((in_memory("1777", &bytes.to_string())?, guest)),
+        Input::Device(name) => Ok((device(&name)?, guest)),
     };
     let inputs = inputs.into_iter().map(ready).collect::<Result<_, Fault>>()?;
     let devices = DEVICES.into_iter().map(|name| Ok((device(name)?, name))).collect::<Result<_, Fault>>()?;

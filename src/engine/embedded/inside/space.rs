@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::wait::waitpid;
@@ -18,49 +19,57 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::CapabilitySet;
 
 use super::super::task::{AtStep, Fault, GO, Owner, Reply, Step};
-use super::{kernel, send};
+use super::{gateway, kernel, send};
 
 /// A user namespace whose ids are mapped.
 pub(super) struct Space {
     namespace: File,
+    /// A network that has a way to other machines.
+    network: Option<File>,
     owner: Owner,
 }
 
 impl Space {
-    /// Makes one; Drydock maps its ids when it is told by `socket`.
-    pub(super) fn make(owner: Owner, socket: &mut UnixStream) -> Result<Self, Fault> {
+    /// Makes one; Drydock maps its ids when it is told by `socket`. With `outside`, which is a folder for files about that,
+    /// it has a network with a way to other machines.
+    pub(super) fn make(owner: Owner, outside: Option<&Path>, socket: &mut UnixStream) -> Result<Self, Fault> {
         let (theirs, ours) = UnixStream::pair().at(Step::UserNamespace, "socket")?;
         let holder = match kernel::fork().at(Step::UserNamespace, "process")? {
             ForkResult::Child => {
                 drop(ours);
-                hold(theirs)
+                hold(theirs, outside.is_some())
             }
             ForkResult::Parent { child } => child,
         };
         drop(theirs);
-        let made = Self::of(holder, owner, (socket, &ours));
+        let made = Self::of(holder, (owner, outside), (socket, &ours));
         // It ends when it sees that.
         drop(ours);
         waitpid(holder, None).at(Step::UserNamespace, "process")?;
         made
     }
 
-    fn of(holder: Pid, owner: Owner, (socket, holder_socket): (&mut UnixStream, &UnixStream)) -> Result<Self, Fault> {
+    fn of(
+        holder: Pid,
+        (owner, outside): (Owner, Option<&Path>),
+        (socket, holder_socket): (&mut UnixStream, &UnixStream),
+    ) -> Result<Self, Fault> {
         let mut answer = [0; 4];
         (&*holder_socket).read_exact(&mut answer).at(Step::UserNamespace, "process")?;
         match i32::from_ne_bytes(answer) {
             0 => {}
             errno => return Err(nix::errno::Errno::from_raw(errno)).at(Step::UserNamespace, "user"),
         }
-        let unshared = Reply::Unshared { pid: holder.as_raw().unsigned_abs() };
-        send(socket, &unshared).at(Step::Job, "standard input")?;
-        let mut go = [0];
-        socket.read_exact(&mut go).at(Step::Job, "standard input")?;
-        if go != [GO] {
-            return Err(Fault::new(Step::Job, "standard input", "an unknown word"));
+        tell_and_wait(socket, &Reply::Unshared { pid: holder.as_raw().unsigned_abs() })?;
+        let namespace = |name| File::open(format!("/proc/{holder}/ns/{name}")).at(Step::UserNamespace, name);
+        let mut made = Self { namespace: namespace("user")?, network: None, owner };
+        if let Some(folder) = outside {
+            gateway::open(holder, folder)?;
+            made.network = Some(namespace("net")?);
         }
-        let namespace = File::open(format!("/proc/{holder}/ns/user")).at(Step::UserNamespace, "user")?;
-        Ok(Self { namespace, owner })
+        // From here on, the container's limits count.
+        tell_and_wait(socket, &Reply::Ready)?;
+        Ok(made)
     }
 
     /// Becomes root of the namespace. `take` runs before that, in mounts of its own; it gets the namespace where it may
@@ -72,21 +81,36 @@ impl Space {
         let taken = if may_mount {
             own_mounts()?;
             let taken = take(Some(&self.namespace))?;
-            setns(&self.namespace, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "user")?;
+            self.join()?;
             taken
         } else {
-            setns(&self.namespace, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "user")?;
+            self.join()?;
             own_mounts()?;
             take(None)?
         };
         become_root()?;
         Ok(taken)
     }
+
+    fn join(&self) -> Result<(), Fault> {
+        setns(&self.namespace, CloneFlags::CLONE_NEWUSER).at(Step::UserNamespace, "user")?;
+        let network = self.network.as_ref().map(|network| setns(network, CloneFlags::CLONE_NEWNET));
+        network.unwrap_or(Ok(())).at(Step::Namespaces, "net")
+    }
 }
 
-/// What the other process does: makes the namespace, tells how that went, and stays until nobody needs it.
-fn hold(mut socket: UnixStream) -> ! {
-    let errno = unshare(CloneFlags::CLONE_NEWUSER).err().map_or(0, |errno| errno as i32);
+/// Tells Drydock something, and waits until it has done its part.
+fn tell_and_wait(socket: &mut UnixStream, what: &Reply) -> Result<(), Fault> {
+    send(socket, what).at(Step::Job, "standard input")?;
+    let mut go = [0];
+    socket.read_exact(&mut go).at(Step::Job, "standard input")?;
+    if go == [GO] { Ok(()) } else { Err(Fault::new(Step::Job, "standard input", "an unknown word")) }
+}
+
+/// What the other process does: makes the namespaces, tells how that went, and stays until nobody needs it.
+fn hold(mut socket: UnixStream, with_network: bool) -> ! {
+    let network = if with_network { CloneFlags::CLONE_NEWNET } else { CloneFlags::empty() };
+    let errno = unshare(CloneFlags::CLONE_NEWUSER | network).err().map_or(0, |errno| errno as i32);
     // Whatever happens to the other side, there is nothing left to do then.
     let _ = socket.write_all(&errno.to_ne_bytes());
     let _ = socket.read(&mut [0]);
