@@ -8,6 +8,7 @@ pub mod causes;
 pub mod printable;
 pub mod tail;
 pub mod removal;
+pub mod text_file;
 pub mod yaml;
 pub mod digest;
 pub mod package;

@@ -43,12 +43,13 @@ pub fn text(text: &str) -> String {
 /// `text`, a JSON document, which means the same with less characters that a terminal takes for something else.
 pub fn json(text: &str) -> Cow<'_, str> {
     // The line feed stands between documents.
-    if text.chars().all(|letter| is_shown(letter) || letter == '\n') {
+    if text.chars().all(|letter| is_shown(letter) || letter == '\n') && !text.contains("##") {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
-        if is_shown(letter) || letter == '\n' {
+        let is_order = letter == '[' && is_before_bracket(&escaped);
+        if !is_order && (is_shown(letter) || letter == '\n') {
             escaped.push(letter);
         } else {
             for unit in letter.encode_utf16(&mut [0; 2]) {
@@ -182,9 +183,11 @@ mod tests {
 
     #[test]
     fn json_says_the_same() {
-        let raw = serde_json::to_string("\u{1b}[31m \u{9b} \u{202e} \u{e0041} ü\n").unwrap() + "\n{}";
+        let raw =
+            serde_json::to_string("\u{1b}[31m \u{9b} \u{202e} \u{e0041} ü\n##[x] ##vso[y] #[z]").unwrap() + "\n{}";
         let escaped = json(&raw);
-        assert_eq!(escaped, "\"\\u001b[31m \\u009b \\u202e \\udb40\\udc41 ü\\n\"\n{}");
+        let text = "\\u001b[31m \\u009b \\u202e \\udb40\\udc41 ü\\n##\\u005bx] ##vso\\u005by] #[z]";
+        assert_eq!(escaped, format!("\"{text}\"\n{{}}"));
         let value = |text: &str| serde_json::from_str::<String>(text.lines().next().unwrap()).unwrap();
         assert_eq!(value(&escaped), value(&raw));
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::bench::Bench;
 use super::fault::Fault;
 use super::{Project, options, project, verdict};
+use crate::pipeline;
 
 /// Makes disk images from image configurations and the packages in the output folder
 #[derive(clap::Args)]
@@ -19,11 +20,12 @@ pub(super) struct Args {
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
     let images = project::images_of(&pipeline)?;
+    let configs: Vec<PathBuf> = args.configs.iter().map(|path| project.folder.join(path)).collect();
+    pipeline::distinct_images(&configs)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options::looking());
     let made = runner.stages(&pipeline, &[&images.toolchain]).await?;
-    let configs: Vec<PathBuf> = args.configs.iter().map(|path| project.folder.join(path)).collect();
     let assembled = runner.images(images, &configs, &made).await?;
     verdict::of_images(&assembled)?;
     Ok(ExitCode::SUCCESS)

@@ -19,7 +19,7 @@ use crate::graph::Partial;
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::pipeline::{
-    self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, RegistryOptions, RemoteOptions,
+    self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, Recipes, RegistryOptions, RemoteOptions,
 };
 use crate::report::Printer;
 use crate::spec::{self, LoadedSpecs, Selection};
@@ -194,7 +194,7 @@ impl Project {
 
     /// The stages that are made; `needed` must be one of them.
     pub(super) fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
-        let finished = pipeline::finished_stages(&pipeline.stages, &self.layout, store)?;
+        let finished = pipeline::finished_stages(&pipeline.stages, &Recipes::new(&self.layout), store)?;
         let made: MadeStages = finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect();
         if made.contains_key(needed) {
             return Ok(made);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::exceptions::{self, Allowance};
+use super::images::distinct_images;
 use super::raw::{RawImages, RawPackages, RawPipeline, RawRegistry, RawRepository};
 use super::registry::StageRegistry;
 use super::stage::Stage;
@@ -196,7 +197,10 @@ impl Check<'_> {
 
     fn images(&mut self, raw: RawImages, stages: &[Stage]) -> Images {
         self.known(&raw.toolchain, stages, "images: `toolchain`");
-        let configs = raw.configs.iter().map(|path| self.file(path, "images: configs")).collect();
+        let configs: Vec<PathBuf> = raw.configs.iter().map(|path| self.file(path, "images: configs")).collect();
+        if let Err(same) = distinct_images(&configs) {
+            self.faults.push(format!("images: configs: {same}"));
+        }
         Images { toolchain: raw.toolchain, configs, version: raw.version }
     }
 

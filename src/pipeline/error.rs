@@ -154,6 +154,24 @@ pub enum PipelineError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The user has changed a file while a stage was made from it.
+    #[error("`{}` was changed while stage `{stage}` was made", path.display())]
+    StageChanged {
+        /// The stage.
+        stage: String,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// Two image configurations have one name, and their images would have one, too.
+    #[error("`{}` and `{}` both make the image `{name}`", first.display(), second.display())]
+    SameImage {
+        /// The name.
+        name: String,
+        /// A configuration.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
     /// A toolchain stage failed.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
@@ -222,6 +240,8 @@ impl PipelineError {
             | Self::Unreadable(_)
             | Self::MacroFile { .. }
             | Self::StageFile { .. }
+            | Self::StageChanged { .. }
+            | Self::SameImage { .. }
             | Self::StageKey { .. }
             | Self::MissingRpms { .. }
             | Self::NothingToVerify { .. }
@@ -280,6 +300,8 @@ impl PipelineError {
             | Self::NotOfPackages { .. }
             | Self::UnknownStage { .. } => None,
             Self::NothingToVerify { .. } => Some("build it first".to_owned()),
+            Self::StageChanged { .. } => Some("run the same command again; finished packages are kept".to_owned()),
+            Self::SameImage { .. } => Some("an image is called as its configuration: rename one of them".to_owned()),
             Self::StagePackages { .. } => Some("run the same command again: what is finished is kept".to_owned()),
             Self::StageRoot { .. } => {
                 Some("a spec of the stage must make what is missing, or `install` leave out what needs it".to_owned())
@@ -338,6 +360,7 @@ fn of_toolchain(error: &ToolchainError) -> Blame {
         | ToolchainError::Containerfile { .. }
         | ToolchainError::Copy { .. }
         | ToolchainError::CopyOver { .. }
+        | ToolchainError::Changed { .. }
         | ToolchainError::NoStageBelow { .. }
         | ToolchainError::Provides { .. }
         | ToolchainError::Database { .. } => Blame::Usage,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::error::PipelineError;
+use super::recipe::Recipes;
+use super::registry;
 use super::stage::Stage;
-use super::{recipe, registry};
 use crate::digest::Sha256;
-use crate::layout::Layout;
 use crate::oci::Store;
 use crate::package::{Capability, Nevra};
 use crate::toolchain::{self, Installed};
@@ -55,7 +55,7 @@ impl Made {
 /// The stages that are made or were pulled, without making any: each with its image, or None.
 pub fn finished_stages(
     stages: &[Stage],
-    layout: &Layout,
+    recipes: &Recipes<'_>,
     store: &Store,
 ) -> Result<Vec<(String, Option<Made>)>, PipelineError> {
     let mut made = MadeStages::new();
@@ -63,9 +63,9 @@ pub fn finished_stages(
     for stage in stages {
         let chain = chain(stages, stage.name());
         let is_ready = stage.below().is_none_or(|below| made.contains_key(below));
-        let mut one = if is_ready { finished(&chain, &made, layout, store)? } else { None };
+        let mut one = if is_ready { finished(&chain, &made, recipes, store)? } else { None };
         if one.is_none() {
-            one = registry::pulled_before(&chain, layout, store)?;
+            one = registry::pulled_before(&chain, recipes, store)?;
         }
         if let Some(one) = &one {
             made.insert(stage.name().to_owned(), one.clone());
@@ -79,25 +79,15 @@ pub fn finished_stages(
 fn finished(
     chain: &[&Stage],
     made: &MadeStages,
-    layout: &Layout,
+    recipes: &Recipes<'_>,
     store: &Store,
 ) -> Result<Option<Made>, PipelineError> {
-    let (image, base) = match chain.last() {
-        None => return Ok(None),
-        Some(Stage::Image(stage)) => {
-            let below = stage.origin.below().and_then(|name| made.get(name)).map(|below| below.image);
-            let image = toolchain::up_to_date(stage, below, layout, store)?;
-            (image, toolchain::base_of(stage, below, layout)?)
-        }
-        Some(Stage::Packages(stage)) => {
-            let key = recipe::of_stage(stage, below_image(&stage.packages.toolchain, made)?, layout)?;
-            (toolchain::image_of(key, layout, store), None)
-        }
-        Some(Stage::Rpms(stage)) => {
-            let key = recipe::of_rpms(stage, below_image(&stage.from, made)?, layout)?;
-            (toolchain::image_of(key, layout, store), None)
-        }
-    };
+    let Some(stage) = chain.last() else { return Ok(None) };
+    let layout = recipes.layout;
+    let below = stage.below().map(|below| below_image(below, made)).transpose()?;
+    let key = recipes.key(stage, below)?;
+    let image = toolchain::image_of(key, layout, store);
+    let base = toolchain::base_of(key, layout);
     // A run that was stopped may not have asked the image for its packages yet.
     let known = image.and_then(|image| Some((image, toolchain::known_packages(&layout.toolchain_state(), image)?)));
     Ok(known.map(|(image, installed)| Made { base, ..Made::of(chain, image, installed) }))

@@ -1,13 +1,20 @@
-//! The digest of what a stage is made from; of a stage of packages, without the image that its packages are built in.
+//! What the stages of a toolchain are made from, and the digest of it; for a stage of packages, without the image that its
+//! packages are built in.
 //!
 //! It is read from files alone, so that a stage with nothing to do starts no container and reads no spec: the folders of
 //! specs by content, with their signatures and so their sources; macros; which packages are built and installed. It is
 //! wider than what the result depends on: a comment in a README beside a spec changes it. Then the packages are looked at
 //! one by one, found in the store, and give the same image.
+//!
+//! The files of a stage are read once a run, when they are asked for first, and what is recorded, pulled and pushed for
+//! the stage goes by that. What is built from files that were changed meanwhile, even there and back, is recorded for
+//! nothing ([`Seen`]).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::PipelineError;
 use super::rpms::places_in;
@@ -15,116 +22,238 @@ use super::stage::{PackageStage, RpmStage, Stage};
 use crate::build;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::layout::Layout;
-use crate::source::remembered::FileDigests;
-use crate::toolchain;
+use crate::source::remembered::{FileDigests, Stamp};
+use crate::toolchain::ReadStage;
 
 /// Counts up when stages of packages are made in another way.
 const KEY_VERSION: &str = "2";
 /// The name of the list of digests of the files of stages.
 const DIGESTS: &str = "stages";
 
-/// The digest of all that the stage at the end of `chain` is made from, down to its base; no image has to be at hand. Each
-/// stage of the chain starts from the one before.
-pub(super) fn of_chain(chain: &[&Stage], layout: &Layout) -> Result<Sha256, PipelineError> {
-    let mut below = None;
-    for stage in chain {
-        below = Some(match (stage, below) {
-            (Stage::Image(stage), below) => toolchain::key(stage, below, layout)?,
-            (Stage::Packages(stage), Some(below)) => of_stage(stage, below, layout)?,
-            (Stage::Rpms(stage), Some(below)) => of_rpms(stage, below, layout)?,
-            (Stage::Packages(_) | Stage::Rpms(_), None) => {
-                return Err(PipelineError::NoStage { stage: stage.below().unwrap_or_default().to_owned() });
+/// What the stages of a pipeline are made from.
+pub struct Recipes<'a> {
+    /// Where digests and records are.
+    pub(super) layout: &'a Layout,
+    read: Mutex<BTreeMap<String, Arc<Inputs>>>,
+}
+
+/// What one stage is made from.
+pub(super) enum Inputs {
+    /// A base and a containerfile.
+    Image(Box<ReadStage>),
+    /// Packages.
+    Packages(Box<PackageInputs>),
+    /// RPMs of others.
+    Rpms(Box<RpmInputs>),
+}
+
+pub(super) struct PackageInputs {
+    pub(super) stage: PackageStage,
+    specs: Vec<Sha256>,
+    macro_files: Vec<Sha256>,
+    pub(super) seen: Seen,
+}
+
+pub(super) struct RpmInputs {
+    pub(super) stage: RpmStage,
+    keys: Vec<Sha256>,
+    /// By file name, those that are at hand where no key says whose they are.
+    files: Vec<(String, Vec<Sha256>)>,
+    pub(super) seen: Seen,
+}
+
+/// Files and folders as they were at some time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    roots: Vec<PathBuf>,
+    files: BTreeMap<PathBuf, Option<Stamp>>,
+}
+
+impl Seen {
+    /// All that `roots` are now, and what is in them.
+    fn now(roots: Vec<PathBuf>) -> Self {
+        let mut files = BTreeMap::new();
+        for root in &roots {
+            let below = if root.is_dir() { files_below(root).unwrap_or_default() } else { vec![root.clone()] };
+            // A folder has another time whenever a file in it comes or goes, which is seen anyway.
+            let stamp = |path: &PathBuf| Stamp::of(path).ok().filter(|_| !path.is_dir());
+            files.extend(below.into_iter().map(|path| (path.clone(), stamp(&path))));
+        }
+        Self { roots, files }
+    }
+
+    /// Fails for `stage` when a file was written since, or is no longer there, or is new.
+    pub(super) fn is_now(&self, stage: &str) -> Result<(), PipelineError> {
+        let now = Self::now(self.roots.clone()).files;
+        let differs = |path: &&PathBuf| now.get(*path) != self.files.get(*path);
+        let changed = now.keys().chain(self.files.keys()).find(differs);
+        changed.map_or(Ok(()), |path| Err(PipelineError::StageChanged { stage: stage.to_owned(), path: path.clone() }))
+    }
+}
+
+impl<'a> Recipes<'a> {
+    /// Those of a pipeline's stages; nothing is read yet.
+    pub fn new(layout: &'a Layout) -> Self {
+        Self { layout, read: Mutex::default() }
+    }
+
+    /// The digest of all that the stage at the end of `chain` is made from, down to its base; no image has to be at hand.
+    /// Each stage of the chain starts from the one before.
+    pub(super) fn of_chain(&self, chain: &[&Stage]) -> Result<Sha256, PipelineError> {
+        let mut below = None;
+        for stage in chain {
+            below = Some(self.key(stage, below)?);
+        }
+        below.ok_or_else(|| PipelineError::NoStage { stage: String::new() })
+    }
+
+    /// The digest of what `stage` is made from in the image `below`, or in what `below` is the digest of.
+    pub(super) fn key(&self, stage: &Stage, below: Option<Sha256>) -> Result<Sha256, PipelineError> {
+        let inputs = self.inputs(stage)?;
+        let no_stage = || PipelineError::NoStage { stage: stage.below().unwrap_or_default().to_owned() };
+        Ok(match inputs.as_ref() {
+            Inputs::Image(read) => read.key(below),
+            Inputs::Packages(inputs) => inputs.key(below.ok_or_else(no_stage)?),
+            Inputs::Rpms(inputs) => inputs.key(below.ok_or_else(no_stage)?),
+        })
+    }
+
+    /// What `stage` is made from.
+    pub(super) fn inputs(&self, stage: &Stage) -> Result<Arc<Inputs>, PipelineError> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.get(stage.name()) {
+            return Ok(Arc::clone(known));
+        }
+        let inputs = Arc::new(self.read(stage)?);
+        read.insert(stage.name().to_owned(), Arc::clone(&inputs));
+        Ok(inputs)
+    }
+
+    fn read(&self, stage: &Stage) -> Result<Inputs, PipelineError> {
+        let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name().to_owned(), path, source };
+        let digests = FileDigests::open(self.layout, DIGESTS);
+        let inputs = match stage {
+            Stage::Image(stage) => Inputs::Image(Box::new(ReadStage::of(stage, self.layout)?)),
+            Stage::Packages(stage) => Inputs::Packages(Box::new(PackageInputs::read(stage, &digests).map_err(wrong)?)),
+            Stage::Rpms(stage) => Inputs::Rpms(Box::new(RpmInputs::read(stage, &digests).map_err(wrong)?)),
+        };
+        digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
+        Ok(inputs)
+    }
+}
+
+impl PackageInputs {
+    /// The files of `stage`; their digests are taken from `digests` where these know them.
+    fn read(stage: &PackageStage, digests: &FileDigests) -> Result<Self, (PathBuf, io::Error)> {
+        let packages = &stage.packages;
+        let seen = Seen::now(packages.specs.iter().chain(&packages.macro_files).cloned().collect());
+        let folder = |path: &PathBuf| of_folder(path, digests).map_err(|source| (path.clone(), source));
+        let specs = packages.specs.iter().map(folder).collect::<Result<_, _>>()?;
+        Ok(Self { stage: stage.clone(), specs, macro_files: of_files(&packages.macro_files, digests)?, seen })
+    }
+
+    /// `below` stands for the image that the packages are built in.
+    fn key(&self, below: Sha256) -> Sha256 {
+        let packages = &self.stage.packages;
+        let mut key = KeyBuilder::new("stage of packages")
+            .field("version", KEY_VERSION)
+            .field("build-version", build::KEY_VERSION.to_le_bytes())
+            .field("arch", std::env::consts::ARCH)
+            .field("below", below.as_bytes())
+            .field("version-macros", packages.version_macros.as_deref().unwrap_or_default());
+        for digest in &self.specs {
+            key = key.field("specs", digest.as_bytes());
+        }
+        for digest in &self.macro_files {
+            key = key.field("macro-file", digest.as_bytes());
+        }
+        for (name, body) in &packages.macros {
+            key = key.field("macro", name).field("body", body);
+        }
+        for name in &packages.build {
+            key = key.field("build", name);
+        }
+        for requirement in &self.stage.install {
+            key = key.field("install", requirement.to_string());
+        }
+        for exception in &packages.exceptions {
+            key = key.field("exception", format!("{} {} {}", exception.spec, exception.allow, exception.until));
+        }
+        key.finish()
+    }
+}
+
+impl RpmInputs {
+    /// The files of `stage`. Where its RPMs come from does not count: the manifest says what they are, and the keys say
+    /// whose. Without keys nothing says so, and the files that are at hand count as they are.
+    fn read(stage: &RpmStage, digests: &FileDigests) -> Result<Self, (PathBuf, io::Error)> {
+        let places = |package| stage.folders.iter().flat_map(move |folder| places_in(folder, package));
+        let at_hand = |package| -> Vec<PathBuf> {
+            places(package).filter(|path| stage.keys.is_empty() && path.is_file()).collect()
+        };
+        let all = stage.rpms.iter().flat_map(|package| places(package).filter(|_| stage.keys.is_empty()));
+        let seen = Seen::now(all.chain(stage.keys.iter().cloned()).collect());
+        let of = |package| of_files(&at_hand(package), digests);
+        let files =
+            stage.rpms.iter().map(|package| Ok((package.file_name(), of(package)?))).collect::<Result<_, _>>()?;
+        Ok(Self { stage: stage.clone(), keys: of_files(&stage.keys, digests)?, files, seen })
+    }
+
+    /// `below` stands for the image that installs them.
+    fn key(&self, below: Sha256) -> Sha256 {
+        let mut key = KeyBuilder::new("stage of RPMs").field("version", KEY_VERSION).field("below", below.as_bytes());
+        for digest in &self.keys {
+            key = key.field("key", digest.as_bytes());
+        }
+        for (name, files) in &self.files {
+            key = key.field("rpm", name);
+            for digest in files {
+                key = key.field("file", digest.as_bytes());
             }
-        });
+        }
+        key.finish()
     }
-    below.ok_or_else(|| PipelineError::NoStage { stage: String::new() })
 }
 
-/// The digest of what `stage` is made from in the image `below`, or in what `below` is the digest of.
-pub(super) fn of_stage(stage: &PackageStage, below: Sha256, layout: &Layout) -> Result<Sha256, PipelineError> {
-    let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name.clone(), path, source };
-    let digests = FileDigests::open(layout, DIGESTS);
-    let key = of_packages(stage, below, &digests).map_err(wrong)?;
-    digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
-    Ok(key)
+fn of_files(paths: &[PathBuf], digests: &FileDigests) -> Result<Vec<Sha256>, (PathBuf, io::Error)> {
+    let of = |path: &PathBuf| digests.digest(path).map(|(digest, _)| digest).map_err(|source| (path.clone(), source));
+    paths.iter().map(of).collect()
 }
 
-/// The digest of what `stage` is made from in the image `below`, or in what `below` is the digest of. Where its RPMs come
-/// from does not count: the manifest says what they are, and the keys say whose. Without keys nothing says so, and the
-/// files that are at hand count as they are.
-pub(super) fn of_rpms(stage: &RpmStage, below: Sha256, layout: &Layout) -> Result<Sha256, PipelineError> {
-    let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name.clone(), path, source };
-    let digests = FileDigests::open(layout, DIGESTS);
-    let mut key = KeyBuilder::new("stage of RPMs").field("version", KEY_VERSION).field("below", below.as_bytes());
-    for path in &stage.keys {
-        let (digest, _) = digests.digest(path).map_err(|source| wrong((path.clone(), source)))?;
-        key = key.field("key", digest.as_bytes());
-    }
-    for package in &stage.rpms {
-        key = key.field("rpm", package.file_name());
-        let at_hand = stage.folders.iter().flat_map(|folder| places_in(folder, package));
-        for path in at_hand.filter(|path| stage.keys.is_empty() && path.is_file()) {
-            let (digest, _) = digests.digest(&path).map_err(|source| wrong((path.clone(), source)))?;
-            key = key.field("file", digest.as_bytes());
+/// The digest of all files below `folder`: relative paths and contents; of links also where they lead.
+fn of_folder(folder: &Path, digests: &FileDigests) -> io::Result<Sha256> {
+    let mut key = KeyBuilder::new("folder");
+    for path in files_below(folder)? {
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        if let Ok(target) = fs::read_link(&path) {
+            key = key.field(&name, target.to_string_lossy().as_bytes());
+        }
+        if path.is_file() {
+            key = key.field(&name, digests.digest(&path)?.0.as_bytes());
         }
     }
-    digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
     Ok(key.finish())
 }
 
-/// The digest of what `stage` is made from; `below` stands for the image that its packages are built in. The digests of
-/// files are taken from `digests` where these know them.
-fn of_packages(stage: &PackageStage, below: Sha256, digests: &FileDigests) -> Result<Sha256, (PathBuf, io::Error)> {
-    let packages = &stage.packages;
-    let mut key = KeyBuilder::new("stage of packages")
-        .field("version", KEY_VERSION)
-        .field("build-version", build::KEY_VERSION.to_le_bytes())
-        .field("arch", std::env::consts::ARCH)
-        .field("below", below.as_bytes())
-        .field("version-macros", packages.version_macros.as_deref().unwrap_or_default());
-    for folder in &packages.specs {
-        let digest = of_folder(folder, digests).map_err(|source| (folder.clone(), source))?;
-        key = key.field("specs", digest.as_bytes());
-    }
-    for path in &packages.macro_files {
-        let (digest, _) = digests.digest(path).map_err(|source| (path.clone(), source))?;
-        key = key.field("macro-file", digest.as_bytes());
-    }
-    for (name, body) in &packages.macros {
-        key = key.field("macro", name).field("body", body);
-    }
-    for name in &packages.build {
-        key = key.field("build", name);
-    }
-    for requirement in &stage.install {
-        key = key.field("install", requirement.to_string());
-    }
-    for exception in &packages.exceptions {
-        key = key.field("exception", format!("{} {} {}", exception.spec, exception.allow, exception.until));
-    }
-    Ok(key.finish())
-}
-
-/// The digest of all files below `folder`: relative paths and contents, and where links lead.
-fn of_folder(folder: &Path, digests: &FileDigests) -> io::Result<Sha256> {
+/// All files and links below `folder`, sorted, and what is in folders that links lead to; each folder once, and none that
+/// `folder` itself is in.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
+    let mut known: BTreeSet<PathBuf> = folder.canonicalize()?.ancestors().map(Path::to_owned).collect();
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(&next)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() { open.push(entry.path()) } else { files.push(entry.path()) }
+            let path = entry?.path();
+            if !path.is_dir() || path.is_symlink() {
+                files.push(path.clone());
+            }
+            if path.is_dir() && known.insert(path.canonicalize()?) {
+                open.push(path);
+            }
         }
     }
     files.sort();
-    let mut key = KeyBuilder::new("folder");
-    for path in files {
-        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
-        key = match fs::read_link(&path) {
-            Ok(target) => key.field(&name, target.to_string_lossy().as_bytes()),
-            Err(_) => key.field(&name, digests.digest(&path)?.0.as_bytes()),
-        };
-    }
-    Ok(key.finish())
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -147,8 +276,9 @@ mod tests {
             packages: Packages { specs: vec![specs.clone()], ..Packages::default() },
             install: install.iter().map(|text| text.parse().unwrap()).collect(),
         };
-        let digest =
-            |stage: &PackageStage, below| of_packages(stage, below, &FileDigests::open(&layout, "stages")).unwrap();
+        let digest = |stage: &PackageStage, below| {
+            Recipes::new(&layout).key(&Stage::Packages(Box::new(stage.clone())), Some(below)).unwrap()
+        };
         let first = digest(&stage(&[]), below);
         assert_eq!(first, digest(&PackageStage { name: "other".to_owned(), ..stage(&[]) }, below));
         assert_ne!(first, digest(&stage(&["bash"]), below));
@@ -181,7 +311,8 @@ mod tests {
         fs::write(place.path().join("key"), "key").unwrap();
         let of = |content: &str, keys: &[&str]| {
             fs::write(place.path().join("a-1-1.noarch.rpm"), content).unwrap();
-            of_rpms(&stage(keys), Sha256::of_bytes(b"image"), &layout).unwrap()
+            let stage = Stage::Rpms(Box::new(stage(keys)));
+            Recipes::new(&layout).key(&stage, Some(Sha256::of_bytes(b"image"))).unwrap()
         };
         assert_ne!(of("one", &[]), of("other", &[]));
         assert_eq!(of("one", &["key"]), of("other", &["key"]), "the key says whose it is");
@@ -193,7 +324,39 @@ mod tests {
         let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
         let packages = Packages { specs: vec![place.path().join("none")], ..Packages::default() };
         let stage = PackageStage { name: "s".to_owned(), packages, install: Vec::new() };
-        let wrong = of_packages(&stage, Sha256::of_bytes(b""), &FileDigests::open(&layout, "stages")).unwrap_err();
+        let wrong = PackageInputs::read(&stage, &FileDigests::open(&layout, "stages")).err().unwrap();
         assert_eq!(wrong.0, place.path().join("none"));
+    }
+
+    #[test]
+    fn files_are_read_once_and_a_change_is_seen() {
+        let place = tempfile::tempdir().unwrap();
+        let (specs, shared) = (place.path().join("SPECS"), place.path().join("shared"));
+        fs::create_dir_all(&specs).unwrap();
+        fs::create_dir_all(&shared).unwrap();
+        for (path, text) in [(specs.join("a.spec"), "one"), (shared.join("b.spec"), "b"), (place.path().join("m"), "m")]
+        {
+            fs::write(path, text).unwrap();
+        }
+        std::os::unix::fs::symlink("../shared", specs.join("link")).unwrap();
+        std::os::unix::fs::symlink("..", specs.join("ring")).unwrap();
+        let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
+        let packages =
+            Packages { specs: vec![specs.clone()], macro_files: vec![place.path().join("m")], ..Packages::default() };
+        let stage = PackageStage { name: "s".to_owned(), packages, install: Vec::new() };
+        let stage = Stage::Packages(Box::new(stage));
+        let key = |recipes: &Recipes<'_>| recipes.key(&stage, Some(Sha256::of_bytes(b"image"))).unwrap();
+        for path in [specs.join("a.spec"), specs.join("new"), shared.join("b.spec"), place.path().join("m")] {
+            let recipes = Recipes::new(&layout);
+            let before = key(&recipes);
+            let inputs = recipes.inputs(&stage).unwrap();
+            let Inputs::Packages(inputs) = inputs.as_ref() else { panic!("packages") };
+            inputs.seen.is_now("s").unwrap();
+            fs::write(&path, "another content").unwrap();
+            let told = inputs.seen.is_now("s").unwrap_err().to_string();
+            assert!(told.ends_with("was changed while stage `s` was made"), "{told}");
+            assert_eq!(key(&recipes), before, "what was read counts to the end");
+            assert_ne!(key(&Recipes::new(&layout)), before, "{}", path.display());
+        }
     }
 }

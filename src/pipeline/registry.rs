@@ -2,7 +2,7 @@
 //! machine builds a toolchain and all others pull it, without the stages below.
 //!
 //! The tag of an image has the stage's name, the architecture and the digest of all that the stage is made from, down to
-//! its base ([`recipe`]): whoever has the same files finds the same image. A registry that cannot be asked is told, and
+//! its base ([`Recipes`]): whoever has the same files finds the same image. A registry that cannot be asked is told, and
 //! the stage is made here; an image that is there and cannot be trusted or pulled ends the run.
 
 use std::path::{Path, PathBuf};
@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use super::config::Pipeline;
 use super::error::PipelineError;
 use super::made::{Made, chain};
-use super::recipe;
+use super::recipe::Recipes;
 use super::runner::Runner;
 use super::stage::Stage;
 use crate::attest::{self, PublicKey};
 use crate::causes;
 use crate::digest::Sha256;
 use crate::event::Event;
-use crate::layout::Layout;
 use crate::oci::registry::{self, Access, Patience};
 use crate::oci::{OciError, Store};
 use crate::toolchain::{self, Installed};
@@ -57,8 +56,8 @@ impl RegistryOptions {
 
 impl StageRegistry {
     /// The name of the image of the stage `name` of `pipeline`.
-    pub fn reference(&self, pipeline: &Pipeline, name: &str, layout: &Layout) -> Result<String, PipelineError> {
-        Ok(self.reference_of(name, recipe::of_chain(&chain(&pipeline.stages, name), layout)?))
+    pub fn reference(&self, pipeline: &Pipeline, name: &str, recipes: &Recipes<'_>) -> Result<String, PipelineError> {
+        Ok(self.reference_of(name, recipes.of_chain(&chain(&pipeline.stages, name))?))
     }
 
     /// The name of the image of `stage`, which is made from what `recipe` is the digest of.
@@ -71,10 +70,10 @@ impl Runner<'_> {
     /// The stage at the end of `chain` from the registry; None when it has none.
     pub(super) async fn pulled(
         &self,
-        chain: &[&Stage],
+        (chain, recipes): (&[&Stage], &Recipes<'_>),
         registry: &StageRegistry,
     ) -> Result<Option<Made>, PipelineError> {
-        let recipe = recipe::of_chain(chain, self.layout)?;
+        let recipe = recipes.of_chain(chain)?;
         let name = chain.last().map(|stage| stage.name()).unwrap_or_default();
         let reference = registry.reference_of(name, recipe);
         let access = self.access();
@@ -100,9 +99,14 @@ impl Runner<'_> {
 
     /// False for the stage at the end of `chain` when it was pulled while no signature was asked for, and `key` has not
     /// signed it.
-    pub(super) fn is_trusted(&self, made: &Made, chain: &[&Stage], key: Option<&Path>) -> Result<bool, PipelineError> {
+    pub(super) fn is_trusted(
+        &self,
+        made: &Made,
+        (chain, recipes): (&[&Stage], &Recipes<'_>),
+        key: Option<&Path>,
+    ) -> Result<bool, PipelineError> {
         let (Some(reference), Some(key), Some(stage)) = (&made.pulled, key, chain.last()) else { return Ok(true) };
-        let tag = tag_of(stage.name(), recipe::of_chain(chain, self.layout)?);
+        let tag = tag_of(stage.name(), recipes.of_chain(chain)?);
         let key = PublicKey::read(key)?;
         let digest = reference.rsplit_once('@').and_then(|(_, digest)| digest.parse().ok());
         Ok(attest::verify_signature(self.store, digest.unwrap_or(made.image), Some(&tag), &key).is_ok())
@@ -119,8 +123,13 @@ impl Runner<'_> {
 }
 
 /// The stage at the end of `chain`, when it was pulled in an earlier run.
-pub(super) fn pulled_before(chain: &[&Stage], layout: &Layout, store: &Store) -> Result<Option<Made>, PipelineError> {
-    let found = toolchain::pulled(recipe::of_chain(chain, layout)?, layout, store);
+pub(super) fn pulled_before(
+    chain: &[&Stage],
+    recipes: &Recipes<'_>,
+    store: &Store,
+) -> Result<Option<Made>, PipelineError> {
+    let layout = recipes.layout;
+    let found = toolchain::pulled(recipes.of_chain(chain)?, layout, store);
     Ok(found.and_then(|(image, reference)| {
         let installed = toolchain::known_packages(&layout.toolchain_state(), image)?;
         Some(of_pulled(chain, (image, installed), reference))

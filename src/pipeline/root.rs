@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::PipelineError;
 use super::made::Made;
+use super::recipe::Seen;
 use super::runner::Runner;
 use super::stage::Stage;
 use super::statements::{self, About};
@@ -17,6 +18,8 @@ pub(super) struct Root<'a> {
     pub(super) stage: &'a str,
     /// Digest of all that the stage is made from.
     pub(super) recipe: Sha256,
+    /// The user's files that are still read, as they are to be.
+    pub(super) seen: Option<&'a Seen>,
     /// The stage whose image installs the RPMs, and that image.
     pub(super) from: (&'a str, Sha256),
     pub(super) rpms: Vec<StageRpm>,
@@ -31,11 +34,12 @@ pub(super) struct Root<'a> {
 impl Runner<'_> {
     /// Makes the image of the stage at the end of `chain`.
     pub(super) async fn root(&self, root: Root<'_>, chain: &[&Stage]) -> Result<(&'static str, Made), PipelineError> {
-        let Root { stage, recipe, from, rpms, listed, vendor, materials } = root;
+        let Root { stage, recipe, seen, from, rpms, listed, vendor, materials } = root;
         let context = self.stage_context();
         let (image, was_there) = toolchain::assemble(stage, from.1, &rpms, &context).await?;
         statements::attach(&About { stage, vendor, from, image }, &listed, materials, self.store)?;
         let installed = toolchain::installed(stage, image, &context).await?;
+        seen.map_or(Ok(()), |seen| seen.is_now(stage))?;
         toolchain::keep_image(recipe, image, self.layout)?;
         Ok((if was_there { "the same image" } else { "made" }, Made::of(chain, image, installed)))
     }

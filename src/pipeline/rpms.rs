@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::error::PipelineError;
 use super::made::{Made, MadeStages, below_image};
+use super::recipe::RpmInputs;
 use super::root::Root;
 use super::runner::Runner;
 use super::stage::{RpmStage, Stage};
-use super::{recipe, statements};
+use super::statements;
 use crate::attest::Material;
 use crate::cache::{self, BuiltRpm};
 use crate::causes;
+use crate::digest::Sha256;
 use crate::package::{Nevra, header};
 use crate::remote::Keys;
 use crate::source::{self, Tried};
@@ -32,18 +34,20 @@ pub struct MissingRpm {
 impl Runner<'_> {
     pub(super) async fn rpm_stage(
         &self,
-        stage: &RpmStage,
+        inputs: &RpmInputs,
+        recipe: Sha256,
         chain: &[&Stage],
         made: &MadeStages,
     ) -> Result<(&'static str, Made), PipelineError> {
+        let stage = &inputs.stage;
         let below = below_image(&stage.from, made)?;
-        let recipe = recipe::of_rpms(stage, below, self.layout)?;
         let found = self.find_rpms(stage).await?;
         let vendor = &statements::vendor_of(found.first().map(|(path, _)| path.as_path()));
         let material = |rpm: &BuiltRpm| Material { uri: statements::purl_of(vendor, rpm), digest: rpm.sha256 };
         let root = Root {
             stage: &stage.name,
             recipe,
+            seen: Some(&inputs.seen),
             from: (&stage.from, below),
             rpms: found.iter().map(|(path, rpm)| stage_rpm(path, rpm)).collect(),
             listed: found.iter().map(|(path, rpm)| (path.as_path(), rpm)).collect(),

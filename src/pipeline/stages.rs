@@ -12,23 +12,27 @@ use std::time::Instant;
 use super::config::Pipeline;
 use super::error::PipelineError;
 use super::made::{Made, MadeStages, below_image, chain, finished_stages};
+use super::recipe::{Inputs, PackageInputs, Recipes};
 use super::registry::StageRegistry;
 use super::root::Root;
 use super::runner::{Obstacles, Options, Runner};
 use super::selection::Wishes;
 use super::stage::{PackageStage, Stage};
-use super::{CheckOptions, RemoteOptions, recipe, statements};
+use super::{CheckOptions, RemoteOptions, statements};
 use crate::attest::Material;
 use crate::build::Summary;
+use crate::digest::Sha256;
 use crate::event::Event;
 use crate::graph;
 use crate::layout::Layout;
 use crate::package::{Dependency, Provides, Requirement, RpmHeader};
 use crate::repo::PublishedRpm;
-use crate::toolchain::{self, StageContext, StageRpm};
+use crate::toolchain::{self, ReadStage, StageContext, StageRpm};
 
 /// Stages on their way.
-struct StageRun {
+struct StageRun<'a> {
+    /// What they are made from.
+    recipes: Recipes<'a>,
     /// Where they are looked up before they are made.
     registry: Option<StageRegistry>,
     /// The key that pulled images must be signed with.
@@ -43,11 +47,13 @@ impl Runner<'_> {
     /// needed for that.
     pub async fn stages(&self, pipeline: &Pipeline, wanted: &[&str]) -> Result<MadeStages, PipelineError> {
         let own = pipeline.registry.as_ref();
+        let recipes = Recipes::new(self.layout);
         let mut run = StageRun {
             registry: self.options.registry.over(own),
             key: self.options.registry.key_over(own),
-            made: self.made_stages(pipeline)?,
+            made: self.made_stages(pipeline, &recipes)?,
             told: BTreeSet::new(),
+            recipes,
         };
         for name in wanted {
             let chain = chain(&pipeline.stages, name);
@@ -62,18 +68,18 @@ impl Runner<'_> {
         Ok(run.made)
     }
 
-    fn made_stages(&self, pipeline: &Pipeline) -> Result<MadeStages, PipelineError> {
-        let finished = finished_stages(&pipeline.stages, self.layout, self.store)?;
+    fn made_stages(&self, pipeline: &Pipeline, recipes: &Recipes<'_>) -> Result<MadeStages, PipelineError> {
+        let finished = finished_stages(&pipeline.stages, recipes, self.store)?;
         Ok(finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect())
     }
 
     /// True when the stage at the end of `chain` is made, or can be pulled.
-    async fn is_there(&self, chain: &[&Stage], run: &mut StageRun) -> Result<bool, PipelineError> {
+    async fn is_there(&self, chain: &[&Stage], run: &mut StageRun<'_>) -> Result<bool, PipelineError> {
         let Some(stage) = chain.last() else { return Ok(false) };
         let title = format!("toolchain {}", stage.name());
         let started = Instant::now();
         if let Some(made) = run.made.get(stage.name())
-            && self.is_trusted(made, chain, run.key.as_deref())?
+            && self.is_trusted(made, (chain, &run.recipes), run.key.as_deref())?
         {
             if run.told.insert(title.clone()) {
                 (self.report)(Event::StageStarted { stage: title.clone() });
@@ -83,7 +89,7 @@ impl Runner<'_> {
             return Ok(true);
         }
         let Some(registry) = &run.registry else { return Ok(false) };
-        let Some(made) = self.pulled(chain, registry).await? else { return Ok(false) };
+        let Some(made) = self.pulled((chain, &run.recipes), registry).await? else { return Ok(false) };
         run.told.insert(title.clone());
         let outcome = outcome("pulled", &made);
         (self.report)(Event::StageFinished { stage: title, elapsed: started.elapsed(), outcome });
@@ -92,15 +98,17 @@ impl Runner<'_> {
     }
 
     /// Makes the stage at the end of `chain`; those before it are made.
-    async fn make(&self, chain: &[&Stage], run: &mut StageRun) -> Result<(), PipelineError> {
+    async fn make(&self, chain: &[&Stage], run: &mut StageRun<'_>) -> Result<(), PipelineError> {
         let Some(stage) = chain.last() else { return Ok(()) };
         let started = Instant::now();
         let title = format!("toolchain {}", stage.name());
         (self.report)(Event::StageStarted { stage: title.clone() });
-        let (state, made) = match stage {
-            Stage::Image(stage) => self.image_stage(stage, chain, &run.made).await?,
-            Stage::Packages(stage) => self.package_stage(stage, chain, &run.made).await?,
-            Stage::Rpms(stage) => self.rpm_stage(stage, chain, &run.made).await?,
+        let below = stage.below().map(|below| below_image(below, &run.made)).transpose()?;
+        let key = run.recipes.key(stage, below)?;
+        let (state, made) = match run.recipes.inputs(stage)?.as_ref() {
+            Inputs::Image(read) => self.image_stage(read, below, (chain, &run.recipes)).await?,
+            Inputs::Packages(inputs) => self.package_stage(inputs, key, chain, &run.made).await?,
+            Inputs::Rpms(inputs) => self.rpm_stage(inputs, key, chain, &run.made).await?,
         };
         run.told.insert(title.clone());
         let outcome = outcome(state, &made);
@@ -111,17 +119,16 @@ impl Runner<'_> {
 
     async fn image_stage(
         &self,
-        stage: &toolchain::Stage,
-        chain: &[&Stage],
-        made: &MadeStages,
+        read: &ReadStage,
+        below: Option<Sha256>,
+        (chain, recipes): (&[&Stage], &Recipes<'_>),
     ) -> Result<(&'static str, Made), PipelineError> {
-        let below = stage.origin.below().and_then(|name| made.get(name)).map(|below| below.image);
-        let context = self.stage_context();
-        let finished = toolchain::build(stage, below, &context).await?;
-        let base = toolchain::base_of(stage, below, self.layout)?;
+        let (context, stage) = (self.stage_context(), read.stage());
+        let finished = toolchain::build(read, below, &context).await?;
+        let base = toolchain::base_of(read.key(below), self.layout);
         let installed = toolchain::installed(&stage.name, finished.image, &context).await?;
         // Said also of an image that is there: the run that made it may have been stopped before.
-        let about = (finished.image, recipe::of_chain(chain, self.layout)?);
+        let about = (finished.image, recipes.of_chain(chain)?);
         let from = (finished.base.as_str(), below.or_else(|| base.as_ref().map(|(_, image)| *image)));
         statements::attach_commands(stage, about, from, &installed, self.store)?;
         let state = if finished.up_to_date { "up to date" } else { "made" };
@@ -130,18 +137,20 @@ impl Runner<'_> {
 
     async fn package_stage(
         &self,
-        stage: &PackageStage,
+        inputs: &PackageInputs,
+        recipe: Sha256,
         chain: &[&Stage],
         made: &MadeStages,
     ) -> Result<(&'static str, Made), PipelineError> {
+        let stage = &inputs.stage;
         let below = below_image(&stage.packages.toolchain, made)?;
-        let recipe = recipe::of_stage(stage, below, self.layout)?;
         let layout = self.layout.of_stage(&stage.name);
         let runner = self.of_stage(&layout);
         let summary = runner.packages(&stage.packages, made, &stage.goals()).await?;
         if !summary.is_success() {
             return Err(PipelineError::StagePackages { stage: stage.name.clone(), summary: Box::new(summary) });
         }
+        inputs.seen.is_now(&stage.name)?;
         let published = runner.repo()?.packages();
         let rpms = chosen(stage, &published, &summary)?;
         let specs: BTreeSet<&String> = rpms.iter().map(|rpm| &rpm.spec).collect();
@@ -152,6 +161,7 @@ impl Runner<'_> {
         let root = Root {
             stage: &stage.name,
             recipe,
+            seen: None,
             from: (&stage.packages.toolchain, below),
             rpms: stage_rpms(&rpms),
             listed: rpms.iter().map(|rpm| (rpm.path.as_path(), &rpm.rpm)).collect(),

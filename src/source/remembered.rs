@@ -34,6 +34,18 @@ struct Known {
     changed: bool,
 }
 
+/// What tells a file from the same one after a change: size, inode, time of the last change of content and of inode in
+/// nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(u64, u64, i128, i128);
+
+impl Stamp {
+    /// That of the file `path`, or of what the link `path` leads to.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        Ok(stamp(&fs::metadata(path)?))
+    }
+}
+
 /// Size, inode, time of the last change of content and of inode in nanoseconds, digest.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry(u64, u64, i128, i128, Sha256);
@@ -84,11 +96,11 @@ impl FileDigests {
     fn remembered(&self, name: &str, metadata: &fs::Metadata) -> Option<Sha256> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Entry(size, inode, content, change, digest) = *known.files.get(name)?;
-        ((size, inode, content, change) == stamp(metadata)).then_some(digest)
+        (Stamp(size, inode, content, change) == stamp(metadata)).then_some(digest)
     }
 
     fn remember(&self, name: &str, metadata: &fs::Metadata, digest: Sha256) {
-        let (size, inode, content, change) = stamp(metadata);
+        let Stamp(size, inode, content, change) = stamp(metadata);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.files.insert(name.to_owned(), Entry(size, inode, content, change, digest));
         known.changed = true;
@@ -97,14 +109,14 @@ impl FileDigests {
 
 fn read(path: &Path) -> Option<HashMap<String, Entry>> {
     let mut files: HashMap<String, Entry> = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let written = stamp(&fs::metadata(path).ok()?).2;
+    let Stamp(_, _, written, _) = stamp(&fs::metadata(path).ok()?);
     files.retain(|_, Entry(_, _, content, change, _)| (*content).max(*change) + TIME_STEP_NS < written);
     Some(files)
 }
 
-fn stamp(metadata: &fs::Metadata) -> (u64, u64, i128, i128) {
+fn stamp(metadata: &fs::Metadata) -> Stamp {
     let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-    (
+    Stamp(
         metadata.len(),
         metadata.ino(),
         nanoseconds(metadata.mtime(), metadata.mtime_nsec()),

@@ -1,84 +1,141 @@
-//! `COPY`: files of a stage's context as a layer.
+//! `COPY`: files of a stage's context, or texts of its containerfile, as a layer.
+//!
+//! The files are looked at once, and then a digest stands for all of them. Their layer is made later, perhaps much later:
+//! each content is hashed again on its way into it, and one that is another by now makes no layer. So an image never has
+//! other files than its key says.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::digest::KeyBuilder;
-use crate::digest::Sha256;
+use crate::digest::{HashingWriter, KeyBuilder, Sha256};
 
-/// One entry of a layer that `COPY` makes.
+/// What one instruction copies.
+#[derive(Debug)]
+pub(super) struct Files {
+    entries: Vec<Entry>,
+    digest: Sha256,
+    /// The folders among them, relative to where they are copied to.
+    pub(super) folders: Vec<String>,
+}
+
+/// One entry of a layer.
+#[derive(Debug)]
 struct Entry {
-    host: PathBuf,
+    /// Relative to where it is copied to; a folder or what is in one begins with a `/`.
     guest: String,
+    content: Content,
+    mode: u32,
 }
 
-/// Digest of everything that `from` names below `context`: names, kinds, modes and contents.
-pub(super) fn digest(context: &Path, from: &[String]) -> Result<Sha256, (String, io::Error)> {
-    let mut key = KeyBuilder::new("copy");
-    for name in from {
-        let fault = |error| (name.clone(), error);
-        for entry in entries(context, name, "").map_err(fault)? {
-            let metadata = std::fs::symlink_metadata(&entry.host).map_err(fault)?;
-            let content = if metadata.is_file() {
-                Sha256::of_file(&entry.host).map_err(fault)?.to_string()
-            } else if metadata.is_symlink() {
-                std::fs::read_link(&entry.host).map_err(fault)?.display().to_string()
-            } else {
-                String::new()
-            };
-            key = key.field(&entry.guest, format!("{:o} {content}", mode(&metadata)));
+#[derive(Debug)]
+enum Content {
+    Folder,
+    Link(PathBuf),
+    File { host: PathBuf, bytes: u64, sha256: Sha256 },
+    Text(Vec<u8>),
+}
+
+/// Why a layer was not made.
+#[derive(Debug)]
+pub(super) enum LayerFault {
+    /// A file has another content than when it was looked at.
+    Changed(PathBuf),
+    /// A file could not be read, or the layer not be written.
+    File(PathBuf, io::Error),
+}
+
+impl Files {
+    /// Everything that `from` names below `context`: names, kinds, modes and contents.
+    pub(super) fn read(context: &Path, from: &[String]) -> Result<Self, (String, io::Error)> {
+        let mut files = Self { entries: Vec::new(), digest: Sha256::of_bytes(b""), folders: Vec::new() };
+        for name in from {
+            files.add(context, name).map_err(|error| (name.clone(), error))?;
         }
+        files.digest = digest(&files.entries);
+        Ok(files)
     }
-    Ok(key.finish())
-}
 
-/// The folders that `from` names and those below, relative to where they are copied to.
-pub(super) fn folders(context: &Path, from: &[String]) -> Result<Vec<String>, (String, io::Error)> {
-    let mut found = Vec::new();
-    for name in from {
-        let fault = |error| (name.clone(), error);
-        if source(context, name).map_err(fault)?.is_dir() {
-            found.push(String::new());
+    /// Files with these names and contents, which anybody may read.
+    pub(super) fn of_texts(texts: &[(String, String)]) -> Self {
+        let entry = |(name, text): &(String, String)| Entry {
+            guest: name.clone(),
+            content: Content::Text(text.clone().into_bytes()),
+            mode: 0o644,
+        };
+        let entries: Vec<Entry> = texts.iter().map(entry).collect();
+        Self { digest: digest(&entries), entries, folders: Vec::new() }
+    }
+
+    /// Stands for all that is copied.
+    pub(super) fn digest(&self) -> Sha256 {
+        self.digest
+    }
+
+    /// Writes a tar archive with the files at `to`, owned by root.
+    pub(super) fn layer(&self, to: &str, into: &Path) -> Result<(), LayerFault> {
+        let fault = |error| LayerFault::File(into.to_owned(), error);
+        let mut archive = tar::Builder::new(io::BufWriter::new(File::create(into).map_err(fault)?));
+        for entry in &self.entries {
+            entry.append(&mut archive, &place(to, &entry.guest), into)?;
         }
-        for entry in entries(context, name, "").map_err(fault)? {
-            if std::fs::symlink_metadata(&entry.host).map_err(fault)?.is_dir() {
-                found.push(entry.guest.trim_start_matches('/').to_owned());
+        archive.into_inner().and_then(|mut writer| writer.flush()).map_err(fault)
+    }
+
+    /// Adds the file `name`, or all that is in the folder `name`, sorted, with the places that Docker's rules give them.
+    fn add(&mut self, context: &Path, name: &str) -> io::Result<()> {
+        let host = source(context, name)?;
+        if host.is_dir() {
+            self.folders.push(String::new());
+            return self.walk(&host, "");
+        }
+        let base = Path::new(name).file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
+        self.entries.push(Entry::read(&host, base)?);
+        Ok(())
+    }
+
+    fn walk(&mut self, folder: &Path, guest: &str) -> io::Result<()> {
+        let mut inside: Vec<PathBuf> =
+            fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        inside.sort();
+        for host in inside {
+            let base = host.file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
+            let guest = format!("{guest}/{base}");
+            let entry = Entry::read(&host, guest.clone())?;
+            let is_folder = matches!(entry.content, Content::Folder);
+            self.entries.push(entry);
+            if is_folder {
+                self.folders.push(guest.trim_start_matches('/').to_owned());
+                self.walk(&host, &guest)?;
             }
         }
+        Ok(())
     }
-    Ok(found)
 }
 
-/// Writes a tar archive with the files of `from` at `to`, owned by root.
-pub(super) fn layer(context: &Path, from: &[String], to: &str, into: &Path) -> Result<(), (String, io::Error)> {
-    let fault = |name: &str| {
-        let name = name.to_owned();
-        move |error| (name, error)
-    };
-    let file = std::fs::File::create(into).map_err(fault(to))?;
-    let mut archive = tar::Builder::new(io::BufWriter::new(file));
-    for name in from {
-        for entry in entries(context, name, to).map_err(fault(name))? {
-            append(&mut archive, &entry).map_err(fault(name))?;
-        }
+/// Digest of names, kinds, modes and contents.
+fn digest(entries: &[Entry]) -> Sha256 {
+    let mut key = KeyBuilder::new("copy");
+    for entry in entries {
+        let content = match &entry.content {
+            Content::Folder => String::new(),
+            Content::Link(target) => target.display().to_string(),
+            Content::File { sha256, .. } => sha256.to_string(),
+            Content::Text(text) => Sha256::of_bytes(text).to_string(),
+        };
+        key = key.field(&entry.guest, format!("{:o} {content}", entry.mode));
     }
-    let mut writer = archive.into_inner().map_err(fault(to))?;
-    io::Write::flush(&mut writer).map_err(fault(to))
+    key.finish()
 }
 
-/// The file `name` or all that is in the folder `name`, sorted, with the places that Docker's rules give them.
-fn entries(context: &Path, name: &str, to: &str) -> io::Result<Vec<Entry>> {
-    let host = source(context, name)?;
-    let mut found = Vec::new();
-    if host.is_dir() {
-        walk(&host, to.trim_end_matches('/'), &mut found)?;
-        return Ok(found);
+/// Where an entry goes.
+fn place(to: &str, guest: &str) -> String {
+    match guest.strip_prefix('/') {
+        Some(inside) => format!("{}/{inside}", to.trim_end_matches('/')),
+        None if to.ends_with('/') => format!("{to}{guest}"),
+        None => to.to_owned(),
     }
-    let base = Path::new(name).file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
-    let guest = if to.ends_with('/') || to.is_empty() { format!("{to}{base}") } else { to.to_owned() };
-    found.push(Entry { host, guest });
-    Ok(found)
 }
 
 /// The file or folder that `name` means: a link is followed, but not out of the context, so that a containerfile of others
@@ -91,49 +148,77 @@ fn source(context: &Path, name: &str) -> io::Result<PathBuf> {
     Err(io::Error::other(format!("it leads out of the folder that is copied from, to `{}`", host.display())))
 }
 
-fn walk(folder: &Path, guest: &str, found: &mut Vec<Entry>) -> io::Result<()> {
-    let mut inside: Vec<PathBuf> =
-        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-    inside.sort();
-    for host in inside {
-        let base = host.file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
-        let guest = format!("{guest}/{base}");
-        let is_folder = std::fs::symlink_metadata(&host)?.is_dir();
-        found.push(Entry { host: host.clone(), guest: guest.clone() });
-        if is_folder {
-            walk(&host, &guest, found)?;
-        }
+impl Entry {
+    /// `host` as it is now, for the place `guest`.
+    fn read(host: &Path, guest: String) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(host)?;
+        let content = if metadata.is_dir() {
+            Content::Folder
+        } else if metadata.is_symlink() {
+            Content::Link(fs::read_link(host)?)
+        } else if metadata.is_file() {
+            let (sha256, bytes) = Sha256::of_reader(&mut File::open(host)?)?;
+            Content::File { host: host.to_owned(), bytes, sha256 }
+        } else {
+            return Err(io::Error::other("neither a regular file nor a folder nor a link"));
+        };
+        Ok(Self { guest, content, mode: mode(&metadata) })
     }
-    Ok(())
+
+    fn append(&self, archive: &mut tar::Builder<impl Write>, place: &str, into: &Path) -> Result<(), LayerFault> {
+        let path = place.trim_start_matches('/');
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(self.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(0);
+        let appended = match &self.content {
+            Content::Folder => {
+                header.set_entry_type(tar::EntryType::Directory);
+                archive.append_data(&mut header, path, io::empty())
+            }
+            Content::Link(target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                archive.append_link(&mut header, path, target)
+            }
+            Content::Text(text) => {
+                header.set_size(text.len() as u64);
+                archive.append_data(&mut header, path, text.as_slice())
+            }
+            Content::File { host, bytes, sha256 } => {
+                header.set_size(*bytes);
+                let mut file = File::open(host).map_err(|error| LayerFault::File(host.clone(), error))?;
+                let mut hashed = Hashed { file: (&mut file).take(*bytes), digest: HashingWriter::new(io::sink()) };
+                let appended = archive.append_data(&mut header, path, &mut hashed);
+                let is_same = hashed.digest.finish().1 == *sha256;
+                let is_longer = matches!(file.read(&mut [0]), Ok(1..));
+                if appended.is_ok() && (!is_same || is_longer) {
+                    return Err(LayerFault::Changed(host.clone()));
+                }
+                appended
+            }
+        };
+        appended.map_err(|error| LayerFault::File(into.to_owned(), error))
+    }
 }
 
-fn append(archive: &mut tar::Builder<impl io::Write>, entry: &Entry) -> io::Result<()> {
-    let metadata = std::fs::symlink_metadata(&entry.host)?;
-    let path = entry.guest.trim_start_matches('/');
-    let mut header = tar::Header::new_gnu();
-    header.set_mode(mode(&metadata));
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    if metadata.is_symlink() {
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_size(0);
-        archive.append_link(&mut header, path, std::fs::read_link(&entry.host)?)
-    } else if metadata.is_dir() {
-        header.set_entry_type(tar::EntryType::Directory);
-        header.set_size(0);
-        archive.append_data(&mut header, path, io::empty())
-    } else if metadata.is_file() {
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(metadata.len());
-        archive.append_data(&mut header, path, std::fs::File::open(&entry.host)?)
-    } else {
-        Err(io::Error::other("neither a regular file nor a folder nor a link"))
+/// A file that is hashed while it is read.
+struct Hashed<R> {
+    file: R,
+    digest: HashingWriter<io::Sink>,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.digest.write_all(&buffer[..count])?;
+        Ok(count)
     }
 }
 
 /// 755 for what its owner may execute and 644 for the rest: a checkout's group bits depend on the user's umask.
-fn mode(metadata: &std::fs::Metadata) -> u32 {
+fn mode(metadata: &fs::Metadata) -> u32 {
     if metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0 { 0o755 } else { 0o644 }
 }
 
@@ -142,6 +227,10 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    fn read(context: &Path, name: &str) -> Result<Files, (String, io::Error)> {
+        Files::read(context, &[name.to_owned()])
+    }
 
     #[test]
     fn links_are_followed_within_the_context_alone() {
@@ -154,17 +243,54 @@ mod tests {
             symlink(target, context.join(link)).unwrap();
         }
         let places = |name: &str| -> Vec<String> {
-            entries(&context, name, "/x/").unwrap().into_iter().map(|entry| entry.guest).collect()
+            let files = read(&context, name).unwrap();
+            files.entries.iter().map(|entry| super::place("/x/", &entry.guest)).collect()
         };
         assert_eq!(places("named"), ["/x/named"]);
         assert_eq!(places("/folder"), ["/x/file"], "a leading slash means the context");
         assert_eq!(places("."), ["/x/far", "/x/folder", "/x/folder/file", "/x/named", "/x/out", "/x/up"]);
-        let digest_of = |name: &str| digest(&context, &[name.to_owned()]);
-        assert_ne!(digest_of("named").unwrap(), digest_of("folder/file").unwrap(), "they go to other places");
+        let digest_of = |name: &str| read(&context, name).unwrap().digest();
+        assert_ne!(digest_of("named"), digest_of("folder/file"), "they go to other places");
         for name in ["out", "far", "up/secret"] {
-            let (file, fault) = digest_of(name).unwrap_err();
+            let (file, fault) = read(&context, name).unwrap_err();
             assert!(file == name && fault.to_string().contains("leads out of the folder"), "{fault}");
         }
-        assert_eq!(folders(&context, &["folder".to_owned(), "named".to_owned()]).unwrap(), [""]);
+        let both = Files::read(&context, &["folder".to_owned(), "named".to_owned()]).unwrap();
+        assert_eq!(both.folders, [""]);
+        assert_eq!(read(&context, ".").unwrap().folders, ["", "folder"]);
+    }
+
+    #[test]
+    fn a_layer_has_what_the_digest_stands_for_or_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, layer) = (place.path().join("file"), place.path().join("layer"));
+        std::fs::write(&file, "one").unwrap();
+        let files = read(place.path(), "file").unwrap();
+        for other in ["two", "on", "one and more", ""] {
+            std::fs::write(&file, other).unwrap();
+            let fault = files.layer("/x", &layer).unwrap_err();
+            assert!(matches!(fault, LayerFault::Changed(ref path) if *path == file.canonicalize().unwrap()), "{other}");
+        }
+        std::fs::remove_file(&file).unwrap();
+        assert!(matches!(files.layer("/x", &layer).unwrap_err(), LayerFault::File(..)));
+        std::fs::write(&file, "one").unwrap();
+        files.layer("/x", &layer).unwrap();
+        let mut archive = tar::Archive::new(File::open(&layer).unwrap());
+        let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
+        let mut content = String::new();
+        entry.read_to_string(&mut content).unwrap();
+        assert_eq!((entry.path().unwrap().to_str(), content.as_str()), (Some("x"), "one"));
+    }
+
+    #[test]
+    fn a_text_is_a_file_as_any_other() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("file"), "one").unwrap();
+        let of_text = Files::of_texts(&[("file".to_owned(), "one".to_owned())]);
+        assert_eq!(of_text.digest(), read(place.path(), "file").unwrap().digest());
+        let layers = ["a", "b"].map(|name| place.path().join(name));
+        of_text.layer("/x/", &layers[0]).unwrap();
+        read(place.path(), "file").unwrap().layer("/x/", &layers[1]).unwrap();
+        assert_eq!(std::fs::read(&layers[0]).unwrap(), std::fs::read(&layers[1]).unwrap());
     }
 }

@@ -52,6 +52,14 @@ pub enum ToolchainError {
         /// The path in the image.
         place: String,
     },
+    /// The user has changed a file while the stage was made: its image would have another content than its key says.
+    #[error("`{}` was changed while stage `{stage}` was made", path.display())]
+    Changed {
+        /// The stage.
+        stage: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// A command of the containerfile failed.
     #[error("`{}` line {line}: the command ended with {exit}{}", containerfile.display(), quoted(excerpt))]
     Command {
@@ -167,6 +175,7 @@ impl ToolchainError {
             Self::Command { log, .. } | Self::Install { log, .. } => {
                 Some(format!("the whole output is in `{}`", log.display()))
             }
+            Self::Changed { .. } => Some("run the same command again; finished steps are kept".to_owned()),
             Self::CopyOver { place, .. } => Some(format!(
                 "copy what is in the folder by an instruction of its own, as in `COPY DIR/ {place}/`: it goes where the link leads"
             )),

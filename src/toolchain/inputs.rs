@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::containerfile::{self, Instruction};
 use super::{Base, Instructions, Origin, Stage};
+use crate::text_file;
 
 /// The containerfile of `stage`, what it copies, and the archives that it may start from: files and folders, absolute.
 /// What a containerfile copies that cannot be read or is wrong is left out; building the stage tells about it.
@@ -21,11 +22,11 @@ pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
 }
 
 fn copied(Instructions { path, context }: &Instructions) -> Vec<PathBuf> {
-    let Ok(text) = std::fs::read_to_string(path) else { return Vec::new() };
+    let Ok(text) = text_file::read(path) else { return Vec::new() };
     let Ok(file) = containerfile::parse(path, &text, None) else { return Vec::new() };
     let names = file.steps.into_iter().flat_map(|(_, instruction)| match instruction {
         Instruction::Copy { from, .. } => from,
-        Instruction::Run { .. } | Instruction::Folder { .. } => Vec::new(),
+        _ => Vec::new(),
     });
     names.map(|name| context.join(name)).collect()
 }

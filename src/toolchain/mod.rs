@@ -31,6 +31,7 @@ mod log;
 mod place;
 mod provides;
 mod record;
+mod script;
 mod stage;
 mod steps;
 #[cfg(test)]
@@ -46,6 +47,7 @@ pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
 pub use inputs::inputs;
 pub use installed::{Installed, installed, known as known_packages};
+use script::Script;
 pub use stage::{Base, Debootstrap, Instructions, Origin, Stage};
 use tokio_util::sync::CancellationToken;
 
@@ -59,7 +61,7 @@ use crate::oci::Store;
 use crate::oci::registry::Credentials;
 use crate::package::{Nevra, Provides};
 use crate::source::Archive;
-use crate::source::remembered::FileDigests;
+use crate::source::remembered::{FileDigests, Stamp};
 
 /// Counts up when the same stage description gives another image.
 const KEY_VERSION: &str = "2";
@@ -133,45 +135,95 @@ pub struct Finished {
     pub up_to_date: bool,
 }
 
-/// Makes the image of `stage`, or finds it when its key is known; `below` is the image of the stage that it starts from.
+/// A stage with its files as they were when they were read, once: what its key stands for is what its image gets.
+pub struct ReadStage {
+    stage: Stage,
+    script: Option<Script>,
+    script_digest: Option<Sha256>,
+    /// The bases as the key sees them.
+    bases: Vec<String>,
+    /// The archives among them; None for what is not there.
+    archives: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+impl ReadStage {
+    /// Reads the files of `stage`.
+    pub fn of(stage: &Stage, layout: &Layout) -> Result<Self, ToolchainError> {
+        let script = Script::read(stage)?;
+        let script_digest = script.as_ref().map(Script::digest).transpose()?;
+        let mut read = Self { stage: stage.clone(), script, script_digest, bases: Vec::new(), archives: Vec::new() };
+        if let Origin::Bases(bases) = &stage.origin {
+            let digests = FileDigests::open(layout, "bases");
+            let archives = bases.iter().filter_map(Base::archive);
+            // Looked at before they are hashed: what changes from now on is seen.
+            read.archives = archives.map(|path| (path.clone(), Stamp::of(&path).ok())).collect();
+            read.bases = bases.iter().map(|base| base_name(base, &digests)).collect();
+            let fault = |source| ToolchainError::File { operation: "write", path: layout.toolchain_state(), source };
+            digests.save().map_err(fault)?;
+        }
+        Ok(read)
+    }
+
+    /// What the pipeline says of it.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// The key of the stage on the image `below`, or on what `below` is the digest of.
+    pub fn key(&self, below: Option<Sha256>) -> Sha256 {
+        let mut key = KeyBuilder::new("toolchain stage").field("version", KEY_VERSION);
+        if let Origin::Stage(_) = &self.stage.origin {
+            key = key.field("below", below.map(Sha256::to_oci).unwrap_or_default());
+        }
+        for base in &self.bases {
+            key = key.field("base", base);
+        }
+        if !self.stage.install.is_empty() {
+            key = key.field("install", steps::install_digest(&self.stage.install).as_bytes());
+        }
+        if let Some(digest) = self.script_digest {
+            key = key.field("script", digest.as_bytes());
+        }
+        for capability in &self.stage.provides {
+            key = key.field("provides", capability.to_string());
+        }
+        key.finish()
+    }
+
+    /// Fails when an archive is no longer the one that was hashed.
+    fn same_archives(&self) -> Result<(), ToolchainError> {
+        let changed = self.archives.iter().find(|(path, stamp)| Stamp::of(path).ok() != *stamp);
+        changed.map_or(Ok(()), |(path, _)| {
+            Err(ToolchainError::Changed { stage: self.stage.name.clone(), path: path.clone() })
+        })
+    }
+}
+
+/// Makes the image of `read`, or finds it when its key is known; `below` is the image of the stage that it starts from.
 pub async fn build(
-    stage: &Stage,
+    read: &ReadStage,
     below: Option<Sha256>,
     context: &StageContext<'_>,
 ) -> Result<Finished, ToolchainError> {
-    let script = steps::read(stage, None)?;
-    let key = key_with(stage, below, script.as_ref(), context.layout)?;
+    let key = read.key(below);
     if let Some(finished) = find(key, context) {
         return Ok(finished);
     }
-    let start = base::obtain(stage, below, context).await?;
-    let done = steps::carry_out(stage, start, context).await?;
+    let start = base::obtain(&read.stage, below, context).await?;
+    read.same_archives()?;
+    let done = steps::carry_out((&read.stage, read.script.as_ref()), start, context).await?;
     record::save(&context.layout.toolchain_state(), key, &done)?;
     Ok(Finished { image: done.image, base: done.base, up_to_date: false })
 }
 
-/// The image of `stage` when nothing has to be done for it.
-pub fn up_to_date(
-    stage: &Stage,
-    below: Option<Sha256>,
-    layout: &Layout,
-    store: &Store,
-) -> Result<Option<Sha256>, ToolchainError> {
-    Ok(image_of(key(stage, below, layout)?, layout, store))
+/// The base that the finished image of the stage with the key `key` was made from, in words, and the digest of its image.
+/// None for a stage that starts from another.
+pub fn base_of(key: Sha256, layout: &Layout) -> Option<(String, Sha256)> {
+    let record = record::load(&layout.toolchain_state(), key)?;
+    Some((record.base, record.base_image?))
 }
 
-/// The base that the finished image of `stage` was made from, in words, and the digest of its image. None for a stage
-/// that starts from another.
-pub fn base_of(
-    stage: &Stage,
-    below: Option<Sha256>,
-    layout: &Layout,
-) -> Result<Option<(String, Sha256)>, ToolchainError> {
-    let record = record::load(&layout.toolchain_state(), key(stage, below, layout)?);
-    Ok(record.and_then(|record| Some((record.base, record.base_image?))))
-}
-
-/// The image that is recorded for `key`, the key of a stage that is made of packages, while the store has it.
+/// The image that is recorded for `key`, the key of a stage, while the store has it: then nothing has to be done for it.
 pub fn image_of(key: Sha256, layout: &Layout, store: &Store) -> Option<Sha256> {
     record::load(&layout.toolchain_state(), key).map(|record| record.image).filter(|image| store.has(*image))
 }
@@ -203,52 +255,15 @@ fn find(key: Sha256, context: &StageContext<'_>) -> Option<Finished> {
     is_there.then_some(Finished { image: record.image, base: record.base, up_to_date: true })
 }
 
-/// The key of `stage` on the image `below`, or on what `below` is the digest of.
-pub fn key(stage: &Stage, below: Option<Sha256>, layout: &Layout) -> Result<Sha256, ToolchainError> {
-    key_with(stage, below, steps::read(stage, None)?.as_ref(), layout)
-}
-
-fn key_with(
-    stage: &Stage,
-    below: Option<Sha256>,
-    script: Option<&steps::Script>,
-    layout: &Layout,
-) -> Result<Sha256, ToolchainError> {
-    let mut key = KeyBuilder::new("toolchain stage").field("version", KEY_VERSION);
-    match &stage.origin {
-        Origin::Stage(_) => key = key.field("below", below.map(Sha256::to_oci).unwrap_or_default()),
-        Origin::Bases(bases) => {
-            let digests = FileDigests::open(layout, "bases");
-            for base in bases {
-                key = key.field("base", base_name(base, &digests));
-            }
-            let fault = |source| ToolchainError::File { operation: "write", path: layout.toolchain_state(), source };
-            digests.save().map_err(fault)?;
-        }
-    }
-    if !stage.install.is_empty() {
-        key = key.field("install", steps::install_digest(&stage.install).as_bytes());
-    }
-    if let Some(script) = script {
-        key = key.field("script", script.digest()?.as_bytes());
-    }
-    for capability in &stage.provides {
-        key = key.field("provides", capability.to_string());
-    }
-    Ok(key.finish())
-}
-
 /// A base as the key sees it: an archive by its content, so that its path does not count.
 fn base_name(base: &Base, digests: &FileDigests) -> String {
     match base {
-        Base::Archive(path) => format!("archive {}", archive_digest(path, digests)),
+        Base::Archive(path) => format!("archive {}", archive_digest(&stage::file_of_archive(path), digests)),
         Base::Debootstrap(Debootstrap { mirror: Some(mirror), .. }) => format!("{} {mirror}", base.describe()),
         Base::Image(_) | Base::Debootstrap(_) => base.describe(),
     }
 }
 
-/// The digest of an archive; an OCI layout in a folder is named by its index, which names all the rest.
 fn archive_digest(path: &Path, digests: &FileDigests) -> String {
-    let file = if path.is_dir() { path.join("index.json") } else { path.to_owned() };
-    digests.digest(&file).map_or_else(|_| "missing".to_owned(), |(digest, _)| digest.to_oci())
+    digests.digest(path).map_or_else(|_| "missing".to_owned(), |(digest, _)| digest.to_oci())
 }

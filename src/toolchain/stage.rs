@@ -1,6 +1,6 @@
 //! What the pipeline says of one toolchain stage, checked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::package::{Capability, Nevra};
 
@@ -69,7 +69,17 @@ impl Origin {
     }
 }
 
+/// The file that stands for an archive: an OCI layout in a folder is named by its index, which names all the rest.
+pub(super) fn file_of_archive(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("index.json") } else { path.to_owned() }
+}
+
 impl Base {
+    /// The file that stands for it, if it is an archive.
+    pub(super) fn archive(&self) -> Option<PathBuf> {
+        if let Self::Archive(path) = self { Some(file_of_archive(path)) } else { None }
+    }
+
     /// The base in the pipeline's words.
     pub fn describe(&self) -> String {
         match self {

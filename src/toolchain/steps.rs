@@ -1,19 +1,22 @@
 //! Carries out a containerfile through the engine, one layer an instruction.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::StageContext;
 use super::base::NEWEST_FILE;
-use super::containerfile::{self, Containerfile, Instruction};
-use super::copy;
+use super::containerfile::{Containerfile, Instruction};
+use super::copy::{Files, LayerFault};
 use super::error::ToolchainError;
 use super::log::open_log;
 use super::place;
 use super::provides;
 use super::record::{self, Record};
-use super::stage::{Instructions, Stage};
+use super::script::{Script, configure, copy_fault};
+use super::stage::Stage;
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
 use crate::engine::{
@@ -22,81 +25,15 @@ use crate::engine::{
 use crate::oci::ImageConfig;
 use crate::tail::Tail;
 
-/// Counts up when files are copied in another way.
-const COPY_VERSION: &str = "2";
+/// Where a script of the containerfile is while it runs.
+const SCRIPT_PLACE: &str = "/mnt/script";
 const PACKAGES: &str = include_str!("packages.sh");
 const GIVEN: &str = concat!(include_str!("database.sh"), include_str!("given.sh"));
 
-/// A containerfile that was read.
-pub(super) struct Script {
-    path: PathBuf,
-    context: PathBuf,
-    file: Containerfile,
-}
-
-impl Script {
-    /// Digest of the instructions and of the files that they copy.
-    pub(super) fn digest(&self) -> Result<Sha256, ToolchainError> {
-        let mut key = KeyBuilder::new("containerfile");
-        // What the base decides is not known yet: as they are written, the instructions stand for all that it may be.
-        for line in &self.file.text {
-            key = key.field("line", line);
-        }
-        for step in &self.file.steps {
-            key = key.field("step", self.step_digest(step)?.as_bytes());
-        }
-        Ok(key.field("config", format!("{:?}", self.configure(ImageConfig::default()))).finish())
-    }
-
-    fn step_digest(&self, (line, instruction): &(usize, Instruction)) -> Result<Sha256, ToolchainError> {
-        let key = KeyBuilder::new("instruction").field("text", format!("{instruction:?}"));
-        Ok(match instruction {
-            Instruction::Run { .. } | Instruction::Folder { .. } => key.finish(),
-            Instruction::Copy { from, .. } => {
-                let copied = copy::digest(&self.context, from).map_err(|fault| self.copy_fault(*line, fault))?;
-                key.field("copy-version", COPY_VERSION).field("files", copied.as_bytes()).finish()
-            }
-        })
-    }
-
-    fn copy_fault(&self, line: usize, (file, source): (String, std::io::Error)) -> ToolchainError {
-        ToolchainError::Copy { containerfile: self.path.clone(), line, file, source }
-    }
-
-    /// What the containerfile changes in the image's configuration `base`.
-    fn configure(&self, base: ImageConfig) -> ImageConfig {
-        let changed = |entry: &String| entry.split_once('=').is_some_and(|(name, _)| self.file.env.contains_key(name));
-        let mut env: Vec<String> = base.env.into_iter().filter(|entry| !changed(entry)).collect();
-        env.extend(self.file.env.iter().map(|(name, value)| format!("{name}={value}")));
-        let mut labels = base.labels;
-        labels.extend(self.file.labels.clone());
-        ImageConfig {
-            env,
-            workdir: self.file.workdir.clone().or(base.workdir),
-            user: self.file.user.clone().or(base.user),
-            labels,
-            ..base
-        }
-    }
-}
-
-/// The containerfile of `stage`, if it has one, for an image on one with the configuration `base`, when that is known.
-pub(super) fn read(stage: &Stage, base: Option<&ImageConfig>) -> Result<Option<Script>, ToolchainError> {
-    let Some(Instructions { path, context }) = &stage.containerfile else { return Ok(None) };
-    let text = std::fs::read_to_string(path).map_err(|source| ToolchainError::ReadContainerfile {
-        stage: stage.name.clone(),
-        path: path.clone(),
-        source,
-    })?;
-    let file = containerfile::parse(path, &text, base)
-        .map_err(|source| ToolchainError::Containerfile { stage: stage.name.clone(), source })?;
-    Ok(Some(Script { path: path.clone(), context: context.clone(), file }))
-}
-
-/// Installs the packages of `stage`, carries out its containerfile and records what it provides, from the image in `start`
-/// on.
+/// Installs the packages of `stage`, carries out its containerfile, which `script` is, and records what it provides, from
+/// the image in `start` on.
 pub(super) async fn carry_out(
-    stage: &Stage,
+    (stage, script): (&Stage, Option<&Script>),
     start: Record,
     context: &StageContext<'_>,
 ) -> Result<Record, ToolchainError> {
@@ -104,11 +41,12 @@ pub(super) async fn carry_out(
     if !stage.install.is_empty() {
         maker.install().await?;
     }
-    if let Some(script) = read(stage, Some(&maker.config()?))? {
-        for step in &script.file.steps {
-            maker.step(&script, step).await?;
+    if let Some(script) = script {
+        let file = script.on(stage, &maker.config()?)?;
+        for step in &file.steps {
+            maker.step(script, step).await?;
         }
-        maker.configure(&script)?;
+        maker.configure(&file)?;
     }
     if !stage.provides.is_empty() {
         maker.record_provides().await?;
@@ -153,18 +91,17 @@ impl Maker<'_> {
                 self.run(&spec, key, &layer, (script, *line)).await?;
             }
             Instruction::Copy { from, to } => {
-                let fault = |fault| script.copy_fault(*line, fault);
-                let folders = copy::folders(&script.context, from).map_err(fault)?;
-                let place = place::find(to, folders, (&self.stage.name, self.now.image), self.context).await?;
-                if let Some(folder) = place.no_folders.first() {
-                    let place = [place.path.trim_end_matches('/'), folder].join("/");
-                    return Err(ToolchainError::CopyOver {
-                        containerfile: script.path.clone(),
-                        line: *line,
-                        place: place.trim_end_matches('/').to_owned(),
-                    });
-                }
-                copy::layer(&script.context, from, &place.path, &layer).map_err(fault)?;
+                self.copy(script.files(*line, from)?, to, &layer, (script, *line)).await?;
+            }
+            Instruction::Write { files, to } => {
+                self.copy(&Files::of_texts(files), to, &layer, (script, *line)).await?;
+            }
+            Instruction::Script { text, env, user, workdir } => {
+                let folder = self.script_folder(text)?;
+                let mut spec = self.container(&[SCRIPT_PLACE.to_owned()], env, user.as_deref(), workdir)?;
+                // `/mnt` is in every root, so that no mount point of ours stays in the image.
+                spec.mounts.push(self.read_only(&folder, "/mnt")?);
+                self.run(&spec, key, &layer, (script, *line)).await?;
             }
             Instruction::Run { argv, env, user, workdir } => {
                 let spec = self.container(argv, env, user.as_deref(), workdir)?;
@@ -172,6 +109,42 @@ impl Maker<'_> {
             }
         }
         self.finish_step(key, &layer)
+    }
+
+    /// Makes a layer of `files` at `to`.
+    async fn copy(
+        &self,
+        files: &Files,
+        to: &str,
+        layer: &Path,
+        (script, line): (&Script, usize),
+    ) -> Result<(), ToolchainError> {
+        let image = (self.stage.name.as_str(), self.now.image);
+        let place = place::find(to, files.folders.clone(), image, self.context).await?;
+        if let Some(folder) = place.no_folders.first() {
+            let place = [place.path.trim_end_matches('/'), folder].join("/");
+            let place = place.trim_end_matches('/').to_owned();
+            return Err(ToolchainError::CopyOver { containerfile: script.path.clone(), line, place });
+        }
+        tokio::task::block_in_place(|| files.layer(&place.path, layer)).map_err(|fault| match fault {
+            LayerFault::Changed(path) => ToolchainError::Changed { stage: self.stage.name.clone(), path },
+            LayerFault::File(path, source) => copy_fault(&script.path, line, path.display().to_string(), source),
+        })
+    }
+
+    /// A folder with a script that every user may run.
+    fn script_folder(&self, text: &str) -> Result<PathBuf, ToolchainError> {
+        let folder = self.work_file("script")?;
+        let write = || {
+            std::fs::create_dir_all(&folder)?;
+            let path = folder.join("script");
+            std::fs::write(&path, text)?;
+            [&folder, &path]
+                .into_iter()
+                .try_for_each(|path| std::fs::set_permissions(path, Permissions::from_mode(0o755)))
+        };
+        write().map_err(|source| ToolchainError::File { operation: "write", path: folder.clone(), source })?;
+        Ok(folder)
     }
 
     /// Installs the packages of the stage with the package manager of the image.
@@ -217,8 +190,8 @@ impl Maker<'_> {
     }
 
     /// Gives the image the configuration that the containerfile asks for, without a layer.
-    fn configure(&mut self, script: &Script) -> Result<(), ToolchainError> {
-        let (store, config) = (self.context.store, script.configure(self.config()?));
+    fn configure(&mut self, file: &Containerfile) -> Result<(), ToolchainError> {
+        let (store, config) = (self.context.store, configure(file, self.config()?));
         let change = || store.with_config(&store.image(self.now.image)?, &config);
         self.now.image = change().map_err(|source| self.store_fault(source))?.manifest;
         Ok(())

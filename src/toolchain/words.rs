@@ -25,6 +25,52 @@ pub(super) fn word(text: &str, value_of: ValueOf<'_>) -> Result<String, String> 
     parted(text, value_of, false, 0).map(|words| words.concat())
 }
 
+/// The words of `text` with their quotes and backslashes, and without any value.
+pub(super) fn as_written(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(open), _) if letter == open => quote = None,
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, _) if letter.is_whitespace() => {
+                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
+                continue;
+            }
+            _ => {}
+        }
+        word.push(letter);
+        if letter == '\\' && quote != Some('\'') {
+            word.extend(letters.next());
+        }
+    }
+    words.extend(Some(word).filter(|word| !word.is_empty()));
+    words
+}
+
+/// `text`, which has several lines, with the values of its variables: quotes are letters as any other, and a backslash
+/// takes the meaning from what follows.
+pub(super) fn document(text: &str, value_of: ValueOf<'_>) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => filled.push(letters.next().unwrap_or('\\')),
+            '$' => {
+                let (name, value) = variable(&mut letters, value_of, 0)?;
+                filled.push_str(&value);
+                if filled.len() > MOST_BYTES {
+                    return Err(format!("with `${name}` it is longer than {MOST_BYTES} bytes"));
+                }
+            }
+            letter => filled.push(letter),
+        }
+    }
+    Ok(filled)
+}
+
 /// The words of `text`, or all of it as one when white space does not part it.
 fn parted(text: &str, value_of: ValueOf<'_>, parts: bool, level: usize) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
@@ -135,6 +181,21 @@ fn up_to_brace(letters: &mut Peekable<Chars<'_>>) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_stand_as_they_are_written() {
+        let text = r#"cat  <<'E F' "a b"c \"d e\\ f'\' '$x"#;
+        assert_eq!(as_written(text), ["cat", "<<'E F'", "\"a b\"c", "\\\"d", "e\\\\", "f'\\'", "'$x"]);
+        assert!(as_written("  ").is_empty());
+    }
+
+    #[test]
+    fn a_document_has_values_and_quotes() {
+        let value_of = |name: &str| (name == "A").then(|| "1".to_owned());
+        let text = "a='$A' \"${A}\" ${B:-2}\n\\$A \\\\ $ $(x)\n";
+        assert_eq!(document(text, &value_of).unwrap(), "a='1' \"1\" 2\n$A \\ $ $(x)\n");
+        assert!(document("$B", &value_of).unwrap_err().contains("`$B` has no value"));
+    }
 
     fn read(text: &str) -> Result<Vec<String>, String> {
         words(text, &|name| match name {

@@ -31,4 +31,5 @@ mod rootfs;
 mod scenario;
 mod scenarios;
 mod stages;
+mod stopped;
 mod traces;

@@ -15,7 +15,7 @@ use super::options::WorkArgs;
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::{ImageConfig, OciError};
-use crate::pipeline;
+use crate::pipeline::{self, Pipeline, Recipes};
 use crate::report;
 
 /// Makes, lists, exports, imports, pushes and pulls toolchain images
@@ -89,8 +89,9 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         Action::Export { stage, file } => export(project, &stage, &file),
         Action::Import { file } => import(project, &file),
         Action::Push { stage, reference, sign_key } => {
-            let image = made(project, &stage)?;
-            let reference = reference.map_or_else(|| reference_of(project, &stage), Ok)?;
+            let (pipeline, recipes) = (project.pipeline()?, Recipes::new(&project.layout));
+            let image = made(project, (&pipeline, &recipes), &stage)?;
+            let reference = reference.map_or_else(|| reference_of(project, (&pipeline, &recipes), &stage), Ok)?;
             registry::push(project, image, &reference, sign_key.as_deref()).await
         }
         Action::Pull { reference } => registry::pull(project, &reference).await,
@@ -118,12 +119,13 @@ fn list(project: &Project) -> Result<ExitCode, Fault> {
     let line = |(stage, image): (String, Option<Sha256>)| {
         format!("{stage}\t{}\n", image.map_or_else(|| "not made".to_owned(), Sha256::to_oci))
     };
-    report::data(&finished(project)?.into_iter().map(line).collect::<String>())?;
+    let finished = finished(project, (&project.pipeline()?, &Recipes::new(&project.layout)))?;
+    report::data(&finished.into_iter().map(line).collect::<String>())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn export(project: &Project, stage: &str, file: &std::path::Path) -> Result<ExitCode, Fault> {
-    let image = made(project, stage)?;
+    let image = made(project, (&project.pipeline()?, &Recipes::new(&project.layout)), stage)?;
     let store = project.store()?;
     let written = store.image(image).and_then(|image| {
         store.write_archive(&image, &format!("localhost/drydock-{stage}:latest"), &project.folder.join(file))
@@ -148,27 +150,32 @@ fn import(project: &Project, file: &std::path::Path) -> Result<ExitCode, Fault> 
 }
 
 /// The image of the stage.
-fn made(project: &Project, stage: &str) -> Result<Sha256, Fault> {
-    project.pipeline()?.stage(stage)?;
-    let image = finished(project)?.into_iter().find_map(|(name, image)| image.filter(|_| name == stage));
+fn made(project: &Project, of: (&Pipeline, &Recipes<'_>), stage: &str) -> Result<Sha256, Fault> {
+    of.0.stage(stage)?;
+    let image = finished(project, of)?.into_iter().find_map(|(name, image)| image.filter(|_| name == stage));
     image.ok_or_else(|| {
         Fault::usage(format!("stage `{stage}` is not made")).with_hint(Some(format!("drydock toolchain build {stage}")))
     })
 }
 
 /// Where other machines look for the stage.
-fn reference_of(project: &Project, stage: &str) -> Result<String, Fault> {
-    let pipeline = project.pipeline()?;
+fn reference_of(
+    project: &Project,
+    (pipeline, recipes): (&Pipeline, &Recipes<'_>),
+    stage: &str,
+) -> Result<String, Fault> {
     let registry = project.registry.over(pipeline.registry.as_ref()).ok_or_else(|| {
         let hint =
             "name a place, as in `drydock toolchain push STAGE REGISTRY/NAME:TAG`, or a registry by `--registry`";
         Fault::usage("there is no registry to push to").with_hint(Some(hint.to_owned()))
     })?;
-    Ok(registry.reference(&pipeline, stage, &project.layout)?)
+    Ok(registry.reference(pipeline, stage, recipes)?)
 }
 
-fn finished(project: &Project) -> Result<Vec<(String, Option<Sha256>)>, Fault> {
-    let store = project.store()?;
-    let finished = pipeline::finished_stages(&project.pipeline()?.stages, &project.layout, &store);
+fn finished(
+    project: &Project,
+    (pipeline, recipes): (&Pipeline, &Recipes<'_>),
+) -> Result<Vec<(String, Option<Sha256>)>, Fault> {
+    let finished = pipeline::finished_stages(&pipeline.stages, recipes, &project.store()?);
     Ok(finished?.into_iter().map(|(name, made)| (name, made.map(|made| made.image))).collect())
 }

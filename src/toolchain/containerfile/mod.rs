@@ -1,14 +1,19 @@
 //! Reads a containerfile: the usual instructions of a Dockerfile that make sense for a toolchain. Pure.
 //!
 //! In: the file's text. Out: [`Instruction`]s with their line numbers. `FROM`, `RUN`, `COPY`, `ADD` of a local file,
-//! `ENV`, `ARG`, `WORKDIR`, `USER` and `LABEL` are read as BuildKit reads them (continuation lines, `#` comments, exec
-//! form, [`words`]); everything else is an error that names the line. The base image is the pipeline's affair: the file
+//! `ENV`, `ARG`, `WORKDIR`, `USER` and `LABEL` are read as BuildKit reads them (continuation lines, `#` comments, heredocs,
+//! exec form, [`words`]); everything else is an error that names the line. The base image is the pipeline's affair: the file
 //! starts with `ARG BASE` and `FROM ${BASE}`, so that `docker build --build-arg BASE=…` takes it too. It gives the user and
 //! the folder of the first commands, and variables.
+
+mod lines;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use self::lines::{Document, Written};
 use super::variables::Variables;
 use super::words;
 use crate::oci::ImageConfig;
@@ -31,6 +36,24 @@ pub(super) enum Instruction {
     Folder {
         /// Absolute.
         path: String,
+    },
+    /// Runs a script of the containerfile, which names its interpreter.
+    Script {
+        /// Begins with `#!`.
+        text: String,
+        /// `ENV` and `ARG` values at this place.
+        env: BTreeMap<String, String>,
+        /// `USER` at this place.
+        user: Option<String>,
+        /// `WORKDIR` at this place.
+        workdir: String,
+    },
+    /// Puts files into the image that stand in the containerfile.
+    Write {
+        /// Names and contents.
+        files: Vec<(String, String)>,
+        /// Absolute; a folder when it ends in `/`.
+        to: String,
     },
     /// Puts files of the stage's context into the image.
     Copy {
@@ -76,37 +99,16 @@ const SUPPORTED: &str = "FROM, RUN, COPY, ADD, ENV, ARG, WORKDIR, USER and LABEL
 /// it may give stands as it is.
 pub(super) fn parse(path: &Path, text: &str, base: Option<&ImageConfig>) -> Result<Containerfile, ContainerfileError> {
     let mut reader = Reader::on(base);
-    for (line, instruction) in logical_lines(text) {
-        reader.read(line, &instruction).map_err(|wrong| ContainerfileError { path: path.to_owned(), line, wrong })?;
-        reader.file.text.push(instruction);
+    let fault = |(line, wrong)| ContainerfileError { path: path.to_owned(), line, wrong };
+    for written in lines::read(text).map_err(fault)? {
+        reader.read(&written).map_err(|wrong| fault((written.line, wrong)))?;
+        reader.file.text.push(written.text);
+        reader.file.text.extend(written.documents.into_iter().map(|document| document.text));
     }
     if !reader.has_base {
-        let wrong = "the file has no `FROM ${BASE}`".to_owned();
-        return Err(ContainerfileError { path: path.to_owned(), line: 1, wrong });
+        return Err(fault((1, "the file has no `FROM ${BASE}`".to_owned())));
     }
     Ok(Containerfile { env: reader.variables.env, ..reader.file })
-}
-
-/// Joins continued lines and drops comments and empty lines; the number is that of the first physical line.
-fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let mut lines: Vec<(usize, String)> = Vec::new();
-    let mut continued = false;
-    for (at, physical) in text.lines().enumerate() {
-        let trimmed = physical.trim();
-        if trimmed.starts_with('#') || trimmed.is_empty() {
-            continue;
-        }
-        let (part, goes_on) = match physical.trim_end().strip_suffix('\\') {
-            Some(part) => (part, true),
-            None => (physical, false),
-        };
-        match lines.last_mut() {
-            Some((_, line)) if continued => line.push_str(part),
-            _ => lines.push((at + 1, part.trim_start().to_owned())),
-        }
-        continued = goes_on;
-    }
-    lines
 }
 
 #[derive(Default)]
@@ -123,8 +125,9 @@ impl<'a> Reader<'a> {
         Self { file: Containerfile { workdir, user, ..Containerfile::default() }, variables, has_base: false }
     }
 
-    fn read(&mut self, line: usize, instruction: &str) -> Result<(), String> {
-        let (word, rest) = instruction.split_once(char::is_whitespace).unwrap_or((instruction, ""));
+    fn read(&mut self, written: &Written) -> Result<(), String> {
+        let Written { line, text, documents } = written;
+        let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let (word, rest) = (word.to_ascii_uppercase(), rest.trim());
         if !self.has_base && word != "ARG" && word != "FROM" {
             return Err(format!("`{word}` stands before `FROM`"));
@@ -132,11 +135,11 @@ impl<'a> Reader<'a> {
         match word.as_str() {
             "FROM" => self.from(rest),
             "ARG" => self.arg(rest),
-            "RUN" => self.run(line, rest),
-            "COPY" | "ADD" => self.copy(line, &word, rest),
+            "RUN" => self.run(*line, rest, documents),
+            "COPY" | "ADD" => self.copy(*line, &word, (rest, documents)),
             "ENV" => self.pairs(rest).map(|pairs| self.variables.env.extend(pairs)),
             "LABEL" => self.pairs(rest).map(|pairs| self.file.labels.extend(pairs)),
-            "WORKDIR" => self.workdir(line, rest),
+            "WORKDIR" => self.workdir(*line, rest),
             "USER" => {
                 self.file.user = Some(self.words(rest)?.join(" "));
                 Ok(())
@@ -162,34 +165,48 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn run(&mut self, line: usize, rest: &str) -> Result<(), String> {
+    fn run(&mut self, line: usize, rest: &str, documents: &[Document]) -> Result<(), String> {
         if rest.starts_with("--") {
             return Err("flags of `RUN` are not supported".to_owned());
         }
-        let argv = match exec_form(rest)? {
-            Some(argv) => argv,
-            None if rest.is_empty() => return Err("`RUN` has no command".to_owned()),
-            None => ["/bin/sh", "-c", rest].map(str::to_owned).to_vec(),
-        };
         let env = self.variables.of_command();
         let workdir = self.file.workdir.clone().unwrap_or_else(|| "/".to_owned());
-        let step = Instruction::Run { argv, env, user: self.file.user.clone(), workdir };
-        self.file.steps.push((line, step));
+        let user = self.file.user.clone();
+        let shell = |command: String| vec!["/bin/sh".to_owned(), "-c".to_owned(), command];
+        let argv = match (exec_form(rest)?, documents) {
+            (Some(argv), _) => argv,
+            (None, _) if rest.is_empty() => return Err("`RUN` has no command".to_owned()),
+            (None, [script]) if lines::is_heredoc(rest) => {
+                let text = script.content();
+                if text.starts_with("#!") {
+                    self.file.steps.push((line, Instruction::Script { text, env, user, workdir }));
+                    return Ok(());
+                }
+                shell(text)
+            }
+            // The shell has heredocs of its own.
+            (None, documents) => {
+                let texts = documents.iter().map(|document| format!("\n{}{}", document.text, document.name));
+                shell(std::iter::once(rest.to_owned()).chain(texts).collect())
+            }
+        };
+        self.file.steps.push((line, Instruction::Run { argv, env, user, workdir }));
         Ok(())
     }
 
-    fn copy(&mut self, line: usize, word: &str, rest: &str) -> Result<(), String> {
+    fn copy(&mut self, line: usize, word: &str, (rest, documents): (&str, &[Document])) -> Result<(), String> {
         if rest.starts_with("--") {
             return Err(format!("flags of `{word}` are not supported"));
         }
-        let mut paths = match exec_form(rest)? {
-            Some(paths) => paths
-                .iter()
-                .map(|path| words::word(path, &|name| self.variables.value(name)))
-                .collect::<Result<_, _>>()?,
-            None => self.words(rest)?,
+        let written = match exec_form(rest)? {
+            Some(paths) => paths,
+            None => words::as_written(rest).into_iter().filter(|word| !lines::is_heredoc(word)).collect(),
         };
-        let to = paths.pop().filter(|_| !paths.is_empty());
+        let mut paths: Vec<String> = written
+            .iter()
+            .map(|path| words::word(path, &|name| self.variables.value(name)))
+            .collect::<Result<_, _>>()?;
+        let to = paths.pop().filter(|_| !paths.is_empty() || !documents.is_empty());
         let to = to.ok_or_else(|| format!("`{word}` needs at least one source and a destination"))?;
         if let Some(url) = paths.iter().find(|path| path.contains("://")) {
             return Err(format!("`{word} {url}`: only local files can be added, since a download has no digest here"));
@@ -208,13 +225,34 @@ impl<'a> Reader<'a> {
             ));
         }
         let to = self.absolute(&to);
-        if paths.len() > 1 && !to.ends_with('/') {
+        if paths.len() + documents.len() > 1 && !to.ends_with('/') {
             return Err(format!("`{word}` of several files needs a folder that ends in `/`, not `{to}`"));
         }
-        // A source belongs to the context, written with a `/` before it or not.
-        let from = paths.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
-        self.file.steps.push((line, Instruction::Copy { from, to }));
+        if !paths.is_empty() {
+            // A source belongs to the context, written with a `/` before it or not.
+            let from = paths.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
+            self.file.steps.push((line, Instruction::Copy { from, to: to.clone() }));
+        }
+        if !documents.is_empty() {
+            let files = documents.iter().map(|document| self.file_of(document)).collect::<Result<_, _>>()?;
+            self.file.steps.push((line, Instruction::Write { files, to }));
+        }
         Ok(())
+    }
+
+    /// The name and the content of a file that stands in the containerfile.
+    fn file_of(&self, document: &Document) -> Result<(String, String), String> {
+        let (name, text) = (document.name.clone(), document.content());
+        if name.contains('/') || name == "." || name == ".." {
+            return Err(format!("`<<{name}` is no name of a file"));
+        }
+        if !document.has_variables {
+            return Ok((name, text));
+        }
+        let filled = words::document(&text, &|variable| self.variables.value(variable));
+        filled
+            .map(|text| (name.clone(), text))
+            .map_err(|wrong| format!("{wrong}; `<<'{name}'` keeps the text as it is"))
     }
 
     fn workdir(&mut self, line: usize, rest: &str) -> Result<(), String> {
@@ -277,110 +315,4 @@ fn exec_form(text: &str) -> Result<Option<Vec<String>>, String> {
         return Ok(None);
     }
     serde_json::from_str(text).map(Some).map_err(|error| format!("the exec form is not a JSON list of texts: {error}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<Containerfile, String> {
-        read_on(&ImageConfig::default(), text)
-    }
-
-    fn read_on(base: &ImageConfig, text: &str) -> Result<Containerfile, String> {
-        parse(Path::new("a.containerfile"), text, Some(base)).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_base_gives_variables_a_user_and_a_folder() {
-        let text = "ARG A=1 PATH=/no B=2\nFROM ${BASE}\nARG A PATH=/no\nENV PATH=/opt/bin:$PATH\nRUN true\nUSER root\n\nRUN \\\n\n  id\n";
-        let (env, user) = (vec!["PATH=/usr/bin".to_owned()], Some("builder".to_owned()));
-        let base = ImageConfig { env, user, workdir: Some("/src".to_owned()), ..ImageConfig::default() };
-        let file = read_on(&base, text).unwrap();
-        let run = |command: &str, user: &str| Instruction::Run {
-            argv: vec!["/bin/sh".into(), "-c".into(), command.into()],
-            env: [("A".into(), "1".into()), ("PATH".into(), "/opt/bin:/usr/bin".into())].into(),
-            user: Some(user.to_owned()),
-            workdir: "/src".to_owned(),
-        };
-        assert_eq!(file.steps, [(5, run("true", "builder")), (8, run("id", "root"))]);
-        assert!(read(text).unwrap().env["PATH"].ends_with(":/no"), "the base has no PATH");
-        let early = parse(Path::new("a.containerfile"), text, None).unwrap();
-        assert_eq!(early.env["PATH"], "/opt/bin:/no");
-        let early = parse(Path::new("a.containerfile"), "FROM $BASE\nENV PATH=/x:$PATH\n", None).unwrap();
-        assert_eq!(early.env["PATH"], "/x:${PATH}");
-    }
-
-    #[test]
-    fn instructions_keep_their_lines_and_state() {
-        let text = "# base\nARG BASE\nFROM ${BASE}\nENV A=1 B=\"two words\"\nWORKDIR /src\nRUN echo \\\n  # why\n  \"$A\"\nCOPY x y/\nUSER builder\n";
-        let file = read(text).unwrap();
-        let env = BTreeMap::from([("A".into(), "1".into()), ("B".into(), "two words".into())]);
-        let argv = vec!["/bin/sh".into(), "-c".into(), "echo   \"$A\"".into()];
-        let run = Instruction::Run { argv, env, user: None, workdir: "/src".into() };
-        let copy = Instruction::Copy { from: vec!["x".into()], to: "/src/y/".into() };
-        assert_eq!(file.steps, [(5, Instruction::Folder { path: "/src".into() }), (6, run), (9, copy)]);
-        assert_eq!(file.user.as_deref(), Some("builder"));
-    }
-
-    #[test]
-    fn arguments_count_where_docker_build_has_them() {
-        let env = |text: &str| -> Result<BTreeMap<String, String>, String> {
-            let base = ImageConfig { env: vec!["X=base".to_owned()], ..ImageConfig::default() };
-            let file = read_on(&base, &format!("ARG A=1\nFROM ${{BASE}}\n{text}\nRUN true\n"))?;
-            match file.steps.last() {
-                Some((_, Instruction::Run { env, .. })) => Ok(env.clone()),
-                other => panic!("{other:?}"),
-            }
-        };
-        let expected = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-        };
-        assert_eq!(env("").unwrap(), expected(&[]), "what stands before `FROM` is not seen");
-        assert_eq!(env("ARG A").unwrap(), expected(&[("A", "1")]));
-        assert_eq!(env("ARG B=2\nARG B").unwrap(), expected(&[("B", "2")]));
-        assert_eq!(env("ARG B").unwrap(), expected(&[]));
-        assert_eq!(env("ARG X=arg").unwrap(), expected(&[]), "the image's variable is stronger");
-        assert_eq!(env("ARG TARGETOS").unwrap(), expected(&[("TARGETOS", "linux")]));
-        assert!(env("LABEL a=$A").unwrap_err().contains("`$A` has no value"));
-    }
-
-    #[test]
-    fn places_are_seen_from_the_folder() {
-        let to = |text: &str| match read(&format!("FROM $BASE\n{text}\n")).unwrap().steps.pop() {
-            Some((_, Instruction::Copy { from, to })) => (from.join(" "), to),
-            other => panic!("{other:?}"),
-        };
-        for (text, from, place) in [
-            ("COPY f .", "f", "/"),
-            ("WORKDIR /w/../x/\nCOPY f .", "f", "/x/"),
-            ("WORKDIR /x\nWORKDIR y\nCOPY f ./sub/.", "f", "/x/y/sub/"),
-            ("WORKDIR /x\nCOPY f ../y/", "f", "/y/"),
-            ("COPY /f ../../g", "f", "/g"),
-            ("ARG A=h\nCOPY [\"$A i\", \"/x y\"]", "h i", "/x y"),
-        ] {
-            assert_eq!(to(text), (from.to_owned(), place.to_owned()), "{text}");
-        }
-        assert_eq!(read("FROM $BASE\nWORKDIR /w/../x/\n").unwrap().workdir.as_deref(), Some("/x"));
-    }
-
-    #[test]
-    fn what_is_not_supported_is_named_with_its_line() {
-        let with = |line: &str| read(&format!("FROM ${{BASE}}\n{line}\n")).unwrap_err();
-        assert_eq!(
-            with("HEALTHCHECK NONE"),
-            format!("`a.containerfile` line 2: `HEALTHCHECK` is not supported: use {SUPPORTED}")
-        );
-        assert!(with("ADD https://example.org/x /x").contains("only local files"));
-        assert!(with("ADD x.tar.gz /x").contains("archives are not unpacked"));
-        assert!(with("COPY a/*.repo /x/").contains("`COPY a/*.repo`: patterns are not supported"));
-        assert!(with("COPY ../x /x").contains("leaves the folder it copies from"));
-        assert!(with("COPY a b /x").contains("ends in `/`"));
-        assert!(with("LABEL a=$MISSING").contains("`$MISSING` has no value"));
-        let doubling = format!("ENV A=0123456789abcdef\n{}", "ENV A=$A$A\n".repeat(40));
-        assert!(with(&doubling).ends_with("line 15: with `$A` it is longer than 131072 bytes"), "{}", with(&doubling));
-        assert!(with("FROM ${BASE}").contains("second `FROM`"));
-        assert!(read("FROM debian:12\n").unwrap_err().contains("the base is the pipeline's"));
-        assert!(read("RUN true\n").unwrap_err().contains("before `FROM`"));
-    }
 }
