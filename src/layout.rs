@@ -15,12 +15,14 @@ pub struct Layout {
     shared: PathBuf,
     /// The folder of finished results.
     store: PathBuf,
+    /// The build folder of those packages that these are, or are compared with.
+    read: PathBuf,
 }
 
 impl Layout {
     /// A layout with intermediate files in `build`, results in `out` and the user's cache in `cache`; all absolute.
     pub fn new(build: PathBuf, out: PathBuf, cache: PathBuf) -> Self {
-        Self { shared: build.clone(), store: build.join("store"), build, out, cache }
+        Self { shared: build.clone(), store: build.join("store"), read: build.clone(), build, out, cache }
     }
 
     /// The folders of all toolchain stages that are made of packages.
@@ -33,7 +35,7 @@ impl Layout {
     #[must_use]
     pub fn of_stage(&self, stage: &str) -> Self {
         let build = self.stages().join(stage);
-        Self { out: build.clone(), build, ..self.clone() }
+        Self { out: build.clone(), read: build.clone(), build, ..self.clone() }
     }
 
     /// The folders of packages that are built again to be compared with those of this layout: a store of its own, too.
@@ -86,6 +88,11 @@ impl Layout {
     /// Caches of parsed specs, provides, durations.
     pub fn state(&self) -> PathBuf {
         self.build.join("state")
+    }
+
+    /// What was read of specs; for packages that are built again as for those that they are compared with.
+    pub fn spec_state(&self) -> PathBuf {
+        self.read.join("state")
     }
 
     /// What is known of finished toolchain stages, of whatever packages this layout is.

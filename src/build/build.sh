@@ -1,11 +1,13 @@
 #!/bin/sh
-# Runs rpmbuild in a throwaway container: build.sh SPEC-FILE -ba|-bs [--nocheck|--nodeps] RPMBUILD-ARGUMENT...
+# Runs rpmbuild in a throwaway container: build.sh SPEC-FILE SRPM -ba|-bs [--nocheck|--nodeps] RPMBUILD-ARGUMENT...
+# SRPM is the name-version-release that the spec had when it was planned.
 # In: what setup.sh takes; RPM_BUILD_NCPUS; where the run has a jobserver, its pipe /drydock-jobserver.
 # Out: RPMs in /var/tmp/drydock/out. Exit status: rpmbuild's; 125 when the container's own folders cannot be made.
 exec 2>&1
 . /drydock/setup.sh
 spec=$1
-shift
+srpm=$2
+shift 2
 pipe=/drydock-jobserver
 
 # True for GNU make 4.4 and later, which know named pipes.
@@ -42,10 +44,20 @@ fi
 echo "$starts"
 what=$1
 shift
+# How RPMs are compressed is the affair of the image and of the pipeline; where neither has a word on it, fast.
+for kind in binary source; do
+    [ "$(rpmbuild "$@" --eval "%{?_${kind}_payload}" 2>/dev/null)" ] ||
+        set -- "$@" --define "_${kind}_payload w3.zstdio"
+done
 if [ "$what" = -ba ]; then
     # Before the build: specs may change their sources, or move them away.
     rpmbuild -bs --nodeps "$@" "$top/SOURCES/$spec" || exit
     what=-bb
+    if [ ! -e "SRPMS/$srpm.src.rpm" ] && [ ! -e "SRPMS/$srpm.nosrc.rpm" ]; then
+        # Nobody can take what would be built.
+        mv SRPMS/*.rpm out/ || give_up "cannot collect the RPMs"
+        exit 0
+    fi
 fi
 # The container goes as it is: %clean would fail over folders that a tarball made read-only.
 rpmbuild --noclean "$what" "$@" "$top/SOURCES/$spec"

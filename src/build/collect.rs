@@ -77,7 +77,13 @@ pub(super) fn unexpected(package: &SourcePackage, rpms: &[BuiltRpm]) -> Option<S
         return Some(format!("rpmbuild left {} source packages", sources.len()));
     };
     if source_rpm.header.nevra != *source {
-        return Some(format!("rpmbuild made `{}` and not `{source}`", source_rpm.header.nevra));
+        let made = &source_rpm.header.nevra;
+        let why = if made.name == source.name {
+            ": its version or release holds the time, or something else that is not the same twice; write down a fixed one"
+        } else {
+            ""
+        };
+        return Some(format!("rpmbuild made `{made}` and not `{source}`{why}"));
     }
     if rpms.len() == 1 {
         return Some("rpmbuild made no binary package".to_owned());

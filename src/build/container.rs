@@ -79,7 +79,9 @@ pub(super) fn source_container(build: &PackageBuild<'_>) -> Result<ContainerSpec
 
 fn rpmbuild(build: &PackageBuild<'_>, what: &[&str]) -> Result<ContainerSpec, RelativePath> {
     let script = format!("{INPUTS}/{}", BUILD_SCRIPT.0);
-    let mut argv = vec!["/bin/sh".to_owned(), script, format!("{}.spec", build.package.spec)];
+    let nevra = &build.package.nevra;
+    let srpm = format!("{}-{}-{}", nevra.name, nevra.evr.version, nevra.evr.release);
+    let mut argv = vec!["/bin/sh".to_owned(), script, format!("{}.spec", build.package.spec), srpm];
     argv.extend(what.iter().map(|word| (*word).to_owned()));
     if build.check == Check::Off {
         argv.push("--nocheck".to_owned());
@@ -157,9 +159,7 @@ fn environment<const N: usize>(more: [(&str, &str); N]) -> BTreeMap<String, Stri
 /// The header of a source package holds the expanded spec. So how many processes run stands there as the shell variable
 /// that has the number, and never as the number. A spec or pipeline that needs one sets `_smp_build_ncpus` itself.
 pub(super) fn macros(build: &PackageBuild<'_>) -> BTreeMap<String, String> {
-    let fast_payload = [("_binary_payload", "w3.zstdio"), ("_source_payload", "w3.zstdio")];
-    let mut macros: BTreeMap<String, String> = fast_payload.map(|(name, value)| (name.into(), value.into())).into();
-    macros.extend(build.macros.clone());
+    let mut macros = build.macros.clone();
     let own_number = build.macros.get("_smp_build_ncpus");
     let (ncpus, flags) = match own_number {
         Some(number) => (number.as_str(), "-j%{_smp_build_ncpus}"),
@@ -251,10 +251,9 @@ pub(super) mod tests {
         /bin/sh
         /drydock/build.sh
         zlib.spec
+        zlib-1.3-1
         -ba
         --nocheck
-        --define
-        _binary_payload w3.zstdio
         --define
         _buildhost drydock
         --define
@@ -263,8 +262,6 @@ pub(super) mod tests {
         _smp_build_nthreads 2
         --define
         _smp_mflags ${RPM_BUILD_JOBSERVER:--j${RPM_BUILD_NCPUS}}
-        --define
-        _source_payload w3.zstdio
         --define
         _tmppath /var/tmp/drydock/tmp
         --define

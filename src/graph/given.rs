@@ -1,18 +1,6 @@
 //! What is there already and need not be installed or built.
 
-use std::collections::HashSet;
-
 use crate::package::{Capability, Dependency, Nevra, Provides, Requirement};
-use crate::spec::SourcePackage;
-
-/// What the specs say that the packages `installed` provide: those that a spec makes in this version and release. Of the
-/// others, and of what RPM generates when a package is built, nothing is known here.
-pub fn said_of_installed(specs: &[SourcePackage], installed: &[Nevra]) -> Vec<Capability> {
-    let there: HashSet<_> = installed.iter().map(without_epoch).collect();
-    let binaries = specs.iter().flat_map(|source| &source.binaries);
-    let made = binaries.filter(|package| there.contains(&without_epoch(&package.nevra)));
-    made.flat_map(|package| package.provides.iter().cloned()).collect()
-}
 
 /// Name, version, release and arch.
 pub(super) fn without_epoch(nevra: &Nevra) -> (&str, &str, &str, &str) {

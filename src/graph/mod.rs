@@ -56,7 +56,6 @@ use crate::remote::RemotePackage;
 use crate::spec::SourcePackage;
 
 pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
-pub use given::said_of_installed;
 pub use held::specs_held;
 pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
 pub use names::{spec_named, specs_named};

@@ -18,7 +18,7 @@ pub struct Made {
     pub image: Sha256,
     /// What it provides, with what the stages below it provide.
     pub provides: Vec<Capability>,
-    /// The packages that it is said to have, with those of the stages below it.
+    /// The packages that its RPM database has.
     pub packages: Vec<Nevra>,
     /// The base that it was made from and the digest of its image; None for a stage that starts from another.
     pub base: Option<(String, Sha256)>,
@@ -31,22 +31,20 @@ pub type MadeStages = BTreeMap<String, Made>;
 
 impl Made {
     /// The stage at the end of `chain` with its image: what the pipeline says of it and of the images below it, and what
-    /// the RPM database says where that knows packages.
+    /// the RPM database says where that knows packages. Builds ask that database; so a package of a manifest that it does
+    /// not know counts by its name alone, which the stage has recorded there.
     pub(super) fn of(chain: &[&Stage], image: Sha256, installed: Installed) -> Self {
         let mut made = Self { image, provides: Vec::new(), packages: Vec::new(), base: None, pulled: None };
         for stage in chain {
             match stage {
-                Stage::Image(stage) => {
-                    made.provides.extend(stage.provides.iter().cloned());
-                    made.packages.extend(stage.packages.iter().cloned());
-                }
+                Stage::Image(stage) => made.provides.extend(stage.provides.iter().cloned()),
                 // Nothing of what is below is left.
-                Stage::Packages(_) | Stage::Rpms(_) => (made.provides, made.packages) = (Vec::new(), Vec::new()),
+                Stage::Packages(_) | Stage::Rpms(_) => made.provides.clear(),
             }
         }
         if !installed.packages.is_empty() {
             made.provides.extend(installed.provides);
-            made.packages.extend(installed.packages);
+            made.packages = installed.packages;
         }
         made
     }
@@ -109,4 +107,30 @@ pub(super) fn chain<'a>(stages: &'a [Stage], name: &str) -> Vec<&'a Stage> {
 pub(super) fn below_image(name: &str, made: &MadeStages) -> Result<Sha256, PipelineError> {
     let below = made.get(name).ok_or_else(|| PipelineError::NoStage { stage: name.to_owned() })?;
     Ok(below.image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::Evr;
+    use crate::toolchain::Origin;
+
+    #[test]
+    fn a_package_that_the_database_does_not_know_is_given_by_its_name_alone() {
+        let zlib = Capability::new("zlib-devel", Some(Evr::parse("1.3-1")));
+        let stage = Stage::Image(toolchain::Stage {
+            name: "base".to_owned(),
+            origin: Origin::Bases(Vec::new()),
+            install: Vec::new(),
+            containerfile: None,
+            provides: vec![zlib.clone()],
+        });
+        let made = |installed| Made::of(&[&stage], Sha256::of_bytes(b"image"), installed);
+        let without = made(Installed::default());
+        assert_eq!((without.provides, without.packages), (vec![zlib.clone()], Vec::new()));
+        let nevra = Nevra { name: "zlib-devel".to_owned(), evr: Evr::parse("1.3-1"), arch: "x86_64".to_owned() };
+        let pc = Capability::parse("pkgconfig(zlib) = 1.3");
+        let with = made(Installed { packages: vec![nevra.clone()], provides: vec![pc.clone()] });
+        assert_eq!((with.provides, with.packages), (vec![zlib, pc], vec![nevra]));
+    }
 }

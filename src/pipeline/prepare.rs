@@ -254,10 +254,9 @@ impl Runner<'_> {
 
     /// Reads all specs of `packages`, what is asked for of them, and what is known of earlier builds.
     async fn read(&self, packages: &Packages, made: &MadeStages, goals: &Goals) -> Result<Read, PipelineError> {
-        let mut toolchain = self.toolchain(packages, made)?;
+        let toolchain = self.toolchain(packages, made)?;
         let specs = self.load(packages, &toolchain, Selection::All).await?;
         let goals = &self.readable(goals, &specs.failures)?;
-        toolchain.provides.extend(graph::said_of_installed(&specs.packages, &toolchain.packages));
         let selected = self.select(goals, &specs.packages, &toolchain.arch)?;
         let checks = self.options.checks.select(packages, &specs)?;
         let remote = self.remote(packages, made, &toolchain.arch).await?;

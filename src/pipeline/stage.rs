@@ -204,7 +204,7 @@ impl Check<'_> {
             self.faults.push(format!("stage `{name}`: install: `{wrong}` is no name of a package"));
         }
         let install = raw.install.clone();
-        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides, packages: manifest }
+        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides }
     }
 
     fn package_stage(&mut self, raw: RawStage, above: &[Stage]) -> PackageStage {

@@ -256,7 +256,7 @@ async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, Spec
         let mut files = find::spec_files(&folders)?;
         let mut open = key::keyed(std::mem::take(&mut files.files), &digests)?;
         digests.save().map_err(|source| SpecError::State { path: layout.state(), source })?;
-        let cache = Cache::open(&layout.state(), context);
+        let cache = Cache::open(&layout.spec_state(), context);
         let versions = prefix.map(|prefix| Versions::new(&prefix, dist.as_ref(), &open));
         if let Some(versions) = &versions {
             versions.find(&mut open, &cache)?;

@@ -84,7 +84,7 @@ pub struct Toolchain {
     /// The prefix of macros by which a spec takes the version of another: `azl` for `%azl_kernel_version`; None when no
     /// spec is to have any.
     pub version_macros: Option<String>,
-    /// The packages that it is said to have installed; their epochs are not known.
+    /// The packages that its RPM database has.
     pub packages: Vec<Nevra>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::package::{Capability, Nevra};
+use crate::package::Capability;
 
 /// One stage: where its file system comes from and what is done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,10 +15,8 @@ pub struct Stage {
     pub install: Vec<String>,
     /// The containerfile to carry out.
     pub containerfile: Option<Instructions>,
-    /// What RPM may take as given in it, besides what the stage below provides.
+    /// What RPM may take as given in it, besides what the stage below provides: its RPM database says so, too.
     pub provides: Vec<Capability>,
-    /// Packages that it is said to have installed, besides those of the stage below; `provides` has their names too.
-    pub packages: Vec<Nevra>,
 }
 
 /// What a stage starts from.

@@ -17,7 +17,6 @@ fn key_of(folder: &Path, text: &str, mirror: Option<&str>) -> Sha256 {
         install: Vec::new(),
         containerfile: Some(Instructions { path, context: folder.to_owned() }),
         provides: Vec::new(),
-        packages: Vec::new(),
     };
     let layout = Layout::new(folder.join("build"), folder.join("out"), folder.join("cache"));
     ReadStage::of(&stage, &layout).unwrap().key(None)
@@ -59,7 +58,6 @@ fn an_archive_is_the_one_that_the_key_names() {
         install: Vec::new(),
         containerfile: None,
         provides: Vec::new(),
-        packages: Vec::new(),
     };
     let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
     let read = || ReadStage::of(&stage, &layout).unwrap();

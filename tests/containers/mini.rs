@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{fetched, hostile_specs, learned, results};
+use super::{fetched, learned, results, specs};
 
 /// A project in a temporary folder, `tests/fixtures/mini` if it is no other.
 pub(super) struct Mini {
@@ -83,7 +83,9 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     let mini = Mini::new();
     the_first_run_builds_what_it_can(&mini);
     the_second_run_builds_only_what_failed(&mini);
-    hostile_specs::a_spec_cannot_change_how_others_are_read(&mini);
+    specs::a_spec_cannot_change_how_others_are_read(&mini);
+    specs::what_a_spec_says_is_said_in_time(&mini);
+    specs::the_image_says_how_packages_are_compressed(&mini);
     a_shell_is_where_a_build_failed(&mini);
     an_ignored_package_stays_as_it_was(&mini);
     a_killed_run_loses_nothing(&mini);
@@ -192,6 +194,10 @@ fn a_killed_run_loses_nothing(mini: &Mini) {
     let again = mini.run(&["build", "tables"]);
     assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
     assert_eq!(mini.rpms(), before);
+    let verified = mini.run(&["verify", "tables"]);
+    let told = stderr(&verified);
+    assert_eq!(verified.status.code(), Some(0), "{told}");
+    assert!(!told.contains("specs with rpmspec"), "what is known of specs counts here, too: {told}");
 }
 
 fn a_mended_package_frees_what_it_blocked(mini: &Mini) {

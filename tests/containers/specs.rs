@@ -1,4 +1,5 @@
-//! Specs that mean harm while they are only read: the others are read as if these were not there.
+//! Specs that mean harm while they are only read, and those that cannot be built as they are: what is told of them, and that
+//! the others are read as if these were not there.
 
 use super::mini::{Mini, stderr, stdout};
 
@@ -62,4 +63,47 @@ pub(super) fn a_spec_cannot_change_how_others_are_read(mini: &Mini) {
     assert_eq!(built.status.code(), Some(0), "{told}");
     assert!(told.contains("reading it took more than 128 MiB of memory, the limit (`--memory`)"), "{told}");
     assert!(told.contains("packages: 1 built"), "{told}");
+}
+
+/// Before anything is built.
+pub(super) fn what_a_spec_says_is_said_in_time(mini: &Mini) {
+    let now = "Name: dated\nRelease: %(date +%%s%%N)\n";
+    std::fs::create_dir_all(mini.path("dated")).unwrap();
+    let rest = "Version: 1\nSummary: x\nLicense: MIT\n%description\nx\n%build\necho builds it all the same\n%files\n";
+    std::fs::write(mini.path("dated/dated.spec"), format!("{now}{rest}")).unwrap();
+    let ran = mini.run(&["build", "dated", "--specs-dir", "dated"]);
+    let told = stderr(&ran);
+    assert_eq!(ran.status.code(), Some(1), "{told}");
+    assert!(told.contains("its version or release holds the time, or something else"), "{told}");
+    let log = stdout(&mini.run(&["logs", "dated"]));
+    assert!(!log.contains("builds it all the same"), "{log}");
+
+    std::fs::create_dir_all(mini.path("deep/group/one")).unwrap();
+    let told = stderr(&mini.run(&["build", "--all", "--specs-dir", "deep"]));
+    assert!(told.contains("there is no spec in `") && !told.contains("0 to look at"), "{told}");
+
+    spec(mini, "elsewhere", "foreign", "ExclusiveArch: s390x", "");
+    let ran = mini.run(&["build", "foreign", "--specs-dir", "elsewhere"]);
+    let told = stderr(&ran);
+    assert_eq!(ran.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("nothing that is asked for can be built for `x86_64`: `foreign` (ExclusiveArch: s390x)"),
+        "{told}"
+    );
+    spec(mini, "elsewhere", "native", "", "");
+    let ran = mini.run(&["build", "--all", "--specs-dir", "elsewhere"]);
+    let told = stderr(&ran);
+    assert_eq!(ran.status.code(), Some(0), "{told}");
+    assert!(told.contains("not for x86_64 and left out: `foreign` (ExclusiveArch: s390x)"), "{told}");
+    assert!(told.contains("packages: 1 built"), "{told}");
+}
+
+/// `mini.containerfile` has a macro for source packages, and none for the others.
+pub(super) fn the_image_says_how_packages_are_compressed(mini: &Mini) {
+    let compressor = |path: &str| {
+        let package = rpm::Package::open(mini.path("out/RPMS").join(path)).unwrap();
+        package.metadata.get_payload_compressor().unwrap()
+    };
+    assert_eq!(compressor("src/tables-1.0-1.mini.src.rpm"), rpm::CompressionType::Gzip);
+    assert_eq!(compressor("noarch/tables-1.0-1.mini.noarch.rpm"), rpm::CompressionType::Zstd);
 }
