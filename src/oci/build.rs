@@ -6,8 +6,10 @@ use std::path::Path;
 
 use super::blob::TemporaryFile;
 use super::compress::{Format, decompressed};
+use super::difference::Difference;
 use super::document::{write_image, write_manifest};
-use super::normal::normalize;
+use super::lower::Lower;
+use super::normal::{self, normalize, read_table};
 use super::{Compression, ImageConfig, Layer, OciError, Store, StoredImage};
 
 impl Store {
@@ -17,8 +19,8 @@ impl Store {
         write_image(self, vec![layer], config)
     }
 
-    /// The image `base` with one more layer, the tar archive `layer` (plain or compressed, whiteouts as OCI has them), and
-    /// with the settings `config` in place of its own.
+    /// The image `base` with one more layer, what the tar archive `layer` (plain or compressed, whiteouts as OCI has them)
+    /// changes in it, and with the settings `config` in place of its own.
     pub fn append_layer(
         &self,
         base: &StoredImage,
@@ -26,7 +28,7 @@ impl Store {
         config: &ImageConfig,
     ) -> Result<StoredImage, OciError> {
         let mut layers = base.layers.clone();
-        layers.push(self.normal_layer(layer, config.created)?);
+        layers.push(self.layer_on(base, layer, config.created)?);
         write_image(self, layers, config)
     }
 
@@ -65,6 +67,26 @@ impl Store {
         let plain = self.plain_tar(tar)?;
         self.write_layer(Compression::default(), |into| {
             normalize(plain.file(), epoch, into).map_err(OciError::read(tar))
+        })
+    }
+
+    /// A layer of what the archive `tar` changes in `base`.
+    fn layer_on(&self, base: &StoredImage, tar: &Path, epoch: u64) -> Result<Layer, OciError> {
+        let plain = self.plain_tar(tar)?;
+        let table = read_table(plain.file()).map_err(OciError::read(tar))?;
+        let difference = Difference::new(table, plain.file(), epoch);
+        let mut lower = Lower::default();
+        for layer in &base.layers {
+            let added = lower.add(self.open_layer(layer)?, &|member| difference.may_equal(member));
+            if let Err(source) = added {
+                // A damaged blob is told and mended as such.
+                self.check_blob(layer.digest)?;
+                return Err(OciError::Read { path: self.blob_path(layer.digest), source });
+            }
+        }
+        let table = difference.against(&lower).map_err(OciError::read(tar))?;
+        self.write_layer(Compression::default(), |into| {
+            normal::write(&table, plain.file(), epoch, into).map_err(OciError::read(tar))
         })
     }
 

@@ -12,18 +12,37 @@ use super::tar_read::{Member, MemberKind, read_members};
 use super::tar_write::MemberWriter;
 
 /// The members of an archive, and where their content is.
-struct Table {
-    members: Vec<(Member, u64)>,
+pub(super) struct Table {
+    pub(super) members: Vec<(Member, u64)>,
     /// The last member of each path.
-    by_path: HashMap<Vec<u8>, usize>,
+    pub(super) by_path: HashMap<Vec<u8>, usize>,
+}
+
+impl Table {
+    /// True when the last member of this path is a folder.
+    pub(super) fn is_folder(&self, path: &[u8]) -> bool {
+        self.by_path.get(path).is_some_and(|index| self.members[*index].0.kind == MemberKind::Folder)
+    }
+
+    /// Adds an empty file of root's.
+    pub(super) fn add_empty(&mut self, path: Vec<u8>) {
+        let (kind, xattrs) = (MemberKind::File, BTreeMap::new());
+        let member = Member { path: path.clone(), kind, mode: 0o644, uid: 0, gid: 0, size: 0, mtime: 0, xattrs };
+        self.by_path.insert(path, self.members.len());
+        self.members.push((member, 0));
+    }
 }
 
 /// Writes the plain tar archive `tar` in normal form to `into`; members newer than `epoch` get that time.
 pub(super) fn normalize(tar: &File, epoch: u64, into: &mut dyn Write) -> io::Result<()> {
-    let table = read_table(tar)?;
+    write(&read_table(tar)?, tar, epoch, into)
+}
+
+/// Writes the members of `table`, whose content is in `tar`, in normal form to `into`.
+pub(super) fn write(table: &Table, tar: &File, epoch: u64, into: &mut dyn Write) -> io::Result<()> {
     let mut output = MemberWriter::new(into);
     let mut first_names: HashMap<usize, Vec<u8>> = HashMap::new();
-    for (path, index) in sorted(&table) {
+    for (path, index) in sorted(table) {
         let (member, offset) = &table.members[index];
         let mut member = Member { path: path.to_vec(), mtime: member.mtime.min(epoch), ..member.clone() };
         member.xattrs.retain(|name, _| is_part_of_a_file(name));
@@ -40,7 +59,8 @@ pub(super) fn normalize(tar: &File, epoch: u64, into: &mut dyn Write) -> io::Res
     output.finish().map(drop)
 }
 
-fn read_table(mut tar: &File) -> io::Result<Table> {
+/// The members of the plain tar archive `tar`.
+pub(super) fn read_table(mut tar: &File) -> io::Result<Table> {
     tar.rewind()?;
     let mut table = Table { members: Vec::new(), by_path: HashMap::new() };
     read_members(BufReader::with_capacity(1 << 18, tar), &mut |member, offset, _| {
@@ -78,6 +98,6 @@ fn sorted(table: &Table) -> Vec<(&[u8], usize)> {
 }
 
 /// False for marks of the overlay file system and of a host's security policy.
-fn is_part_of_a_file(xattr: &str) -> bool {
+pub(super) fn is_part_of_a_file(xattr: &str) -> bool {
     !["trusted.overlay.", "user.overlay.", "security.selinux"].iter().any(|mark| xattr.starts_with(mark))
 }

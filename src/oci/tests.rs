@@ -109,6 +109,64 @@ fn hard_links_whiteouts_and_attributes_survive() {
     assert_eq!(members[6].0.kind, MemberKind::HardLink("bin/a".into()));
 }
 
+/// The names in the layer that `given` makes on top of a small image.
+fn difference(given: &[(Member, String)]) -> (Vec<String>, Vec<(Member, String)>, crate::digest::Sha256) {
+    let (folder, store) = store();
+    let base = [
+        other("d", MemberKind::Folder),
+        file("d/kept", "same"),
+        file("d/old", "old"),
+        other("d/sub", MemberKind::Folder),
+        file("d/sub/deep", "deep"),
+        other("e", MemberKind::Folder),
+        file("e/f", "f"),
+        other("link", MemberKind::Symlink("d".into())),
+    ];
+    let base = store.from_rootfs_tar(&tar_of(folder.path(), &base), &config()).unwrap();
+    // A second layer, so that what counts is what all of them make together.
+    let second = [other("e", MemberKind::Folder), other("e/.wh.f", MemberKind::File), file("e/g", "g")];
+    let base = store.append_layer(&base, &tar_of(folder.path(), &second), &config()).unwrap();
+    let image = store.append_layer(&base, &tar_of(folder.path(), given), &config()).unwrap();
+    let members = layer_members(&store, &image, 2);
+    (names(&members), members, image.manifest)
+}
+
+#[test]
+fn a_folder_that_was_made_again_is_told_in_one_way_whichever_engine_tells_it() {
+    // As the embedded engine and Docker tell it, with modes of their own; as an engine does that compares files.
+    let opaque = |mode| (Member { mode, ..member("d/.wh..wh..opq", MemberKind::File) }, String::new());
+    let folder = || other("d", MemberKind::Folder);
+    let (sub, new) = (|| other("d/sub", MemberKind::Folder), || file("d/new", "new"));
+    let by_mark = |mode| vec![folder(), opaque(mode), file("d/kept", "same"), new(), sub()];
+    let gone = |path| (Member { mode: 0o600, ..member(path, MemberKind::File) }, String::new());
+    let by_name = vec![folder(), gone("d/.wh.old"), new(), gone("d/sub/.wh.deep"), sub()];
+    let removed_and_made = vec![gone(".wh.d"), folder(), file("d/kept", "same"), new(), sub()];
+    let (names, members, manifest) = difference(&by_mark(0o644));
+    assert_eq!(names, ["d", "d/.wh.old", "d/new", "d/sub", "d/sub/.wh.deep"]);
+    assert_eq!((members[1].0.mode, members[1].0.uid, members[1].0.mtime), (0o644, 0, 0));
+    for told in [by_mark(0o755), by_name, removed_and_made] {
+        assert_eq!(difference(&told).2, manifest);
+    }
+}
+
+#[test]
+fn a_layer_holds_what_differs_and_the_folders_above() {
+    let of = |given: &[(Member, String)]| difference(given).0;
+    assert_eq!(of(&[other("d", MemberKind::Folder), file("d/kept", "same")]), [""; 0], "touched is not changed");
+    assert_eq!(of(&[other("d", MemberKind::Folder), file("d/kept", "SAME")]), ["d", "d/kept"]);
+    assert_eq!(of(&[other("d/.wh.none", MemberKind::File)]), [""; 0], "it was never there");
+    assert_eq!(of(&[other(".wh.d", MemberKind::File)]), [".wh.d"], "what is in it goes with it");
+    assert_eq!(of(&[file("d", "a file")]), ["d"], "a file hides the folder");
+    assert_eq!(of(&[other("e/.wh.f", MemberKind::File), file("e/f", "f")]), ["e/f"], "below, it is gone already");
+    let mode = Member { mode: 0o700, ..member("e", MemberKind::Folder) };
+    assert_eq!(of(&[(mode, String::new())]), ["e"]);
+    let hard_links = [file("d/kept", "same"), other("d/twin", MemberKind::HardLink("d/kept".into()))];
+    assert_eq!(of(&hard_links), ["d/kept", "d/twin"], "both names of one file, or the second has no first");
+    let over_a_link =
+        [other("link", MemberKind::Folder), other("link/.wh..wh..opq", MemberKind::File), file("link/x", "x")];
+    assert_eq!(of(&over_a_link), ["link", "link/x"], "nothing was below");
+}
+
 #[test]
 fn a_name_given_twice_means_the_last_file_and_links_keep_the_first() {
     let (folder, store) = store();
