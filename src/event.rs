@@ -14,6 +14,11 @@ pub type Report<'a> = &'a (dyn Fn(Event) + Send + Sync);
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Event {
+    /// A container is asked for first, and an engine is found for it.
+    Engine {
+        /// Which one, where, and why.
+        description: String,
+    },
     /// A stage of the pipeline begins, such as `toolchain bootstrap` or `packages`.
     StageStarted {
         /// Its name.

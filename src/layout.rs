@@ -160,6 +160,11 @@ impl Layout {
         self.shared.join("logs/toolchain").join(format!("{stage}.log"))
     }
 
+    /// The user's cache.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
     /// Downloaded sources, named by their SHA-256; shared by all projects of the user.
     pub fn sources(&self) -> PathBuf {
         self.cache.join("sources")

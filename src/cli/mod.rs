@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::engine::Choice;
+use crate::engine::{Choice, Transfer};
 use crate::report::Format;
 use fault::Fault;
 use interrupt::Interrupt;
@@ -77,6 +77,9 @@ struct Global {
     /// The container engine
     #[arg(long, global = true, value_enum, default_value = "auto", env = "DRYDOCK_ENGINE")]
     engine: EngineArg,
+    /// How Docker and Podman get the files that containers see; `auto` tries whether the engine sees the same files
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    transfer: TransferArg,
     /// Intermediate files
     #[arg(long, global = true, default_value = "build", value_name = "DIR")]
     build_dir: PathBuf,
@@ -109,6 +112,16 @@ enum EngineArg {
     Podman,
     /// A sandbox of Drydock's own, without any daemon
     Embedded,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum TransferArg {
+    /// By mounts where the engine sees our files, else by a copy
+    Auto,
+    /// By mounts: the engine sees the same files at the same paths
+    Mount,
+    /// By a copy
+    Copy,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -249,6 +262,16 @@ impl From<EngineArg> for Choice {
             EngineArg::Docker => Self::Docker,
             EngineArg::Podman => Self::Podman,
             EngineArg::Embedded => Self::Embedded,
+        }
+    }
+}
+
+impl From<TransferArg> for Transfer {
+    fn from(arg: TransferArg) -> Self {
+        match arg {
+            TransferArg::Auto => Self::Auto,
+            TransferArg::Mount => Self::Mount,
+            TransferArg::Copy => Self::Copy,
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) struct Project {
     /// The toolchain stage that packages are built in, when it is not the pipeline's.
     toolchain: Option<String>,
     choice: Choice,
+    transfer: Transfer,
     containers: ContainerArgs,
     remote: RemoteOptions,
     /// What the user says of registries.
@@ -78,6 +79,7 @@ impl Project {
             stage: global.stage.clone(),
             toolchain: global.toolchain.clone(),
             choice: global.engine.into(),
+            transfer: global.transfer.into(),
             containers: global.containers,
             remote: global.remote.options(&folder),
             registry: global.registry.options(&folder),
@@ -130,7 +132,9 @@ impl Project {
             let text = "commands that download something see this machine's own network (`--network host`)".to_owned();
             self.tell(&Event::Note { text });
         }
-        Engine::new(self.choice, places, self.home(store))
+        let printer = Arc::clone(&self.printer);
+        let engine = Engine::new(self.choice, places, self.home(store));
+        engine.telling(move |description| printer.tell(&Event::Engine { description }))
     }
 
     /// The engine of `choice`, connected.
@@ -140,11 +144,12 @@ impl Project {
 
     fn places(&self) -> Places {
         let Places { outside, pids, .. } = self.containers.places();
-        Places { outside, pids, ..places() }
+        Places { outside, pids, ..places(self.transfer) }
     }
 
     fn home(&self, store: &Store) -> Home {
-        Home::new(store.clone(), self.layout.embedded())
+        let trees = vec![self.folder.clone(), self.layout.build().to_owned(), self.layout.cache().to_owned()];
+        Home::new(store.clone(), self.layout.embedded(), trees)
     }
 
     /// Reads the pipeline's specs and finds what `names` need, without making any toolchain image. What cannot be built
@@ -251,15 +256,8 @@ pub(super) fn images_of(pipeline: &Pipeline) -> Result<&Images, Fault> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]
-fn places() -> Places {
-    Places {
-        docker_host: std::env::var("DOCKER_HOST").ok(),
-        container_host: std::env::var("CONTAINER_HOST").ok(),
-        runtime_dir: std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
-        transfer: Transfer::Auto,
-        outside: Outside::default(),
-        pids: None,
-    }
+fn places(transfer: Transfer) -> Places {
+    Places::of(|name| std::env::var(name).ok(), transfer)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the environment is read here, once")]

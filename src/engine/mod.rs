@@ -8,6 +8,7 @@ mod api;
 mod collect;
 mod embedded;
 mod error;
+mod places;
 mod spec;
 mod terminal;
 
@@ -17,6 +18,7 @@ pub use api::ApiError;
 pub use collect::{CollectError, Refusal};
 pub use embedded::{APPARMOR_PROFILE, SandboxError, sandbox_main};
 pub use error::EngineError;
+pub use places::{PIDS, Places, Transfer};
 pub use spec::{
     Capabilities, ContainerSpec, Exit, GuestPath, HostPath, ImageId, Limits, Mount, Network, Outside, RelativePath,
     Stream, User,
@@ -44,42 +46,6 @@ pub enum Choice {
     Embedded,
 }
 
-/// Where engines may be found, as the environment and the user say.
-#[derive(Clone, Debug, Default)]
-pub struct Places {
-    /// `DOCKER_HOST`.
-    pub docker_host: Option<String>,
-    /// `CONTAINER_HOST`.
-    pub container_host: Option<String>,
-    /// `XDG_RUNTIME_DIR`.
-    pub runtime_dir: Option<PathBuf>,
-    /// How Docker and Podman get the files that containers see.
-    pub transfer: Transfer,
-    /// How containers reach other machines.
-    pub outside: Outside,
-    /// How many processes and threads a container has at a time whose spec does not say it; None for [`PIDS`].
-    pub pids: Option<u32>,
-}
-
-/// Enough for every build that is known, and too few for a fork bomb to stop the machine.
-pub const PIDS: u32 = 16_384;
-
-impl Places {
-    fn pids(&self) -> u32 {
-        self.pids.unwrap_or(PIDS)
-    }
-}
-
-/// How Docker and Podman get the files that containers see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Transfer {
-    /// By mounts where the engine shares our file system, else by a copy.
-    #[default]
-    Auto,
-    /// By a copy.
-    Copy,
-}
-
 /// Where the files of one project's engine are.
 #[derive(Clone, Debug)]
 pub struct Home {
@@ -89,12 +55,15 @@ pub struct Home {
     pub folder: PathBuf,
     /// The `drydock` program, whose [`sandbox_main`] the embedded engine runs as a process of its own.
     pub helper: PathBuf,
+    /// Folders whose files containers are shown: the project, the user's cache. Drydock writes into each of them, or into
+    /// `folder` below it.
+    pub trees: Vec<PathBuf>,
 }
 
 impl Home {
     /// A home whose helper is the running program itself.
-    pub fn new(store: Store, folder: PathBuf) -> Self {
-        Self { store, folder, helper: "/proc/self/exe".into() }
+    pub fn new(store: Store, folder: PathBuf, trees: Vec<PathBuf>) -> Self {
+        Self { store, folder, helper: "/proc/self/exe".into(), trees }
     }
 }
 
@@ -124,11 +93,13 @@ pub struct Engine {
     places: Places,
     home: Home,
     connected: OnceCell<Connected>,
+    /// Is told which engine it is, when that is found.
+    tell: Box<dyn Fn(String) + Send + Sync>,
 }
 
 struct Connected {
     backend: Backend,
-    /// Why this one, when the choice was Drydock's.
+    /// Why this one.
     why: String,
 }
 
@@ -140,7 +111,13 @@ enum Backend {
 impl Engine {
     /// The engine of `choice`; nothing is asked of it yet.
     pub fn new(choice: Choice, places: Places, home: Home) -> Self {
-        Self { choice, places, home, connected: OnceCell::new() }
+        Self { choice, places, home, connected: OnceCell::new(), tell: Box::new(|_| ()) }
+    }
+
+    /// The engine, which says its [description](Engine::description) to `tell` when it is found.
+    #[must_use]
+    pub fn telling(self, tell: impl Fn(String) + Send + Sync + 'static) -> Self {
+        Self { tell: Box::new(tell), ..self }
     }
 
     /// Finds the engine of `choice` and makes sure that it can start containers.
@@ -161,12 +138,14 @@ impl Engine {
         let find = async {
             let connected: Connected = match self.choice {
                 Choice::Auto => self.find().await?,
-                Choice::Docker => self.api(Flavor::Docker).await?.into(),
-                Choice::Podman => self.api(Flavor::Podman).await?.into(),
-                Choice::Embedded => Embedded::connect(self.home.clone(), &self.places).await?.into(),
+                Choice::Docker => Connected::wanted(Backend::Api(Box::new(self.api(Flavor::Docker).await?))),
+                Choice::Podman => Connected::wanted(Backend::Api(Box::new(self.api(Flavor::Podman).await?))),
+                Choice::Embedded => {
+                    Connected::wanted(Backend::Embedded(Embedded::connect(self.home.clone(), &self.places).await?))
+                }
             };
             connected.backend.sweep().await?;
-            tracing::debug!(engine = connected.describe(), "connected");
+            (self.tell)(connected.describe());
             Ok::<_, EngineError>(connected)
         };
         Ok(&self.connected.get_or_try_init(|| find).await?.backend)
@@ -275,24 +254,17 @@ impl Engine {
 }
 
 impl Connected {
+    /// The engine that the user asked for.
+    fn wanted(backend: Backend) -> Self {
+        Self { backend, why: ", as asked for".to_owned() }
+    }
+
     fn describe(&self) -> String {
         let engine = match &self.backend {
             Backend::Api(api) => api.description(),
             Backend::Embedded(embedded) => embedded.description(),
         };
         format!("{engine}{}", self.why)
-    }
-}
-
-impl From<Api> for Connected {
-    fn from(api: Api) -> Self {
-        Self { backend: Backend::Api(Box::new(api)), why: String::new() }
-    }
-}
-
-impl From<Embedded> for Connected {
-    fn from(embedded: Embedded) -> Self {
-        Self { backend: Backend::Embedded(embedded), why: String::new() }
     }
 }
 
@@ -306,5 +278,5 @@ impl Backend {
 }
 
 fn because(reasons: &[String]) -> String {
-    if reasons.is_empty() { String::new() } else { format!(", chosen since {}", reasons.join(" and ")) }
+    if reasons.is_empty() { ", the first that answers".to_owned() } else { format!(", since {}", reasons.join("; ")) }
 }

@@ -50,7 +50,9 @@ impl<'a> Difference<'a> {
                 self.table.by_path.remove(&path);
             }
         }
-        gone.iter().for_each(|path| self.table.add_empty(whiteout(path)));
+        for path in &gone {
+            self.table.add_empty(whiteout(path));
+        }
         Ok(self.table)
     }
 

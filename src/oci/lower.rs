@@ -91,7 +91,9 @@ impl Lower {
             self.files.remove(&path);
             self.empty(&path);
         }
-        opaque.iter().for_each(|folder| self.empty(folder));
+        for folder in &opaque {
+            self.empty(folder);
+        }
         for known in new {
             if known.member.kind != MemberKind::Folder {
                 self.empty(&known.member.path);
@@ -115,7 +117,9 @@ impl Lower {
         let start = if folder.is_empty() { Vec::new() } else { [folder, b"/"].concat() };
         let inside = self.files.range::<[u8], _>((Bound::Included(start.as_slice()), Bound::Unbounded));
         let inside: Vec<_> = inside.map(|(path, _)| path.clone()).take_while(|path| path.starts_with(&start)).collect();
-        inside.iter().for_each(|path| drop(self.files.remove(path)));
+        for path in &inside {
+            self.files.remove(path);
+        }
     }
 }
 

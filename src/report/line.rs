@@ -30,6 +30,7 @@ pub(super) fn of(event: &Event, counter: &mut Counter) -> Vec<String> {
 fn written(event: &Event, counter: &mut Counter) -> Vec<String> {
     match event {
         Event::Queue { .. } => Vec::new(),
+        Event::Engine { description } => vec![format!("engine: {description}")],
         Event::StageStarted { stage } => vec![format!("{stage}: started")],
         Event::StageFinished { stage, elapsed, outcome } => {
             vec![format!("{stage}: {outcome} ({})", duration(*elapsed))]

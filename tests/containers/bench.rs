@@ -13,8 +13,9 @@ use drydock::oci::Store;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{self, Daemon, Owner, open_to_all};
+use crate::daemon::{self, Daemon, Installation, Owner, open_to_all};
 use crate::rootfs;
+use crate::suites::Suite;
 use crate::traces::Traces;
 
 /// The engine and its surroundings; everything is below one temporary folder.
@@ -35,6 +36,12 @@ pub enum Kind {
     Podman,
     PodmanByCopy,
     PodmanRootless,
+    /// Docker of a later suite.
+    DockerOf(Suite),
+    /// The same with the containerd image store.
+    DockerWithContainerd(Suite),
+    /// Podman of a later suite.
+    PodmanOf(Suite),
     Embedded,
     EmbeddedRootless,
 }
@@ -190,8 +197,8 @@ impl Kind {
     /// What a user would choose.
     pub fn choice(self) -> Choice {
         match self {
-            Self::Docker | Self::DockerByCopy => Choice::Docker,
-            Self::Podman | Self::PodmanByCopy | Self::PodmanRootless => Choice::Podman,
+            Self::Docker | Self::DockerByCopy | Self::DockerOf(_) | Self::DockerWithContainerd(_) => Choice::Docker,
+            Self::Podman | Self::PodmanByCopy | Self::PodmanRootless | Self::PodmanOf(_) => Choice::Podman,
             Self::Embedded | Self::EmbeddedRootless => Choice::Embedded,
         }
     }
@@ -199,7 +206,9 @@ impl Kind {
     /// The kind with this debug form.
     pub fn read(name: &str) -> Self {
         let daemons = [Self::Docker, Self::DockerByCopy, Self::Podman, Self::PodmanByCopy, Self::PodmanRootless];
-        let all = daemons.into_iter().chain([Self::Embedded, Self::EmbeddedRootless]);
+        let later =
+            Suite::ALL.map(|suite| [Self::DockerOf(suite), Self::DockerWithContainerd(suite), Self::PodmanOf(suite)]);
+        let all = daemons.into_iter().chain([Self::Embedded, Self::EmbeddedRootless]).chain(later.concat());
         all.into_iter().find(|kind| format!("{kind:?}") == name).unwrap()
     }
 
@@ -208,12 +217,27 @@ impl Kind {
         matches!(self, Self::DockerByCopy | Self::PodmanByCopy)
     }
 
-    fn daemon(self, folder: &Path) -> Option<Daemon> {
+    /// The later suite whose programs it is made of.
+    pub fn suite(self) -> Option<Suite> {
         match self {
-            Self::Docker | Self::DockerByCopy if nix::unistd::geteuid().is_root() => Some(Daemon::docker(folder)),
-            Self::Docker | Self::DockerByCopy | Self::Embedded | Self::EmbeddedRootless => None,
-            Self::Podman | Self::PodmanByCopy => Some(Daemon::podman(folder, Owner::Root)),
-            Self::PodmanRootless => Some(Daemon::podman(folder, Owner::User)),
+            Self::DockerOf(suite) | Self::DockerWithContainerd(suite) | Self::PodmanOf(suite) => Some(suite),
+            _ => None,
+        }
+    }
+
+    fn daemon(self, folder: &Path) -> Option<Daemon> {
+        let containerd_store = matches!(self, Self::DockerWithContainerd(_));
+        let installation = Installation { suite: self.suite(), containerd_store };
+        match self {
+            Self::Docker | Self::DockerByCopy if !nix::unistd::geteuid().is_root() => None,
+            Self::Docker | Self::DockerByCopy | Self::DockerOf(_) | Self::DockerWithContainerd(_) => {
+                Some(Daemon::docker(folder, installation))
+            }
+            Self::Podman | Self::PodmanByCopy | Self::PodmanOf(_) => {
+                Some(Daemon::podman(folder, Owner::Root, installation))
+            }
+            Self::PodmanRootless => Some(Daemon::podman(folder, Owner::User, installation)),
+            Self::Embedded | Self::EmbeddedRootless => None,
         }
     }
 }
@@ -263,6 +287,7 @@ pub fn home(folder: &Path) -> Home {
     Home {
         store: Store::open(folder.join("oci")).unwrap(),
         folder: engine,
+        trees: vec![folder.to_owned()],
         helper: std::env::var_os("DRYDOCK_CONTRACT_HELPER").map_or(env!("CARGO_BIN_EXE_drydock").into(), Into::into),
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User};
 
+use crate::suites::Suite;
 use crate::traces;
 
 /// A running daemon; it ends with this value.
@@ -29,13 +30,35 @@ pub enum Owner {
     User,
 }
 
+/// Which programs a daemon is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Installation {
+    /// The system's where there is none.
+    pub suite: Option<Suite>,
+    /// True for Docker's containerd image store.
+    pub containerd_store: bool,
+}
+
+impl Installation {
+    fn words(self) -> Vec<String> {
+        self.suite.map(Suite::enter).unwrap_or_default()
+    }
+}
+
 impl Daemon {
     /// A Docker whose files are all below `folder`.
-    pub fn docker(folder: &Path) -> Self {
+    pub fn docker(folder: &Path, installation: Installation) -> Self {
         let socket = folder.join("docker.sock");
         let at = |name: &str| folder.join(name).display().to_string();
         let namespace = format!("drydock-contract-{}", std::process::id());
-        let mut command = parented(&["dockerd"]);
+        let mut words = installation.words();
+        words.push("dockerd".to_owned());
+        if installation.containerd_store {
+            let settings = folder.join("daemon.json");
+            std::fs::write(&settings, r#"{"features": {"containerd-snapshotter": true}}"#).unwrap();
+            words.extend(["--config-file".to_owned(), settings.display().to_string()]);
+        }
+        let mut command = parented(&words);
         command.args(["--host", &format!("unix://{}", socket.display())]);
         command.args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("docker.pid")]);
         command.args([
@@ -45,19 +68,21 @@ impl Daemon {
             "none",
             "--iptables=false",
             "--ip6tables=false",
+            "--group",
+            "root",
         ]);
         Self::started(command, folder, socket)
     }
 
     /// A Podman service whose files are all below `folder`.
-    pub fn podman(folder: &Path, owner: Owner) -> Self {
+    pub fn podman(folder: &Path, owner: Owner, installation: Installation) -> Self {
         let socket = folder.join("podman.sock");
         let at = |name: &str| folder.join(name).display().to_string();
         // crun does not know cgroup v1 beside v2.
         let runtime = if Path::new("/usr/sbin/runc").exists() { "runtime = \"runc\"\n" } else { "" };
         let settings = format!("[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n{runtime}");
         std::fs::write(folder.join("containers.conf"), settings).unwrap();
-        let mut words: Vec<String> = Vec::new();
+        let mut words = installation.words();
         if owner == Owner::User && nix::unistd::geteuid().is_root() {
             let user = ordinary_user();
             nix::unistd::chown(folder, Some(user.uid), Some(user.gid)).unwrap();
@@ -65,7 +90,6 @@ impl Daemon {
             words.extend([format!("--reuid={}", user.uid), format!("--regid={}", user.gid)]);
         }
         words.push("podman".to_owned());
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut command = parented(&words);
         let driver = if owner == Owner::User { "vfs" } else { "overlay" };
         command.args([
@@ -188,7 +212,7 @@ impl Drop for Daemon {
 }
 
 /// A command that ends with the test process, however that ends.
-fn parented(words: &[&str]) -> Command {
+fn parented(words: &[String]) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).args(words);
     command

@@ -32,4 +32,5 @@ mod scenarios;
 mod specs;
 mod stages;
 mod stopped;
+mod suites;
 mod traces;

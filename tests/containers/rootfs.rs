@@ -31,6 +31,43 @@ pub fn with_file(store: &Store, image: &StoredImage, name: &str, content: &str) 
     store.append_layer(image, &path, &store.config(image).unwrap()).unwrap()
 }
 
+/// `image` as it is after `srv` was removed and made again with other content, and `bin/zcat` was removed.
+pub fn changed(store: &Store, image: &StoredImage) -> StoredImage {
+    let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let mut tar = Builder::new(std::fs::File::create(&path).unwrap());
+    let (folder, file) = (EntryType::Directory, EntryType::Regular);
+    for (name, kind, content) in [
+        ("bin/", (folder, 0o755, 0), ""),
+        ("bin/.wh.zcat", (file, 0, 0), ""),
+        ("srv/", (folder, 0o750, 0), ""),
+        ("srv/.wh.gone", (file, 0, 0), ""),
+        ("srv/kept", (file, 0o644, 0), "same"),
+        ("srv/new", (file, 0o644, BUILDER), "new"),
+        ("srv/sub/", (folder, 0o755, 0), ""),
+        ("srv/sub/.wh.old", (file, 0, 0), ""),
+    ] {
+        add(&mut tar, name, kind, content.as_bytes());
+    }
+    tar.finish().unwrap();
+    store.append_layer(image, &path, &store.config(image).unwrap()).unwrap()
+}
+
+/// What the last layer of `image` holds, for people who compare.
+pub fn members(store: &Store, image: &StoredImage) -> Vec<String> {
+    let mut archive = tar::Archive::new(store.open_layer(image.layers.last().unwrap()).unwrap());
+    let about = |entry: tar::Entry<'_, _>| {
+        let header = entry.header();
+        let owner = (header.uid().unwrap(), header.gid().unwrap());
+        format!(
+            "{} {:o} {owner:?} {}",
+            entry.path().unwrap().display(),
+            header.mode().unwrap(),
+            header.mtime().unwrap()
+        )
+    };
+    archive.entries().unwrap().map(|entry| about(entry.unwrap())).collect()
+}
+
 fn busybox() -> PathBuf {
     let places = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
     places.into_iter().find(|path| path.exists()).expect("busybox is missing: apt-get install busybox-static")

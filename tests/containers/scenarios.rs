@@ -261,6 +261,29 @@ scenarios! {
         assert!(bench.try_run(&next, None).await.is_err(), "the image is gone");
     }
 
+    async fn a_folder_that_is_made_again_gives_the_same_layer_on_every_engine(bench) {
+        let store = Store::open(bench.folder().join("oci")).unwrap();
+        let ImageId::Stored(manifest) = bench.image else { panic!("{:?}", bench.image) };
+        let mut image = store.image(manifest).unwrap();
+        for (name, content) in [("srv/sub/old", "old"), ("srv/kept", "same"), ("srv/gone", "gone")] {
+            image = rootfs::with_file(&store, &image, name, content);
+        }
+        let script = "rm -rf /srv; mkdir -m 750 /srv; mkdir /srv/sub; cd /srv; printf same >kept; printf new >new; \
+             chown 1234:1234 new; touch /etc/group; rm /bin/zcat";
+        let mut spec = bench.shell(script);
+        (spec.user, spec.image) = (User::Root, ImageId::Stored(image.manifest));
+        let key = Sha256::of_bytes(b"made again");
+        assert_eq!(bench.derive(&spec, key).await.0, Exit::Code(0));
+        let layer = bench.folder().join("changes.tar");
+        bench.engine.export_changes(key, &layer).await.unwrap();
+        let made = store.append_layer(&image, &layer, &store.config(&image).unwrap()).unwrap();
+        let expected = rootfs::changed(&store, &image);
+        assert_eq!(rootfs::members(&store, &made), rootfs::members(&store, &expected));
+        assert_eq!(made.manifest, expected.manifest);
+        bench.engine.remove_derived(key).await.unwrap();
+        std::fs::remove_file(layer).unwrap();
+    }
+
     async fn a_layer_that_an_image_has_twice_counts_where_it_is_highest(bench) {
         let store = Store::open(bench.folder().join("oci")).unwrap();
         let ImageId::Stored(manifest) = bench.image else { panic!("{:?}", bench.image) };

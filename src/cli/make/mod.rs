@@ -24,7 +24,7 @@ use self::variables::VARIABLES;
 use super::fault::Fault;
 use super::interrupt::Interrupt;
 use super::options::SPEC_SECONDS;
-use super::{Cli, EngineArg, FormatArg, Global, dispatch};
+use super::{Cli, EngineArg, FormatArg, Global, TransferArg, dispatch};
 use crate::report;
 
 /// Takes the Azure Linux toolkit's make targets and variables
@@ -95,8 +95,13 @@ fn has_flag(command: &str, flag: &str) -> bool {
 
 /// What the user gave beside the targets and variables, as arguments.
 fn global_arguments(global: &Global) -> Vec<String> {
-    let Global { project, pipeline, engine, build_dir, out_dir, format, verbose, .. } = global;
+    let Global { project, pipeline, engine, transfer, build_dir, out_dir, format, verbose, .. } = global;
     let Global { containers, remote, registry, stage, toolchain, spec_timeout, .. } = global;
+    let transfer = match transfer {
+        TransferArg::Auto => "auto",
+        TransferArg::Mount => "mount",
+        TransferArg::Copy => "copy",
+    };
     let engine = match engine {
         EngineArg::Auto => "auto",
         EngineArg::Docker => "docker",
@@ -109,6 +114,7 @@ fn global_arguments(global: &Global) -> Vec<String> {
         ("--project", path(project), "."),
         ("--pipeline", path(pipeline), "pipelines/quickstart.yaml"),
         ("--engine", engine.to_owned(), "auto"),
+        ("--transfer", transfer.to_owned(), "auto"),
         ("--build-dir", path(build_dir), "build"),
         ("--out-dir", path(out_dir), "out"),
         ("--format", format.to_owned(), "text"),

@@ -20,9 +20,30 @@ pub enum ApiError {
         /// The places, in the order in which they were tried.
         tried: Vec<String>,
     },
-    /// The address is neither `unix://` nor `tcp://`.
-    #[error("the engine address `{0}` is neither `unix://PATH` nor `tcp://HOST:PORT`")]
+    /// The address is none that Drydock knows.
+    #[error("the engine address `{0}` is neither `unix://PATH`, `tcp://HOST:PORT` nor `ssh://USER@HOST`")]
     Address(String),
+    /// A file that says where engines are cannot be read.
+    #[error("cannot read `{}`, which says how an engine is reached", .path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no such Docker context.
+    #[error("there is no Docker context `{name}`, which {named_by} names: `{}` gives no address", .path.display())]
+    NoContext {
+        /// Its name.
+        name: String,
+        /// What names it.
+        named_by: &'static str,
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// There is no such connection of Podman.
+    #[error("there is no Podman connection `{0}`, which CONTAINER_CONNECTION names")]
+    NoConnection(String),
     /// The socket is there and the user may not use it.
     #[error("permission denied on the {engine} socket `{address}`")]
     Permission {
@@ -171,7 +192,11 @@ impl ApiError {
             Self::NoSocket { .. } => {
                 "start it by `podman system service --time=0 &`, set CONTAINER_HOST, or use `--engine embedded`".to_owned()
             }
-            Self::Address(_) => "for a machine reached by ssh, forward its socket: `ssh -L /tmp/docker.sock:/var/run/docker.sock HOST`".to_owned(),
+            Self::NoContext { .. } => "see `docker context ls`, or set DOCKER_HOST".to_owned(),
+            Self::NoConnection(_) => "see `podman system connection list`, or set CONTAINER_HOST".to_owned(),
+            Self::Silent { address, .. } if address.starts_with("ssh://") => {
+                format!("try `ssh` to that machine by hand: the engine's program must be in the PATH of a login there, for `{address}`")
+            }
             Self::Permission { engine: "Docker", .. } => {
                 "add yourself to the group `docker` (`sudo usermod -aG docker $USER`, then log in again), or use rootless \
                  Docker, rootless Podman or `--engine embedded`"

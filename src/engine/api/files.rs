@@ -129,7 +129,9 @@ mod tests {
             init: folder.join("init"),
             owner: Owner::this_process(),
             folder: folder.to_owned(),
-            way: std::sync::OnceLock::new(),
+            trees: Vec::new(),
+            sharing: tokio::sync::OnceCell::new(),
+            _tunnel: None,
         }
     }
 

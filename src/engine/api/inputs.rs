@@ -17,19 +17,11 @@ use super::error::ApiError;
 use super::leftovers::{Leftover, Leftovers, remove};
 use super::pipe;
 use super::request::INIT_GUEST;
+use super::sharing::Sharing;
 use crate::engine::{ContainerSpec, Mount};
 
 /// Where the helper container has the volume.
 const VOLUME_GUEST: &str = "/drydock-inputs";
-
-/// How files get to the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// The engine's machine is this one.
-    Mount,
-    /// It is another one, or sees other files.
-    Copy,
-}
 
 /// Something that a container sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +63,18 @@ impl Inputs {
             }
         }
         Ok(Self { files })
+    }
+
+    /// True when there is nothing to see.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Those that the engine sees where we see them, and the others.
+    pub(super) fn split(self, sharing: &Sharing) -> (Self, Self) {
+        let is_shown = sharing.shown();
+        let (shared, others) = self.files.into_iter().partition(|(path, _)| is_shown(path));
+        (Self { files: shared }, Self { files: others })
     }
 
     /// The host's own files.

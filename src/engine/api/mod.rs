@@ -5,6 +5,7 @@
 //! than Drydock (Docker 20.10 and Podman 4.3 are the oldest that were tried). A container is made from an image's ID,
 //! runs under [`init`] and is removed in the end, whatever happens; labels tell whose it is (see [`owner`]).
 
+mod address;
 mod archive;
 mod error;
 mod files;
@@ -18,28 +19,31 @@ mod pipe;
 mod record;
 mod request;
 mod run;
+mod sharing;
 mod socket;
+mod ssh;
 mod terminal;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use bollard::Docker;
 use bollard::models::SystemInfoCgroupVersionEnum;
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ApiError;
 pub(super) use socket::Flavor;
 
 use self::image::Images;
-use self::inputs::Way;
 use self::leftovers::Leftover;
 use self::owner::Owner;
 use self::run::Run;
+use self::sharing::Sharing;
 use self::socket::SocketOwner;
+use self::ssh::Tunnel;
 use crate::digest::KeyBuilder;
 use crate::digest::Sha256;
 use crate::engine::{ContainerSpec, EngineError, Exit, Home, ImageId, Outside, Places, Session, Terminal, Transfer};
@@ -54,11 +58,15 @@ pub(super) struct Api {
     init: PathBuf,
     owner: Owner,
     folder: PathBuf,
-    /// How files get to the engine; empty until the first container has shown it.
-    way: OnceLock<Way>,
     outside: Outside,
     /// The limit of containers that have none of their own.
     pids: u32,
+    /// Folders of which it is tried whether the engine sees them.
+    trees: Vec<PathBuf>,
+    /// Which files the engine sees; empty until the first container is made.
+    sharing: OnceCell<Sharing>,
+    /// Keeps the way to another machine open.
+    _tunnel: Option<Tunnel>,
 }
 
 impl Api {
@@ -70,21 +78,25 @@ impl Api {
             .await
             .unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let init = init.map_err(|source| ApiError::Folder { folder: home.folder.clone(), source })?;
+        let sharing = match (places.transfer, connection.is_local) {
+            (Transfer::Mount, _) => OnceCell::new_with(Some(Sharing::All)),
+            (Transfer::Copy, _) | (Transfer::Auto, false) => OnceCell::new_with(Some(Sharing::Trees(Vec::new()))),
+            (Transfer::Auto, true) => OnceCell::new(),
+        };
         let api = Self {
             images: Images::new(connection.docker.clone(), home.store),
             flavor: connection.flavor,
-            description: format!("{} at {}", connection.version, connection.address),
+            description: connection.description,
             docker: connection.docker,
             init,
             owner: Owner::this_process(),
+            trees: home.trees,
             folder: home.folder,
-            way: OnceLock::new(),
             outside: places.outside,
             pids: places.pids(),
+            sharing,
+            _tunnel: connection.tunnel,
         };
-        if places.transfer == Transfer::Copy || !connection.address.starts_with("unix://") {
-            api.settle(Way::Copy);
-        }
         let missing = api.missing_limits(connection.owner).await;
         Ok(Self { description: format!("{}{missing}", api.description), ..api })
     }
@@ -167,19 +179,14 @@ impl Api {
         owner::labels(&self.folder, &self.owner)
     }
 
-    /// How files get to the engine, once that is known.
-    fn way(&self) -> Option<Way> {
-        self.way.get().copied()
-    }
-
-    fn settle(&self, way: Way) {
-        // Two first containers at a time see the same.
-        let _ = self.way.set(way);
+    /// Which files the engine sees where we see them; tried with `image` at the first call.
+    async fn sharing(&self, image: &str) -> Result<&Sharing, ApiError> {
+        self.sharing.get_or_try_init(|| sharing::find(self, image, &self.trees, &self.folder)).await
     }
 
     /// 64 characters that no other run has.
     fn token(&self) -> String {
-        let random = RandomState::new().hash_one(&self.folder).to_le_bytes();
+        let random = random().to_le_bytes();
         KeyBuilder::new("run").field("owner", self.owner.label()).field("random", random).finish().to_string()
     }
 
@@ -199,4 +206,9 @@ impl Api {
         }
         format!(" (it cannot keep {} limits)", missing.join(" and "))
     }
+}
+
+/// A number that nobody can foresee.
+fn random() -> u64 {
+    RandomState::new().hash_one("drydock")
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::Api;
 use super::error::ApiError;
 use super::image::{DERIVED, ENVIRONMENT, LAYERS_BELOW, MOUNTED, Ready};
-use super::inputs::{Helper, Inputs, Shown, Way};
+use super::inputs::{Helper, Inputs, Shown};
 use super::leftovers::{Leftover, Leftovers};
 use super::record::{End, Filter, Record};
 use super::request::{self, Given};
@@ -111,35 +111,14 @@ impl<'a> Run<'a> {
     }
 
     async fn create(&mut self, ready: &Ready, cancel: &CancellationToken) -> Result<(), ApiError> {
-        let inputs = Inputs::of(self.spec, &self.api.init)?;
-        match self.api.way() {
-            Some(Way::Mount) => self.create_with(ready, &inputs.mounted()).await,
-            Some(Way::Copy) => self.create_with_copy(ready, &inputs, cancel).await,
-            None => match self.create_with(ready, &inputs.mounted()).await {
-                Ok(()) => {
-                    self.api.settle(Way::Mount);
-                    Ok(())
-                }
-                // The engine does not see our files; if it is something else, it comes again.
-                Err(ApiError::Request { source: Bollard::DockerResponseServerError { .. }, .. }) => {
-                    self.create_with_copy(ready, &inputs, cancel).await?;
-                    self.api.settle(Way::Copy);
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
+        let sharing = self.api.sharing(&ready.id).await?;
+        let (shared, others) = Inputs::of(self.spec, &self.api.init)?.split(sharing);
+        let mut shown = shared.mounted();
+        if !others.is_empty() {
+            let labels = self.api.labels();
+            let helper = Helper { docker: &self.api.docker, image: &ready.id, name: &self.name, labels, cancel };
+            shown.extend(others.copied(helper, &mut self.leftovers).await?);
         }
-    }
-
-    async fn create_with_copy(
-        &mut self,
-        ready: &Ready,
-        inputs: &Inputs,
-        cancel: &CancellationToken,
-    ) -> Result<(), ApiError> {
-        let labels = self.api.labels();
-        let helper = Helper { docker: &self.api.docker, image: &ready.id, name: &self.name, labels, cancel };
-        let shown = inputs.copied(helper, &mut self.leftovers).await?;
         self.create_with(ready, &shown).await
     }
 

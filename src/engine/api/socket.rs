@@ -2,7 +2,7 @@
 //!
 //! In: what the environment says. Out: a connection, what answers, and whether it can be expected to see our files. A
 //! socket that does not answer or refuses us is told, never skipped in silence. A Podman that answers on Docker's socket
-//! is called Podman. Places: <https://docs.docker.com/reference/cli/docker/#environment-variables>, podman-system-service(1).
+//! is called Podman.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -11,8 +11,10 @@ use std::time::Duration;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
+use super::address::{self, Address};
 use super::error::ApiError;
 use super::init;
+use super::ssh::Tunnel;
 use crate::engine::Places;
 
 /// A daemon that is there and silent for so long is not used.
@@ -45,12 +47,14 @@ pub(super) struct Connection {
     pub(super) docker: Docker,
     /// What answers, whosever socket it is.
     pub(super) flavor: Flavor,
-    /// `unix:///var/run/docker.sock` and the like.
-    pub(super) address: String,
+    /// True when the daemon's socket is on this machine.
+    pub(super) is_local: bool,
     /// Whose the socket is, and so the daemon behind it.
     pub(super) owner: SocketOwner,
-    /// Product and version, for people.
-    pub(super) version: String,
+    /// Product, version, address, and who named it, for people.
+    pub(super) description: String,
+    /// Keeps the way to another machine open.
+    pub(super) tunnel: Option<Tunnel>,
 }
 
 impl Flavor {
@@ -61,23 +65,6 @@ impl Flavor {
             Self::Podman => "Podman",
         }
     }
-
-    /// The addresses where its socket can be, best first; one that the user set is the only one.
-    fn addresses(self, places: &Places) -> Vec<String> {
-        let (wanted, own, system) = match self {
-            Self::Docker => (&places.docker_host, "docker.sock", "/var/run/docker.sock"),
-            Self::Podman => (&places.container_host, "podman/podman.sock", "/run/podman/podman.sock"),
-        };
-        if let Some(host) = wanted {
-            return vec![host.clone()];
-        }
-        let own = places.runtime_dir.as_ref().map(|folder| format!("unix://{}", folder.join(own).display()));
-        let system = Some(format!("unix://{system}"));
-        match self {
-            Self::Docker => [system, own].into_iter().flatten().collect(),
-            Self::Podman => [own, system].into_iter().flatten().collect(),
-        }
-    }
 }
 
 /// Connects to the first socket that is there.
@@ -85,10 +72,10 @@ impl Flavor {
 /// # Errors
 /// The first fault among the sockets that exist, or [`ApiError::NoSocket`] when there is none.
 pub(super) async fn connect(flavor: Flavor, places: &Places) -> Result<Connection, ApiError> {
-    let addresses = flavor.addresses(places);
+    let addresses = address::addresses(flavor, places)?;
     let mut fault = None;
     for address in &addresses {
-        if address.strip_prefix("unix://").is_some_and(|path| !Path::new(path).exists()) {
+        if address.socket_path().is_some_and(|path| !path.exists()) {
             continue;
         }
         match open(flavor, address).await {
@@ -96,30 +83,52 @@ pub(super) async fn connect(flavor: Flavor, places: &Places) -> Result<Connectio
             Err(error) => fault = fault.or(Some(error)),
         }
     }
-    Err(fault.unwrap_or(ApiError::NoSocket { engine: flavor.title(), tried: addresses }))
+    let tried = addresses.into_iter().map(|address| address.url).collect();
+    Err(fault.unwrap_or(ApiError::NoSocket { engine: flavor.title(), tried }))
 }
 
-async fn open(flavor: Flavor, address: &str) -> Result<Connection, ApiError> {
-    let engine = flavor.title();
-    let silent = |source| ApiError::Silent { engine, address: address.to_owned(), source };
-    if let Some(path) = address.strip_prefix("unix://") {
+async fn open(flavor: Flavor, address: &Address) -> Result<Connection, ApiError> {
+    let (engine, url) = (flavor.title(), &address.url);
+    let silent = |source| ApiError::Silent { engine, address: url.clone(), source };
+    if let Some(path) = address.socket_path() {
         tokio::net::UnixStream::connect(path).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::PermissionDenied => ApiError::Permission { engine, address: address.to_owned() },
+            std::io::ErrorKind::PermissionDenied => ApiError::Permission { engine, address: url.clone() },
             _ => silent(Box::new(error)),
         })?;
     }
-    let docker = client(address)?;
-    let version = tokio::time::timeout(ANSWER, docker.version())
-        .await
-        .map_err(|elapsed| silent(Box::new(elapsed)))?
-        .map_err(|error| silent(Box::new(error)))?;
+    let tunnel = tunnel(flavor, address)?;
+    let docker = match (&tunnel, &address.tls) {
+        (Some(tunnel), _) => client(&tunnel.url())?,
+        (None, Some(certificates)) => client_by_tls(url, certificates)?,
+        (None, None) => client(url)?,
+    };
+    let asked = tokio::time::timeout(ANSWER, docker.version()).await;
+    let said = || tunnel.as_ref().map(Tunnel::said).filter(|said| !said.is_empty());
+    let version = match (asked, said()) {
+        (Ok(Ok(version)), _) => version,
+        (_, Some(said)) => return Err(silent(said.into())),
+        (Ok(Err(error)), None) => return Err(silent(Box::new(error))),
+        (Err(elapsed), None) => return Err(silent(Box::new(elapsed))),
+    };
     let theirs = version.arch.clone().unwrap_or_default();
     if theirs != init::ARCHITECTURE {
-        return Err(ApiError::Architecture { address: address.to_owned(), theirs, ours: init::ARCHITECTURE });
+        return Err(ApiError::Architecture { address: url.clone(), theirs, ours: init::ARCHITECTURE });
     }
     let flavor = answering(&version);
-    let version = format!("{} {}", flavor.title(), version.version.unwrap_or_default());
-    Ok(Connection { docker, flavor, address: address.to_owned(), owner: owner(address), version })
+    let named_by = address.named_by.as_ref().map(|by| format!(", named by {by}")).unwrap_or_default();
+    let description = format!("{} {} at {url}{named_by}", flavor.title(), version.version.unwrap_or_default());
+    let is_local = address.socket_path().is_some();
+    Ok(Connection { docker, flavor, is_local, owner: owner(url), description, tunnel })
+}
+
+fn tunnel(flavor: Flavor, address: &Address) -> Result<Option<Tunnel>, ApiError> {
+    if !address.url.starts_with("ssh://") {
+        return Ok(None);
+    }
+    let folder = std::env::temp_dir();
+    let opened = Tunnel::open(flavor, address, &folder);
+    let opened = opened.map_err(|source| ApiError::Folder { folder, source })?;
+    opened.map(Some).ok_or_else(|| ApiError::Address(address.url.clone()))
 }
 
 fn owner(address: &str) -> SocketOwner {
@@ -137,6 +146,22 @@ pub(super) fn client(address: &str) -> Result<Docker, ApiError> {
     connected.map_err(ApiError::request("use the engine address", address))
 }
 
+/// A client that shows the certificate of the folder `certificates` and takes a server that its authority vouches for.
+fn client_by_tls(address: &str, certificates: &Path) -> Result<Docker, ApiError> {
+    let file = |name: &str| {
+        let path = certificates.join(name);
+        // Whether it is right shows later, and then without its name.
+        match std::fs::File::open(&path) {
+            Ok(_) => Ok(path),
+            Err(source) => Err(ApiError::Settings { path, source }),
+        }
+    };
+    let (key, certificate, authority) = (file("key.pem")?, file("cert.pem")?, file("ca.pem")?);
+    let version = API_DEFAULT_VERSION;
+    Docker::connect_with_ssl(address, &key, &certificate, &authority, REQUEST_SECONDS, version)
+        .map_err(ApiError::request("use the engine address", address))
+}
+
 fn answering(version: &SystemVersion) -> Flavor {
     let is_podman = |name: &str| name.starts_with("Podman");
     let mut components = version.components.iter().flatten();
@@ -147,21 +172,6 @@ fn answering(version: &SystemVersion) -> Flavor {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_place_that_the_user_set_is_the_only_one() {
-        let mut places = Places { runtime_dir: Some("/run/user/7".into()), ..Places::default() };
-        assert_eq!(
-            Flavor::Docker.addresses(&places),
-            ["unix:///var/run/docker.sock", "unix:///run/user/7/docker.sock"]
-        );
-        assert_eq!(
-            Flavor::Podman.addresses(&places),
-            ["unix:///run/user/7/podman/podman.sock", "unix:///run/podman/podman.sock"]
-        );
-        places.docker_host = Some("tcp://10.0.0.1:2375".to_owned());
-        assert_eq!(Flavor::Docker.addresses(&places), ["tcp://10.0.0.1:2375"]);
-    }
-
     #[tokio::test]
     async fn a_socket_without_a_daemon_is_told() {
         let folder = tempfile::tempdir().unwrap();
@@ -171,7 +181,7 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let fault = connect(Flavor::Docker, &places).await.err().unwrap();
         assert!(matches!(fault, ApiError::Silent { .. }), "{fault}");
-        let places = Places { docker_host: Some("ssh://host".to_owned()), ..Places::default() };
+        let places = Places { docker_host: Some("fd://".to_owned()), ..Places::default() };
         assert!(matches!(connect(Flavor::Docker, &places).await, Err(ApiError::Address(_))));
     }
 }

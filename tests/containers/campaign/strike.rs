@@ -11,7 +11,7 @@ use super::room::Room;
 use super::run::{Ended, Running, Way};
 use super::server::Server;
 use super::victims;
-use crate::daemon::{self, Daemon};
+use crate::daemon::{self, Daemon, Installation};
 use crate::traces::children;
 
 /// What is there for a fault to strike at.
@@ -144,7 +144,7 @@ impl<'a> Scene<'a> {
         std::fs::create_dir_all(&folder).unwrap();
         // Its end comes before its successor's beginning.
         self.daemon = None;
-        let daemon = Daemon::docker(&folder);
+        let daemon = Daemon::docker(&folder, Installation::default());
         self.way = Way::of(&["--pipeline", "pipeline.yaml", "--engine", "docker"]);
         self.way.environment.push(("DOCKER_HOST".to_owned(), daemon.address()));
         self.daemon = Some(daemon);
