@@ -104,17 +104,19 @@ impl Findings {
         }
     }
 
-    /// Nothing of the runs is left: no process, mount, control group, or temporary file.
-    pub(super) fn left_behind(&mut self, room: &Room, mounts: &[String], commands: &[Pid]) {
+    /// No process of the runs is left, or it comes to its end soon.
+    pub(super) fn processes(&mut self, when: &str) {
         let begin = Instant::now();
         while running_children() && begin.elapsed() < DYING {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let here = children(nix::unistd::getpid());
-        self.when(
-            !here.is_empty(),
-            format!("processes are left: {:?}", here.iter().map(|it| name(*it)).collect::<Vec<_>>()),
-        );
+        let left: Vec<String> = children(nix::unistd::getpid()).into_iter().map(name).collect();
+        self.when(!left.is_empty(), format!("{when}, processes are left: {left:?}"));
+    }
+
+    /// Nothing of the runs is left: no process, mount, or control group.
+    pub(super) fn left_behind(&mut self, room: &Room, mounts: &[String], commands: &[Pid]) {
+        self.processes("at the end");
         let more: Vec<String> =
             mounts_below(&room.path("")).into_iter().filter(|point| !mounts.contains(point)).collect();
         self.when(!more.is_empty(), format!("mounts are left: {more:?}"));
