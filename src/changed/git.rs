@@ -19,6 +19,13 @@ pub struct FileChange {
     pub change: Change,
 }
 
+impl FileChange {
+    /// Its path, and the one before.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(self.path.as_path()).chain(self.before.as_deref())
+    }
+}
+
 /// What happened to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,6 +126,21 @@ impl Repository {
             Err(GitError::Failed { .. }) => Err(unknown()),
             Err(other) => Err(other),
         }
+    }
+
+    /// Its top folder, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The commit of the repository in `path`, absolute, that `commit` records; None where it records none.
+    pub async fn recorded(&self, commit: &str, path: &Path) -> Result<Option<String>, GitError> {
+        let Some(inside) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { return Ok(None) };
+        let answer = run(&self.root, &["ls-tree", "-z", commit, "--", inside]).await?;
+        // `MODE TYPE DIGEST TAB PATH`
+        let answer = String::from_utf8_lossy(&answer);
+        let mut words = answer.split_whitespace();
+        Ok(if words.next() == Some("160000") { words.nth(1).map(str::to_owned) } else { None })
     }
 
     /// What differs between the commit `from` and the commit `to`, or the working tree with its untracked files; sorted.

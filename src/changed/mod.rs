@@ -1,14 +1,18 @@
 //! What a git change affects: the specs it is in, what needs these, and the images that hold them.
 //!
 //! In: two revisions, or one and the working tree; the pipeline and the graph of its packages as they are in the working
-//! tree. Out: [`Changed`]. A change of the toolchain that packages are built in, or of the run's macros, affects every
-//! spec and every image; one of image tools every image. What a change of a spec does to another one is known only after
+//! tree. Out: [`Changed`]. A change of the toolchain that packages are built in, or of the run's macros and their files,
+//! affects every spec and every image; one of image tools every image. A spec is affected by what enters its build key
+//! ([`crate::plan::BuildInputs`]): the spec file, its sources and their signatures, also behind links; whether its check
+//! runs; what it may do that others may not; and the versions of other specs that it takes by macros. What a change of a spec does to another one is known only after
 //! it is built: an equal result rebuilds nothing ([`crate::plan`]); what is listed is what *may* have to be built again.
 
 mod git;
 mod parts;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,10 +23,11 @@ pub use git::{Change, FileChange, GitError, Repository};
 pub use parts::Part;
 
 use self::parts::Parts;
-use crate::graph::BuildGraph;
+use self::settings::{Settings, settings};
+use crate::graph::{BuildGraph, spec_named};
 use crate::image::config::ConfigError;
 use crate::pipeline::{Pipeline, Stage};
-use crate::yaml;
+use crate::spec::SourcePackage;
 
 /// The version of [`Changed`] as JSON; counts up when something in it changes its meaning or goes away.
 const JSON_VERSION: u32 = 1;
@@ -87,11 +92,13 @@ pub struct AffectedImage {
 
 /// Which files have changed, and what they are part of.
 pub struct Affected {
-    files: Vec<ChangedFile>,
-    other_files: usize,
-    everything: BTreeSet<String>,
-    /// Of every image.
-    images: BTreeSet<String>,
+    files: Vec<FileChange>,
+    project: PathBuf,
+    settings: Settings,
+    /// Specs whose version may be another one.
+    touched: BTreeSet<String>,
+    /// What macros with versions of other specs begin with.
+    prefix: Option<String>,
     parts: Parts,
 }
 
@@ -128,34 +135,77 @@ pub struct Range {
     pub to: Option<String>,
 }
 
-/// The files that differ in `range`, and what of `place` they are part of.
-pub async fn affected(range: &Range, place: Place<'_>) -> Result<Affected, ChangedError> {
-    let changes = range.repository.changes(&range.from, range.to.as_deref()).await?;
-    let parts = Parts::new(place.path, place.pipeline, &changes)?;
-    let (mut everything, mut images) = (BTreeSet::new(), BTreeSet::new());
-    let all = changes.len();
-    let mut files = Vec::new();
-    for change in changes {
-        let part_of: BTreeSet<Part> = [Some(&change.path), change.before.as_ref()]
-            .into_iter()
-            .flatten()
-            .flat_map(|path| parts.of(path))
-            .collect();
-        if part_of.is_empty() {
-            continue;
-        }
-        for part in &part_of {
-            match part {
-                Part::Toolchain(stage) => of_stage(stage, place.pipeline, (&mut everything, &mut images)),
-                Part::Pipeline => of_pipeline(range, place, (&mut everything, &mut images)).await?,
-                Part::Spec(_) | Part::Image(_) => {}
-            }
-        }
-        let short = |path: PathBuf| path.strip_prefix(place.project).map(Path::to_owned).unwrap_or(path);
-        let (path, before) = (short(change.path), change.before.map(short));
-        files.push(ChangedFile { path, before, change: change.change, part_of });
+impl Range {
+    /// True when both are of one repository.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.repository.root() == other.repository.root()
     }
-    Ok(Affected { other_files: all - files.len(), files, everything, images, parts })
+
+    /// The same of the repository that `folder` is in, when that is another one; and, in words, what it is compared with:
+    /// the commit that this repository records for it, what it calls by the same name, or else its last commit.
+    pub async fn inside(
+        &self,
+        folder: &Path,
+        (from, to): (&str, Option<&str>),
+    ) -> Result<Option<(Self, String)>, GitError> {
+        let Ok(repository) = Repository::of(folder).await else { return Ok(None) };
+        if repository.root() == self.repository.root() {
+            return Ok(None);
+        }
+        let recorded = self.repository.recorded(&self.from, repository.root()).await?;
+        let (commit, words) = match (recorded, repository.commit(from).await) {
+            (Some(commit), _) => (commit, "the commit that is recorded for it".to_owned()),
+            (None, Ok(commit)) => (commit, format!("its own `{from}`")),
+            (None, Err(_)) => (repository.commit("HEAD").await?, "its last commit".to_owned()),
+        };
+        let to = match (&self.to, to) {
+            (Some(own), Some(word)) => match self.repository.recorded(own, repository.root()).await? {
+                Some(commit) => Some(commit),
+                None => repository.commit(word).await.ok(),
+            },
+            _ => None,
+        };
+        Ok(Some((Self { repository, from: commit, to }, words)))
+    }
+}
+
+/// The folders that the pipeline's packages and stages come from, as far as they are there.
+pub fn folders(pipeline: &Pipeline) -> BTreeSet<PathBuf> {
+    let packages = pipeline.packages.iter().flat_map(|packages| packages.specs.iter().chain(&packages.macro_files));
+    let specs = pipeline.packages.iter().flat_map(|packages| &packages.specs);
+    let linked = specs.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let linked = linked.filter_map(|entry| entry.path().canonicalize().ok());
+    let all = packages.cloned().chain(linked).chain(pipeline.stages.iter().flat_map(Stage::inputs));
+    let folder = |path: PathBuf| if path.is_dir() { Some(path) } else { path.parent().map(Path::to_owned) };
+    all.filter_map(folder).filter(|folder| folder.is_dir()).collect()
+}
+
+/// The files that differ in `ranges`, and what of `place` they are part of. The first range is that of the project's own
+/// repository, the others are those of repositories inside it.
+pub async fn affected(ranges: &[Range], place: Place<'_>) -> Result<Affected, ChangedError> {
+    let (mut files, mut touched) = (Vec::new(), BTreeSet::new());
+    for range in ranges {
+        let changes = range.repository.changes(&range.from, range.to.as_deref()).await?;
+        touched.extend(versions::touched(range, &changes).await?);
+        files.extend(changes);
+    }
+    files.sort();
+    let parts = Parts::new(place.path, place.pipeline, &files)?;
+    let mut settings = match ranges.first() {
+        Some(range) => settings(range, place).await?,
+        None => Settings::default(),
+    };
+    for part in files.iter().flat_map(FileChange::paths).flat_map(|path| parts.of(path)) {
+        match part {
+            Part::Toolchain(stage) => {
+                of_stage(&stage, place.pipeline, (&mut settings.everything, &mut settings.images));
+            }
+            Part::MacroFile(name) => drop(settings.everything.insert(format!("macro file `{name}`"))),
+            Part::Pipeline | Part::Spec(_) | Part::Image(_) => {}
+        }
+    }
+    let prefix = place.pipeline.packages.as_ref().and_then(|packages| packages.version_macros.clone());
+    Ok(Affected { files, project: place.project.to_owned(), settings, touched, prefix, parts })
 }
 
 type Reasons<'a> = (&'a mut BTreeSet<String>, &'a mut BTreeSet<String>);
@@ -180,51 +230,39 @@ fn stands_on(last: &str, stage: &str, stages: &[Stage]) -> bool {
     at.is_some()
 }
 
-/// Compares the pipeline file part by part; one that cannot be read on either side counts as changed altogether.
-async fn of_pipeline(range: &Range, place: Place<'_>, (everything, images): Reasons<'_>) -> Result<(), ChangedError> {
-    let read = async |commit: Option<&String>| -> Result<Option<serde_json::Value>, ChangedError> {
-        let text = match commit {
-            Some(commit) => range.repository.text(commit, place.path).await?,
-            None => std::fs::read_to_string(place.path).ok(),
-        };
-        Ok(text.and_then(|text| yaml::parse(place.path, &text).ok()))
-    };
-    let (Some(before), Some(after)) = (read(Some(&range.from)).await?, read(range.to.as_ref()).await?) else {
-        everything.insert("the pipeline file".to_owned());
-        return Ok(());
-    };
-    for part in ["/toolchain", "/packages/toolchain", "/packages/specs", "/packages/macros"] {
-        if before.pointer(part) != after.pointer(part) {
-            everything.insert(format!("`{}` of the pipeline file", part[1..].replace('/', ".")));
-        }
-    }
-    for part in ["/images/toolchain", "/images/version"] {
-        if before.pointer(part) != after.pointer(part) {
-            images.insert(format!("`{}` of the pipeline file", part[1..].replace('/', ".")));
-        }
-    }
-    Ok(())
-}
-
 impl Affected {
     /// True when every spec and image is affected; then the graph tells nothing more.
     pub fn is_everything(&self) -> bool {
-        !self.everything.is_empty()
+        !self.settings.everything.is_empty()
     }
 
     /// What follows when everything is affected: all specs and `images`.
     pub fn all(self, images: impl Iterator<Item = String>) -> Changed {
-        let itself = self.everything.clone();
+        let itself = self.settings.everything.clone();
         let images = images.map(|image| (image, AffectedImage { itself: itself.clone(), ..AffectedImage::default() }));
         let (images, specs) = (images.collect(), self.parts.specs().clone());
-        let removed = self.named().into_iter().filter(|spec| !specs.contains(spec)).collect();
-        Changed { specs, removed, images, ..self.start() }
+        let files = self.changed(|path| self.parts.of(path));
+        let removed = named(&files).into_iter().filter(|spec| !specs.contains(spec)).collect();
+        Changed { specs, removed, images, ..self.start(files) }
     }
 
-    /// What follows by `graph`, where `held` has for each image the specs of which it holds packages.
-    pub fn by_graph(self, graph: &BuildGraph, held: &BTreeMap<String, BTreeSet<String>>) -> Changed {
-        let (specs, removed): (BTreeSet<String>, BTreeSet<String>) =
-            self.named().into_iter().partition(|spec| self.parts.is_present(spec));
+    /// What follows by `graph`, where `sources` are all specs as they are now, and `held` has for each image the specs of
+    /// which it holds packages.
+    pub fn by_graph(
+        self,
+        graph: &BuildGraph,
+        sources: &[SourcePackage],
+        held: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Changed {
+        let inputs = self.parts.with_inputs(sources);
+        let files = self.changed(|path| inputs.of(path));
+        let (mut specs, removed): (BTreeSet<String>, BTreeSet<String>) =
+            named(&files).into_iter().partition(|spec| self.parts.is_present(spec));
+        let spec = |word: &String| spec_named(word, sources).ok().map(str::to_owned);
+        let has_check = |spec: &String| sources.iter().any(|source| source.spec == *spec && source.has_check);
+        specs.extend(self.settings.checked.iter().filter_map(spec).filter(has_check));
+        specs.extend(self.settings.excepted.iter().filter_map(spec));
+        specs.extend(versions::takers(&self.touched, self.prefix.as_deref(), sources));
         let mut dependants: BTreeMap<String, Dependant> = BTreeMap::new();
         for spec in &specs {
             let direct = graph.rdeps(spec);
@@ -236,10 +274,10 @@ impl Affected {
         }
         let mut images = BTreeMap::new();
         for (image, held) in held {
-            let own = self.files.iter().filter(|file| file.part_of.contains(&Part::Image(image.clone())));
+            let own = files.iter().filter(|file| file.part_of.contains(&Part::Image(image.clone())));
             let own = own.map(|file| format!("`{}`", file.path.display()));
             let affected = AffectedImage {
-                itself: own.chain(self.images.iter().cloned()).collect(),
+                itself: own.chain(self.settings.images.iter().cloned()).collect(),
                 holds: held.intersection(&specs).cloned().collect(),
                 holds_dependants: held.iter().filter(|spec| dependants.contains_key(*spec)).cloned().collect(),
             };
@@ -247,25 +285,37 @@ impl Affected {
                 images.insert(image.clone(), affected);
             }
         }
-        Changed { specs, removed, dependants, images, ..self.start() }
+        Changed { specs, removed, dependants, images, ..self.start(files) }
     }
 
-    /// Specs that changed files are part of.
-    fn named(&self) -> BTreeSet<String> {
-        let parts = self.files.iter().flat_map(|file| &file.part_of);
-        parts.filter_map(|part| if let Part::Spec(name) = part { Some(name.clone()) } else { None }).collect()
+    /// The changed files that something is made from, by what `of` says of a path.
+    fn changed(&self, of: impl Fn(&Path) -> BTreeSet<Part>) -> Vec<ChangedFile> {
+        let short = |path: &Path| path.strip_prefix(&self.project).unwrap_or(path).to_owned();
+        let changed = self.files.iter().map(|file| ChangedFile {
+            part_of: file.paths().flat_map(&of).collect(),
+            path: short(&file.path),
+            before: file.before.as_deref().map(short),
+            change: file.change,
+        });
+        changed.filter(|file| !file.part_of.is_empty()).collect()
     }
 
-    fn start(self) -> Changed {
+    fn start(self, files: Vec<ChangedFile>) -> Changed {
         Changed {
             version: JSON_VERSION,
-            files: self.files,
-            other_files: self.other_files,
-            everything: self.everything,
+            other_files: self.files.len() - files.len(),
+            files,
+            everything: self.settings.everything,
             specs: BTreeSet::new(),
             removed: BTreeSet::new(),
             dependants: BTreeMap::new(),
             images: BTreeMap::new(),
         }
     }
+}
+
+/// Specs that changed files are part of.
+fn named(files: &[ChangedFile]) -> BTreeSet<String> {
+    let parts = files.iter().flat_map(|file| &file.part_of);
+    parts.filter_map(|part| if let Part::Spec(name) = part { Some(name.clone()) } else { None }).collect()
 }

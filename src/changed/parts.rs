@@ -11,13 +11,16 @@ use serde::Serialize;
 use super::git::FileChange;
 use crate::image::config::{self, ConfigError};
 use crate::pipeline::Pipeline;
+use crate::spec::SourcePackage;
 
 /// What a file is part of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", content = "name", rename_all = "kebab-case")]
 pub enum Part {
-    /// The pipeline file, or a file of macros that it names.
+    /// The pipeline file, or the one that it takes stages from.
     Pipeline,
+    /// A file of RPM macros, by its name.
+    MacroFile(String),
     /// A toolchain stage, by name.
     Toolchain(String),
     /// A spec, by name.
@@ -50,15 +53,16 @@ impl Parts {
         for changed in changes.iter().flat_map(|change| [Some(&change.path), change.before.as_ref()]).flatten() {
             parts.add_spec(changed);
         }
-        let macro_files = pipeline.packages.iter().flat_map(|packages| &packages.macro_files).cloned();
-        parts.others.extend(
-            macro_files
-                .chain([path.to_owned()])
-                .chain(pipeline.toolchain_of.clone())
-                .map(|file| (file, Part::Pipeline)),
-        );
+        for file in pipeline.packages.iter().flat_map(|packages| &packages.macro_files) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            parts.others.extend(both_names(file).map(|path| (path, Part::MacroFile(name.clone()))));
+        }
+        parts
+            .others
+            .extend(pipeline.toolchain_of.iter().chain([&path.to_owned()]).map(|file| (file.clone(), Part::Pipeline)));
         for stage in &pipeline.stages {
             let inputs = stage.inputs().into_iter();
+            let inputs = inputs.flat_map(|input| both_names(&input).collect::<Vec<_>>());
             parts.others.extend(inputs.map(|input| (input, Part::Toolchain(stage.name().to_owned()))));
         }
         for path in pipeline.images.iter().flat_map(|images| &images.configs) {
@@ -73,6 +77,40 @@ impl Parts {
     pub(super) fn of(&self, path: &Path) -> BTreeSet<Part> {
         let inside = self.others.iter().filter(|(input, _)| path.starts_with(input)).map(|(_, part)| part.clone());
         inside.chain(self.specs_of(path).into_iter().map(Part::Spec)).collect()
+    }
+
+    /// The same with what is known of `sources`, the specs that can be read.
+    pub(super) fn with_inputs<'a>(&'a self, sources: &'a [SourcePackage]) -> Inputs<'a> {
+        let mut inputs = Inputs { parts: self, read: BTreeMap::new(), elsewhere: BTreeMap::new() };
+        for source in sources {
+            let names = inputs.read.entry(source.spec.as_str()).or_default();
+            names.extend(source.sources.iter().map(|file| file.name.clone()));
+            names.extend([format!("{}.spec", source.spec), format!("{}.signatures.json", source.spec)]);
+            let folder = source.spec_path.parent().unwrap_or(&source.spec_path);
+            for link in folder.ancestors().filter(|folder| folder.is_symlink()) {
+                inputs.elsewhere.entry(link.to_owned()).or_default().insert(source.spec.clone());
+            }
+            // Where a link leads on the way to a file, the change is at its end.
+            for path in names.iter().map(|name| folder.join(name)) {
+                if let Ok(real) = path.canonicalize()
+                    && real != path
+                {
+                    inputs.elsewhere.entry(real).or_default().insert(source.spec.clone());
+                }
+            }
+        }
+        // Of a spec that cannot be read, all that is beside it counts.
+        for (folder, specs) in &self.specs {
+            let unread: BTreeSet<String> =
+                specs.iter().filter(|spec| !inputs.read.contains_key(spec.as_str())).cloned().collect();
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            for path in entries.filter(|_| !unread.is_empty()) {
+                if let Some(real) = path.canonicalize().ok().filter(|real| *real != path) {
+                    inputs.elsewhere.entry(real).or_default().extend(unread.iter().cloned());
+                }
+            }
+        }
+        inputs
     }
 
     /// True when the spec's file is there.
@@ -125,6 +163,34 @@ impl Parts {
         self.specs.entry(folder).or_default().insert(name.clone());
         Some(name)
     }
+}
+
+/// What files are part of, where it is known what each spec is made from.
+pub(super) struct Inputs<'a> {
+    parts: &'a Parts,
+    /// For each spec that can be read the names of its files.
+    read: BTreeMap<&'a str, BTreeSet<String>>,
+    /// Files of specs that links lead to, by their own paths.
+    elsewhere: BTreeMap<PathBuf, BTreeSet<String>>,
+}
+
+impl Inputs<'_> {
+    /// What the file `path` is part of, sorted. A file beside a spec that the spec does not name is no part of it.
+    pub(super) fn of(&self, path: &Path) -> BTreeSet<Part> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_used = |part: &Part| match part {
+            Part::Spec(spec) => self.read.get(spec.as_str()).is_none_or(|names| names.contains(name.as_ref())),
+            Part::Pipeline | Part::MacroFile(_) | Part::Toolchain(_) | Part::Image(_) => true,
+        };
+        let linked = self.elsewhere.get(path).into_iter().flatten().cloned().map(Part::Spec);
+        self.parts.of(path).into_iter().filter(is_used).chain(linked).collect()
+    }
+}
+
+/// The path, and where it leads to by links.
+fn both_names(path: &Path) -> impl Iterator<Item = PathBuf> {
+    let real = path.canonicalize().ok().filter(|real| real != path);
+    std::iter::once(path.to_owned()).chain(real)
 }
 
 /// `path` without `.` and `..`: image configurations name files of folders beside theirs.

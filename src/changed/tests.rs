@@ -18,34 +18,31 @@ fn dependants_and_images_follow_the_graph() {
     }
     let packages = Packages { specs: vec![folder], ..Packages::default() };
     let pipeline = Pipeline { name: "p".into(), packages: Some(packages), ..Pipeline::default() };
-    let file = |path: &str, part: Part| ChangedFile {
-        path: path.into(),
-        before: None,
-        change: Change::Modified,
-        part_of: BTreeSet::from([part]),
-    };
-    let affected = Affected {
-        files: vec![
-            file("SPECS/libc.spec", Part::Spec("libc".into())),
-            file("SPECS/gone.spec", Part::Spec("gone".into())),
-            file("images/two.json", Part::Image("two".into())),
-        ],
-        other_files: 3,
-        everything: BTreeSet::new(),
-        images: BTreeSet::new(),
-        parts: Parts::new(&place.path().join("p.yaml"), &pipeline, &[]).unwrap(),
-    };
+    let root = place.path();
+    let of = |path: &str, change| FileChange { path: root.join(path), before: None, change };
+    let gone = of("SPECS/gone.spec", Change::Deleted);
+    let files = vec![of("SPECS/libc.spec", Change::Modified), gone.clone(), of("README", Change::Modified)];
+    let parts = Parts::new(&root.join("p.yaml"), &pipeline, &[gone]).unwrap();
+    let settings = Settings { images: set(&["tools"]), ..Settings::default() };
+    let (project, touched, prefix) = (root.to_owned(), BTreeSet::new(), None);
+    let affected = Affected { files, project, settings, touched, prefix, parts };
     let needs = [("libc", &[][..]), ("kmod", &["libc"]), ("app", &["kmod"]), ("alone", &[])];
     let needs = needs.map(|(spec, needs)| (spec.to_owned(), set(needs))).into();
     let graph = BuildGraph { needs, ..BuildGraph::default() };
     let held = [("one", set(&["libc", "app"])), ("two", set(&["alone"])), ("three", set(&["alone"]))];
     let held = held.map(|(image, held)| (image.to_owned(), held)).into();
-    let changed = affected.by_graph(&graph, &held);
+    let changed = affected.by_graph(&graph, &[], &held);
+    assert_eq!((changed.files.len(), changed.other_files), (2, 1));
     assert_eq!((changed.specs, changed.removed), (set(&["libc"]), set(&["gone"])));
     let kmod = Dependant { needs: set(&["libc"]), through_others: set(&[]) };
     let app = Dependant { needs: set(&[]), through_others: set(&["libc"]) };
     assert_eq!(changed.dependants, BTreeMap::from([("kmod".to_owned(), kmod), ("app".to_owned(), app)]));
-    let one = AffectedImage { itself: set(&[]), holds: set(&["libc"]), holds_dependants: set(&["app"]) };
-    let two = AffectedImage { itself: set(&["`images/two.json`"]), ..AffectedImage::default() };
-    assert_eq!(changed.images, BTreeMap::from([("one".to_owned(), one), ("two".to_owned(), two)]));
+    let of = |holds: &[&str], holds_dependants: &[&str]| AffectedImage {
+        itself: set(&["tools"]),
+        holds: set(holds),
+        holds_dependants: set(holds_dependants),
+    };
+    let one = ("one".to_owned(), of(&["libc"], &["app"]));
+    let others = ["two", "three"].map(|name| (name.to_owned(), of(&[], &[])));
+    assert_eq!(changed.images, others.into_iter().chain([one]).collect());
 }

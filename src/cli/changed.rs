@@ -7,6 +7,7 @@ use super::Project;
 use super::bench::{Bench, Look};
 use super::fault::Fault;
 use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place, Range, Repository};
+use crate::event::Event;
 use crate::report;
 
 /// Says what a git change affects: specs, what needs them, and images
@@ -32,7 +33,17 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         None => None,
     };
     let place = Place { project: &project.folder, path: project.pipeline_path(), pipeline: &pipeline };
-    let affected = changed::affected(&Range { repository, from, to }, place).await.map_err(fault)?;
+    let mut ranges = vec![Range { repository, from, to }];
+    for folder in changed::folders(&pipeline) {
+        let others = ranges[0].inside(&folder, (&args.from, args.to.as_deref())).await.map_err(git_fault)?;
+        if let Some((range, compared)) = others.filter(|(other, _)| ranges.iter().all(|one| !one.is_of(other))) {
+            let root = range.repository.root().display();
+            let text = format!("`{root}` is a repository of its own and is compared with {compared}");
+            project.tell(&Event::Note { text });
+            ranges.push(range);
+        }
+    }
+    let affected = changed::affected(&ranges, place).await.map_err(fault)?;
     let changed = follow(project, &pipeline, affected).await?;
     if project.json {
         report::json(&(serde_json::to_string(&changed).map_err(|error| Fault::host_error(&error))? + "\n"))?;
@@ -52,7 +63,7 @@ async fn follow(project: &Project, pipeline: &crate::pipeline::Pipeline, affecte
     let look = Look::at(&bench, pipeline)?;
     let prepared = look.survey(&[]).await?;
     let held = look.runner.specs_of_images(&configs, &prepared)?;
-    Ok(affected.by_graph(&prepared.graph, &held))
+    Ok(affected.by_graph(&prepared.graph, &prepared.specs.packages, &held))
 }
 
 fn text(changed: &Changed) -> String {

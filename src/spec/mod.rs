@@ -42,6 +42,7 @@ pub use failure::SpecFailure;
 #[cfg(test)]
 pub(crate) use package::tests::zlib;
 pub use package::{BinaryPackage, FileEntry, SourceFile, SourcePackage};
+pub use versions::takes_version_of;
 
 use self::answers::Answered;
 use self::cache::{Cache, Outcome};

@@ -126,6 +126,12 @@ pub(super) fn ring(uses: &Uses) -> Outcome {
     Outcome::Failure(format!("error: {} cannot be known: specs take each other's versions", names.join(", ")))
 }
 
+/// Whether the spec that made `source` names a macro that begins with `prefix` and has the version of the spec `other`.
+pub fn takes_version_of(source: &SourcePackage, prefix: &str, other: &str) -> bool {
+    let name = format!("{prefix}_{}", macro_name(other));
+    ["version", "release", "epoch"].iter().any(|end| source.version_macros.contains_key(&format!("{name}_{end}")))
+}
+
 fn macro_name(spec: &str) -> String {
     spec.replace('-', "_")
 }
