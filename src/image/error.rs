@@ -95,6 +95,14 @@ pub enum ImageError {
     /// A folder of the project is not absolute.
     #[error("the folders of a project must be absolute")]
     Relative(#[from] RelativePath),
+    /// The user has changed a file while the image was made from it.
+    #[error("`{}` was changed while the image of `{}` was made", path.display(), config.display())]
+    Changed {
+        /// The image configuration.
+        config: PathBuf,
+        /// The file.
+        path: PathBuf,
+    },
     /// The run was cancelled.
     #[error("the image was cancelled")]
     Cancelled,
@@ -106,7 +114,10 @@ pub enum ImageError {
 impl ImageError {
     /// True when the user's files are at fault, not the machine.
     pub fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Packages { .. } | Self::NoKernel { .. } | Self::Disk(_))
+        matches!(
+            self,
+            Self::Config(_) | Self::Packages { .. } | Self::NoKernel { .. } | Self::Disk(_) | Self::Changed { .. }
+        )
     }
 
     /// What the user can do.
@@ -118,6 +129,7 @@ impl ImageError {
                 Some("build the missing packages first, or take them out of the package lists".to_owned())
             }
             Self::Damaged { package, .. } => Some(format!("`drydock build {package}` makes it again")),
+            Self::Changed { .. } => Some("run the same command again".to_owned()),
             Self::NoKernel { .. } => Some("name a kernel package as `default` in KernelOptions".to_owned()),
             _ => None,
         }

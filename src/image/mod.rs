@@ -60,6 +60,7 @@ use crate::digest::Sha256;
 use crate::engine::Engine;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
+use crate::source::seen::Seen;
 use crate::toolchain::Toolchain;
 
 /// With what images are made.
@@ -122,7 +123,7 @@ pub enum Outcome {
 pub async fn assemble(context: &ImageContext<'_>, config_path: &Path) -> Result<AssembledImage, ImageError> {
     let started = Instant::now();
     let path = config_path.to_owned();
-    let config = tokio::task::spawn_blocking(move || config::read(&path)).await??;
+    let (config, seen) = tokio::task::spawn_blocking(move || read(&path)).await??;
     let rpms = packages::resolve(&config, context.packages, &context.assembly.arch)
         .map_err(|source| ImageError::Packages { config: config_path.to_owned(), source })?;
     let kernel = packages::kernel_file(&rpms);
@@ -147,11 +148,27 @@ pub async fn assemble(context: &ImageContext<'_>, config_path: &Path) -> Result<
     let plan = work::Plan { config, rpms: rpm_paths, kernel, seed: inputs.seed(), paths };
     let outcome = Box::pin(work::make(context, plan)).await?;
     if let Outcome::Written { files } = &outcome {
+        if let Some(path) = seen.changed() {
+            return Err(ImageError::Changed { config: config_path.to_owned(), path });
+        }
         let record = Record { key, inputs, files: files.clone() };
         record::store(&record_path, &record).map_err(|source| ImageError::Write { path: record_path, source })?;
         tell(context, &name, files, (false, started));
     }
     Ok(AssembledImage { name, key, outcome })
+}
+
+/// The configuration `path`, and the files that it is made of and names, as they were before it was read.
+fn read(path: &Path) -> Result<(ImageConfig, Seen), ImageError> {
+    // Which files it names is known only when it is read; from the look at them on, it is read anew.
+    loop {
+        let named = config::read(path)?.inputs;
+        let seen = Seen::now(named.values().cloned().collect());
+        let config = config::read(path)?;
+        if config.inputs == named {
+            return Ok((config, seen));
+        }
+    }
 }
 
 fn needs_kernel(config: &ImageConfig) -> bool {

@@ -10,7 +10,7 @@
 //! the stage goes by that. What is built from files that were changed meanwhile, even there and back, is recorded for
 //! nothing ([`Seen`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,8 @@ use super::stage::{PackageStage, RpmStage, Stage};
 use crate::build;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::layout::Layout;
-use crate::source::remembered::{FileDigests, Stamp};
+use crate::source::remembered::FileDigests;
+use crate::source::seen::{Seen, files_below};
 use crate::toolchain::ReadStage;
 
 /// Counts up when stages of packages are made in another way.
@@ -60,35 +61,6 @@ pub(super) struct RpmInputs {
     /// By file name, those that are at hand where no key says whose they are.
     files: Vec<(String, Vec<Sha256>)>,
     pub(super) seen: Seen,
-}
-
-/// Files and folders as they were at some time.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    roots: Vec<PathBuf>,
-    files: BTreeMap<PathBuf, Option<Stamp>>,
-}
-
-impl Seen {
-    /// All that `roots` are now, and what is in them.
-    fn now(roots: Vec<PathBuf>) -> Self {
-        let mut files = BTreeMap::new();
-        for root in &roots {
-            let below = if root.is_dir() { files_below(root).unwrap_or_default() } else { vec![root.clone()] };
-            // A folder has another time whenever a file in it comes or goes, which is seen anyway.
-            let stamp = |path: &PathBuf| Stamp::of(path).ok().filter(|_| !path.is_dir());
-            files.extend(below.into_iter().map(|path| (path.clone(), stamp(&path))));
-        }
-        Self { roots, files }
-    }
-
-    /// Fails for `stage` when a file was written since, or is no longer there, or is new.
-    pub(super) fn is_now(&self, stage: &str) -> Result<(), PipelineError> {
-        let now = Self::now(self.roots.clone()).files;
-        let differs = |path: &&PathBuf| now.get(*path) != self.files.get(*path);
-        let changed = now.keys().chain(self.files.keys()).find(differs);
-        changed.map_or(Ok(()), |path| Err(PipelineError::StageChanged { stage: stage.to_owned(), path: path.clone() }))
-    }
 }
 
 impl<'a> Recipes<'a> {
@@ -140,6 +112,12 @@ impl<'a> Recipes<'a> {
         digests.save().map_err(|source| wrong((PathBuf::from(DIGESTS), source)))?;
         Ok(inputs)
     }
+}
+
+/// Fails when files that `stage` is made from are no longer those that were `seen`.
+pub(super) fn same_files(stage: &str, seen: &Seen) -> Result<(), PipelineError> {
+    let changed = |path| PipelineError::StageChanged { stage: stage.to_owned(), path };
+    seen.changed().map_or(Ok(()), |path| Err(changed(path)))
 }
 
 impl PackageInputs {
@@ -233,27 +211,6 @@ fn of_folder(folder: &Path, digests: &FileDigests) -> io::Result<Sha256> {
         }
     }
     Ok(key.finish())
-}
-
-/// All files and links below `folder`, sorted, and what is in folders that links lead to; each folder once, and none that
-/// `folder` itself is in.
-fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    let mut known: BTreeSet<PathBuf> = folder.canonicalize()?.ancestors().map(Path::to_owned).collect();
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(&next)? {
-            let path = entry?.path();
-            if !path.is_dir() || path.is_symlink() {
-                files.push(path.clone());
-            }
-            if path.is_dir() && known.insert(path.canonicalize()?) {
-                open.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 #[cfg(test)]
@@ -351,10 +308,9 @@ mod tests {
             let before = key(&recipes);
             let inputs = recipes.inputs(&stage).unwrap();
             let Inputs::Packages(inputs) = inputs.as_ref() else { panic!("packages") };
-            inputs.seen.is_now("s").unwrap();
+            assert_eq!(inputs.seen.changed(), None);
             fs::write(&path, "another content").unwrap();
-            let told = inputs.seen.is_now("s").unwrap_err().to_string();
-            assert!(told.ends_with("was changed while stage `s` was made"), "{told}");
+            assert!(inputs.seen.changed().is_some(), "{}", path.display());
             assert_eq!(key(&recipes), before, "what was read counts to the end");
             assert_ne!(key(&Recipes::new(&layout)), before, "{}", path.display());
         }

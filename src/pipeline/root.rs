@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::error::PipelineError;
 use super::made::Made;
-use super::recipe::Seen;
+use super::recipe::same_files;
 use super::runner::Runner;
 use super::stage::Stage;
 use super::statements::{self, About};
 use crate::attest::Material;
 use crate::cache::BuiltRpm;
 use crate::digest::Sha256;
+use crate::source::seen::Seen;
 use crate::toolchain::{self, StageRpm};
 
 /// What such an image is made of.
@@ -39,7 +40,7 @@ impl Runner<'_> {
         let (image, was_there) = toolchain::assemble(stage, from.1, &rpms, &context).await?;
         statements::attach(&About { stage, vendor, from, image }, &listed, materials, self.store)?;
         let installed = toolchain::installed(stage, image, &context).await?;
-        seen.map_or(Ok(()), |seen| seen.is_now(stage))?;
+        seen.map_or(Ok(()), |seen| same_files(stage, seen))?;
         toolchain::keep_image(recipe, image, self.layout)?;
         Ok((if was_there { "the same image" } else { "made" }, Made::of(chain, image, installed)))
     }

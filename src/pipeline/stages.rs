@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::config::Pipeline;
 use super::error::PipelineError;
 use super::made::{Made, MadeStages, below_image, chain, finished_stages};
-use super::recipe::{Inputs, PackageInputs, Recipes};
+use super::recipe::{Inputs, PackageInputs, Recipes, same_files};
 use super::registry::StageRegistry;
 use super::root::Root;
 use super::runner::{Obstacles, Options, Runner};
@@ -150,7 +150,7 @@ impl Runner<'_> {
         if !summary.is_success() {
             return Err(PipelineError::StagePackages { stage: stage.name.clone(), summary: Box::new(summary) });
         }
-        inputs.seen.is_now(&stage.name)?;
+        same_files(&stage.name, &inputs.seen)?;
         let published = runner.repo()?.packages();
         let rpms = chosen(stage, &published, &summary)?;
         let specs: BTreeSet<&String> = rpms.iter().map(|rpm| &rpm.spec).collect();

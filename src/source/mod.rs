@@ -39,6 +39,7 @@ mod part;
 mod places;
 mod receive;
 pub(crate) mod remembered;
+pub(crate) mod seen;
 pub mod signatures;
 mod web;
 #[cfg(test)]

@@ -61,7 +61,8 @@ use crate::oci::Store;
 use crate::oci::registry::Credentials;
 use crate::package::{Nevra, Provides};
 use crate::source::Archive;
-use crate::source::remembered::{FileDigests, Stamp};
+use crate::source::remembered::FileDigests;
+use crate::source::seen::Seen;
 
 /// Counts up when the same stage description gives another image.
 const KEY_VERSION: &str = "2";
@@ -142,8 +143,8 @@ pub struct ReadStage {
     script_digest: Option<Sha256>,
     /// The bases as the key sees them.
     bases: Vec<String>,
-    /// The archives among them; None for what is not there.
-    archives: Vec<(PathBuf, Option<Stamp>)>,
+    /// The archives among them.
+    archives: Seen,
 }
 
 impl ReadStage {
@@ -151,12 +152,12 @@ impl ReadStage {
     pub fn of(stage: &Stage, layout: &Layout) -> Result<Self, ToolchainError> {
         let script = Script::read(stage)?;
         let script_digest = script.as_ref().map(Script::digest).transpose()?;
-        let mut read = Self { stage: stage.clone(), script, script_digest, bases: Vec::new(), archives: Vec::new() };
+        let all = if let Origin::Bases(bases) = &stage.origin { bases.as_slice() } else { &[] };
+        // Looked at before they are hashed: what changes from now on is seen.
+        let archives = Seen::now(all.iter().filter_map(Base::archive).collect());
+        let mut read = Self { stage: stage.clone(), script, script_digest, bases: Vec::new(), archives };
         if let Origin::Bases(bases) = &stage.origin {
             let digests = FileDigests::open(layout, "bases");
-            let archives = bases.iter().filter_map(Base::archive);
-            // Looked at before they are hashed: what changes from now on is seen.
-            read.archives = archives.map(|path| (path.clone(), Stamp::of(&path).ok())).collect();
             read.bases = bases.iter().map(|base| base_name(base, &digests)).collect();
             let fault = |source| ToolchainError::File { operation: "write", path: layout.toolchain_state(), source };
             digests.save().map_err(fault)?;
@@ -192,10 +193,8 @@ impl ReadStage {
 
     /// Fails when an archive is no longer the one that was hashed.
     fn same_archives(&self) -> Result<(), ToolchainError> {
-        let changed = self.archives.iter().find(|(path, stamp)| Stamp::of(path).ok() != *stamp);
-        changed.map_or(Ok(()), |(path, _)| {
-            Err(ToolchainError::Changed { stage: self.stage.name.clone(), path: path.clone() })
-        })
+        let changed = |path| ToolchainError::Changed { stage: self.stage.name.clone(), path };
+        self.archives.changed().map_or(Ok(()), |path| Err(changed(path)))
     }
 }
 
