@@ -275,6 +275,16 @@ mod tests {
     }
 
     #[test]
+    fn two_images_of_one_name_are_refused() {
+        let text = faults(
+            "name: x\ntoolchain:\n  - {stage: a, base: [{archive: a.tar}]}\n\
+             images: {toolchain: a, version: '1', configs: [one/x.json, one/x.json, two/y.json, two/x.yaml]}\n",
+        );
+        let told = "images: configs: `[DIR]/one/x.json` and `[DIR]/two/x.yaml` both make the image `x`";
+        assert!(text.contains(told), "{text}");
+    }
+
+    #[test]
     fn an_unknown_key_is_told_with_its_place() {
         let text = faults("name: x\ntoolchain:\n  - stage: a\n    bsae: []\n");
         assert!(text.contains("[DIR]/p.yaml") && text.contains("bsae") && text.contains("base"), "{text}");
