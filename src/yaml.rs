@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use crate::address;
+use crate::json;
+use crate::text_file::without_mark;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +47,27 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigFi
         message: address::in_text(&message).into_owned(),
     };
     if path.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
+        json::parse(text).map_err(|fault| wrong(fault.to_string()))
     } else {
-        serde_yaml::from_str(text).map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))
+        serde_yaml::from_str(without_mark(text))
+            .map_err(|error| wrong(error.to_string().trim_start_matches("error: ").to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_with_its_place_and_a_mark_says_nothing() {
+        let read =
+            |name: &str, text: &str| parse::<serde_json::Value>(Path::new(name), text).map_err(|e| e.to_string());
+        let told = read("a.json", "{\"a\": 1,\n\"a\": 2}").unwrap_err();
+        assert_eq!(told, "`a.json` is not right: the key `a` is there twice at line 2 column 3");
+        assert!(read("a.yaml", "a: 1\na: 2\n").unwrap_err().contains("line 2"));
+        for (name, text) in [("a.json", "{\"a\": [1]}"), ("a.yaml", "a:\n  - 1\n")] {
+            let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+            assert_eq!(read(name, &windows).unwrap(), serde_json::json!({ "a": [1] }), "{name}");
+        }
     }
 }

@@ -91,8 +91,8 @@ fn solve(
         if let Some(package) = remote.iter().find(|package| std::ptr::eq(&raw const package.header, *header)) {
             return Some(BuildrootRpm {
                 nevra: header.nevra.to_string(),
-                content: package.sha256,
-                path: context.remote.path(package.sha256),
+                content: package.digest(),
+                path: context.remote.path(package.digest()),
                 is_remote: true,
             });
         }

@@ -25,6 +25,10 @@ pub(super) struct MirrorArgs {
     /// A PEM file with certificates that mirrors are trusted by, besides the system's
     #[arg(long = "source-ca", value_name = "FILE")]
     trusted: Option<PathBuf>,
+    /// The mirror of the package archives that the pipeline names in `archives`, instead of that of this machine's apt
+    /// configuration, or of the base image's
+    #[arg(long, value_name = "URL")]
+    pub(super) archive_mirror: Option<String>,
 }
 
 impl MirrorArgs {

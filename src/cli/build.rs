@@ -14,7 +14,7 @@ use crate::pipeline::{CheckedPackages, Obstacles};
 #[command(after_help = "Example: drydock build kmod --specs-dir SPECS")]
 pub(super) struct Args {
     #[command(flatten)]
-    wanted: WantedArgs,
+    pub(super) wanted: WantedArgs,
     #[command(flatten)]
     build: BuildArgs,
 }

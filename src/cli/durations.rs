@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::fault::Fault;
+use crate::json;
 
 /// What of a `build-state.json` counts here.
 #[derive(Deserialize)]
@@ -28,8 +29,8 @@ pub(super) fn read(folder: &Path, paths: &[PathBuf]) -> Result<BTreeMap<String, 
             Fault::usage(format!("`{}`: {what}", path.display()))
                 .with_hint(Some("name the build-state.json of a run, as in build/build-state.json".to_owned()))
         };
-        let bytes = std::fs::read(&path).map_err(|error| fault(error.to_string()))?;
-        let record: Record = serde_json::from_slice(&bytes).map_err(|error| fault(error.to_string()))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
+        let record: Record = json::parse(&text).map_err(|wrong| fault(wrong.to_string()))?;
         for Row { spec, seconds } in record.packages {
             let Some(seconds) = seconds else { continue };
             let duration = Duration::try_from_secs_f64(seconds)

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use super::pasted::Context;
 use crate::pipeline::{Blame, PipelineError};
 use crate::report::{self, WriteError};
 
@@ -42,6 +43,12 @@ impl Fault {
     pub(super) fn with_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;
         self
+    }
+
+    /// The fault with commands in its hint that mean what the user's did.
+    pub(super) fn in_context(self, context: &Context) -> Self {
+        let hint = self.hint.map(|hint| context.put_into(&hint));
+        Self { hint, ..self }
     }
 
     /// `error` and its causes, of the user's making.

@@ -19,6 +19,7 @@ mod interrupt;
 mod logs;
 mod make;
 mod options;
+mod pasted;
 mod plan;
 mod project;
 mod run;
@@ -32,7 +33,7 @@ mod verdict;
 mod verify;
 mod wanted;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -41,6 +42,7 @@ use crate::engine::{Choice, Transfer};
 use crate::report::Format;
 use fault::Fault;
 use interrupt::Interrupt;
+use pasted::Context;
 use project::Project;
 
 /// Builds an RPM distribution in containers: toolchain images, packages and disk images.
@@ -59,13 +61,18 @@ struct Cli {
     command: Command,
 }
 
+const DEFAULT_PROJECT: &str = ".";
+const DEFAULT_PIPELINE: &str = "pipelines/quickstart.yaml";
+const DEFAULT_BUILD_DIR: &str = "build";
+const DEFAULT_OUT_DIR: &str = "out";
+
 #[derive(clap::Args)]
 struct Global {
     /// The project's folder, which relative paths count from
-    #[arg(short = 'C', long, global = true, default_value = ".", value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, default_value = DEFAULT_PROJECT, value_name = "DIR")]
     project: PathBuf,
     /// The pipeline that says what toolchain, specs and images there are
-    #[arg(long, global = true, default_value = "pipelines/quickstart.yaml", value_name = "FILE")]
+    #[arg(long, global = true, default_value = DEFAULT_PIPELINE, value_name = "FILE")]
     pipeline: PathBuf,
     /// Works on the packages that this toolchain stage is made of, instead of the pipeline's
     // Subcommands have arguments that are called `stage`, too.
@@ -81,10 +88,10 @@ struct Global {
     #[arg(long, global = true, value_enum, default_value = "auto")]
     transfer: TransferArg,
     /// Intermediate files
-    #[arg(long, global = true, default_value = "build", value_name = "DIR")]
+    #[arg(long, global = true, default_value = DEFAULT_BUILD_DIR, value_name = "DIR")]
     build_dir: PathBuf,
     /// Results
-    #[arg(long, global = true, default_value = "out", value_name = "DIR")]
+    #[arg(long, global = true, default_value = DEFAULT_OUT_DIR, value_name = "DIR")]
     out_dir: PathBuf,
     /// Time that rpm may take to read one spec, in seconds; a spec that takes longer is told and left out
     #[arg(long, global = true, default_value_t = options::SPEC_SECONDS, value_name = "SECONDS",
@@ -217,6 +224,7 @@ fn answered(answer: &clap::Error) -> ExitCode {
 
 async fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<ExitCode, Fault> {
     let project = Project::open(&cli.global, interrupt)?;
+    let context = cli.context();
     let outcome = match cli.command {
         // Its commands open the project, each with its own flags.
         Command::Make(args) => make::run(&cli.global, args, interrupt).await,
@@ -239,9 +247,34 @@ async fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<ExitCode, Fault> {
         Command::Clean(args) => clean::run(&project, &args).await,
     };
     let finished = project.printer.finish();
-    let code = outcome?;
+    let code = outcome.map_err(|fault| fault.in_context(&context))?;
     finished?;
     Ok(code)
+}
+
+impl Cli {
+    /// What commands in hints need besides.
+    fn context(&self) -> Context {
+        let Global { project, pipeline, stage, toolchain, build_dir, out_dir, .. } = &self.global;
+        let (pipeline, specs): (&Path, &[PathBuf]) = match &self.command {
+            Command::Run(args) => (&args.file, &[]),
+            Command::Build(args) => (pipeline, &args.wanted.specs_dir),
+            Command::Plan(args) => (pipeline, &args.wanted.specs_dir),
+            Command::Sources(args) => (pipeline, &args.specs_dir),
+            Command::Specs(args) => (pipeline, &args.specs_dir),
+            Command::Srpm(args) => (pipeline, &args.specs_dir),
+            _ => (pipeline, &[]),
+        };
+        let paths = [
+            pasted::unless_default("-C", project, DEFAULT_PROJECT),
+            pasted::unless_default("--pipeline", pipeline, DEFAULT_PIPELINE),
+            pasted::unless_default("--build-dir", build_dir, DEFAULT_BUILD_DIR),
+            pasted::unless_default("--out-dir", out_dir, DEFAULT_OUT_DIR),
+        ];
+        let names = [("--stage", stage), ("--toolchain", toolchain)];
+        let names = names.into_iter().filter_map(|(flag, name)| Some((flag, name.clone()?)));
+        Context { flags: paths.into_iter().flatten().chain(names).collect(), specs: specs.to_vec() }
+    }
 }
 
 fn start_tracing(verbose: u8) {

@@ -21,7 +21,7 @@ use crate::report;
     What cannot be built is told with the reason, and the exit code is 2; the rest is planned all the same.")]
 pub(super) struct Args {
     #[command(flatten)]
-    wanted: WantedArgs,
+    pub(super) wanted: WantedArgs,
     #[command(flatten)]
     among: AmongArgs,
     /// Also tells how long the builds last with so many at a time; several numbers are separated by commas

@@ -13,7 +13,7 @@ use super::{Project, goals, verdict};
 #[command(after_help = "Example: drydock run pipelines/quickstart.yaml --jobs 4")]
 pub(super) struct Args {
     /// The pipeline file
-    file: PathBuf,
+    pub(super) file: PathBuf,
     #[command(flatten)]
     build: BuildArgs,
 }

@@ -1,12 +1,13 @@
 //! `drydock sources`: fetches and verifies sources, and nothing else.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::access::MirrorArgs;
 use super::bench::Bench;
 use super::fault::Fault;
 use super::srpm::SignatureArg;
-use super::{Project, goals, options, project};
+use super::{Project, goals, options, project, wanted};
 use crate::event::Event;
 use crate::pipeline::PipelineError;
 use crate::source::SignatureMode;
@@ -18,6 +19,9 @@ use crate::spec::{self, Selection};
 pub(super) struct Args {
     /// Names of specs; all of the pipeline's specs when none is given
     names: Vec<String>,
+    /// A folder of specs, instead of the pipeline's; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(super) specs_dir: Vec<PathBuf>,
     #[command(flatten)]
     mirrors: MirrorArgs,
     /// What is done with signatures: `skip` takes what is found, `update` also writes its digests beside the specs
@@ -30,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let pipeline = project.pipeline()?;
-    let packages = project::packages_of(&pipeline)?;
+    let packages = &wanted::in_folders(project, project::packages_of(&pipeline)?, &args.specs_dir);
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let mode = if args.update_signatures { SignatureMode::Update } else { args.signatures.into() };
@@ -38,7 +42,12 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         return Err(Fault::usage("`--signatures update` needs the names of specs"));
     }
     let access = args.mirrors.access(&project.folder, &[])?;
-    let options = crate::pipeline::Options { source_urls: args.mirrors.source_urls, access, ..options::looking() };
+    let options = crate::pipeline::Options {
+        archive_mirror: args.mirrors.archive_mirror,
+        source_urls: args.mirrors.source_urls,
+        access,
+        ..options::looking()
+    };
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let toolchain = runner.toolchain(packages, &made)?;
@@ -46,8 +55,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     goals::known(&args.names, &all)?;
     let selection = if args.names.is_empty() { Selection::All } else { Selection::Named(&args.names) };
     let specs = runner.load(packages, &toolchain, selection).await?;
-    let wanted = specs.packages.iter().filter(|package| args.names.is_empty() || args.names.contains(&package.spec));
-    let found = runner.fetch_for(packages, wanted, mode).await?;
+    let asked = specs.packages.iter().filter(|package| args.names.is_empty() || args.names.contains(&package.spec));
+    let found = runner.fetch_for((packages, &made), asked, mode).await?;
     let text = format!("{} sources are at hand", found.files.len());
     project.tell(&Event::Note { text });
     Ok(ExitCode::SUCCESS)

@@ -23,7 +23,7 @@ pub(super) struct Args {
     names: Vec<String>,
     /// Folder of specs, instead of the pipeline's; of two specs of one name that of the first folder counts
     #[arg(long, value_name = "DIR")]
-    specs_dir: Vec<PathBuf>,
+    pub(super) specs_dir: Vec<PathBuf>,
     /// The architecture to read them for; this machine's when none is given
     #[arg(long, value_enum)]
     arch: Option<ArchArg>,

@@ -9,10 +9,11 @@ use clap::ValueEnum;
 use super::access::MirrorArgs;
 use super::bench::Bench;
 use super::fault::Fault;
-use super::{Project, goals, options, project};
+use super::{Project, goals, options, project, wanted};
 use crate::pipeline::{NoSrpm, Options, PipelineError, SrpmSummary, SrpmWish};
 use crate::source::{SignatureMode, SourceError};
 use crate::spec;
+use crate::text_file::without_mark;
 
 /// Packs source packages into `out/SRPMS`, without building them
 #[derive(clap::Args)]
@@ -28,7 +29,7 @@ pub(super) struct Args {
     all: bool,
     /// A folder of specs, instead of the pipeline's; may be given several times
     #[arg(long, value_name = "DIR")]
-    specs_dir: Vec<PathBuf>,
+    pub(super) specs_dir: Vec<PathBuf>,
     #[command(flatten)]
     mirrors: MirrorArgs,
     /// What is done with signatures: `skip` packs what is found, `update` also writes its digests beside the specs
@@ -71,15 +72,17 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let urls = srpm_urls(&args, &project.folder)?;
     let access = args.mirrors.access(&project.folder, &urls)?;
     let pipeline = project.pipeline()?;
-    let mut packages = project::packages_of(&pipeline)?.clone();
-    if !args.specs_dir.is_empty() {
-        packages.specs = args.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
-    }
+    let packages = wanted::in_folders(project, project::packages_of(&pipeline)?, &args.specs_dir);
     let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
     goals::known(&args.names, &all)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
-    let options = Options { source_urls: args.mirrors.source_urls, access, ..options::looking() };
+    let options = Options {
+        archive_mirror: args.mirrors.archive_mirror.clone(),
+        source_urls: args.mirrors.source_urls,
+        access,
+        ..options::looking()
+    };
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let wish = SrpmWish { names: &args.names, signatures: args.signatures.into(), urls: &urls };
@@ -101,7 +104,7 @@ fn srpm_urls(args: &Args, folder: &Path) -> Result<Vec<String>, Fault> {
         let path = folder.join(list);
         let wrong = |error| Fault::usage(format!("cannot read `{}`: {error}", path.display()));
         let text = std::fs::read_to_string(&path).map_err(wrong)?;
-        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let lines = without_mark(&text).lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         urls.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
     }
     if urls.is_empty() {

@@ -46,6 +46,13 @@ pub(super) struct AmongArgs {
     durations: Vec<PathBuf>,
 }
 
+/// `packages` with the specs in `folders`, if any are given.
+pub(super) fn in_folders(project: &Project, packages: &Packages, folders: &[PathBuf]) -> Packages {
+    let given: Vec<PathBuf> = folders.iter().map(|folder| project.folder.join(folder)).collect();
+    let specs = if given.is_empty() { packages.specs.clone() } else { given };
+    Packages { specs, ..packages.clone() }
+}
+
 impl WantedArgs {
     /// True when nothing is named.
     pub(super) fn is_empty(&self) -> bool {
@@ -59,9 +66,7 @@ impl WantedArgs {
 
     /// The package stage with the folders of specs that are given, if any.
     pub(super) fn packages(&self, project: &Project, packages: &Packages) -> Packages {
-        let given: Vec<PathBuf> = self.specs_dir.iter().map(|folder| project.folder.join(folder)).collect();
-        let specs = if given.is_empty() { packages.specs.clone() } else { given };
-        Packages { specs, ..packages.clone() }
+        in_folders(project, packages, &self.specs_dir)
     }
 
     /// The image configurations; paths count from `folder`.

@@ -182,7 +182,7 @@ impl<'a> Run<'a> {
     /// Keeps which remote packages the build of a spec takes.
     fn note_remote(&mut self, spec: &str, set: &Closure) {
         let remote = set.members.iter().filter_map(|&binary| self.universe.binaries[binary].remote);
-        let digests: BTreeSet<Sha256> = remote.map(|package| package.sha256).collect();
+        let digests: BTreeSet<Sha256> = remote.map(crate::remote::RemotePackage::digest).collect();
         if !digests.is_empty() {
             self.graph.remote.entry(spec.to_owned()).or_default().extend(digests);
         }

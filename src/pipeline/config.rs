@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::archives::WantedArchive;
 use super::exceptions::{self, Allowance};
 use super::images::distinct_images;
-use super::raw::{RawImages, RawPackages, RawPipeline, RawRegistry, RawRepository};
+use super::raw::{RawArchive, RawImages, RawPackages, RawPipeline, RawRegistry, RawRepository};
 use super::registry::StageRegistry;
 use super::stage::Stage;
+use crate::address;
 use crate::causes;
 use crate::oci::registry;
 use crate::remote::{Place, WantedRepository};
@@ -57,6 +59,8 @@ pub struct Packages {
     pub release_version: Option<String>,
     /// What single packages may do that others may not.
     pub exceptions: Vec<Allowance>,
+    /// Suites of package archives that sources are looked for in, besides the host's.
+    pub archives: Vec<WantedArchive>,
 }
 
 /// Which disk images are made, and in which image.
@@ -98,6 +102,7 @@ pub fn read(path: &Path, project: &Path) -> Result<Pipeline, PipelineFileError> 
             return Err(PipelineFileError::Content { path: other, faults: vec![fault.to_owned()] });
         }
         raw.toolchain.splice(0..0, below.toolchain);
+        raw.archives.splice(0..0, below.archives);
     }
     checked(path, project, raw)
 }
@@ -109,7 +114,7 @@ pub(super) fn parse(path: &Path, project: &Path, text: &str) -> Result<Pipeline,
 }
 
 fn checked(path: &Path, project: &Path, raw: RawPipeline) -> Result<Pipeline, PipelineFileError> {
-    let mut check = Check { project, faults: Vec::new() };
+    let mut check = Check { project, archives: Vec::new(), faults: Vec::new() };
     let pipeline = check.pipeline(raw);
     if check.faults.is_empty() {
         Ok(pipeline)
@@ -121,17 +126,35 @@ fn checked(path: &Path, project: &Path, raw: RawPipeline) -> Result<Pipeline, Pi
 /// A pipeline file on its way to being checked.
 pub(super) struct Check<'a> {
     pub(super) project: &'a Path,
+    /// Those of the pipeline, which count for all its packages.
+    archives: Vec<WantedArchive>,
     pub(super) faults: Vec<String>,
 }
 
 impl Check<'_> {
     fn pipeline(&mut self, raw: RawPipeline) -> Pipeline {
+        self.archives = raw.archives.into_iter().map(|archive| self.archive(archive)).collect();
         let stages = self.stages(raw.toolchain);
         let toolchain_of = raw.toolchain_of.map(|path| self.project.join(path));
         let packages = raw.packages.map(|packages| self.packages(packages, &stages));
         let images = raw.images.map(|images| self.images(images, &stages));
         let registry = raw.registry.map(|registry| self.registry(registry));
         Pipeline { name: raw.name, toolchain_of, stages, packages, images, registry }
+    }
+
+    fn archive(&mut self, raw: RawArchive) -> WantedArchive {
+        let is_name =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._/".contains(c));
+        for wrong in raw.components.iter().chain([&raw.suite]).filter(|name| !is_name(name)) {
+            self.faults.push(format!("archives: `{wrong}` is no name of a suite or component"));
+        }
+        let is_url = |url: &&String| !url.starts_with("http://") && !url.starts_with("https://");
+        if let Some(wrong) = raw.mirror.as_ref().filter(is_url) {
+            self.faults.push(format!("archives: `mirror`: `{}` is no HTTP address", address::shown(wrong)));
+        }
+        let keyring = raw.keyring.map(|path| self.file(&path, "archives: keyring"));
+        let components = if raw.components.is_empty() { vec!["main".to_owned()] } else { raw.components };
+        WantedArchive { suite: raw.suite, components, mirror: raw.mirror, keyring }
     }
 
     fn registry(&mut self, raw: RawRegistry) -> StageRegistry {
@@ -158,6 +181,7 @@ impl Check<'_> {
         let repositories = numbered.filter_map(|(place, raw)| self.repository(place + 1, raw)).collect();
         self.faults.extend(exceptions::faults(&raw.exceptions));
         Packages {
+            archives: self.archives.clone(),
             exceptions: raw.exceptions,
             repositories,
             release_version: raw.release_version,

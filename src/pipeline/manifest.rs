@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::package::{Evr, Nevra};
+use crate::text_file::without_mark;
 
 /// The packages of the manifest `path`, or every fault in it.
 pub(super) fn read(path: &Path) -> Result<Vec<Nevra>, Vec<String>> {
@@ -14,7 +15,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Nevra>, Vec<String>> {
         std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read `{}`: {error}", path.display())])?;
     let (mut packages, mut faults) = (Vec::new(), Vec::new());
     let mut lines = BTreeMap::new();
-    for (number, line) in text.lines().map(str::trim).enumerate() {
+    for (number, line) in without_mark(&text).lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

@@ -2,6 +2,7 @@
 //!
 //! In: a pipeline file. Out: toolchain images, packages and disk images, each stage fed with what the one before it made.
 
+mod archives;
 mod checks;
 mod config;
 mod error;
@@ -31,6 +32,7 @@ mod stages;
 mod statements;
 mod verify;
 
+pub use archives::WantedArchive;
 pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
 pub use error::{Blame, PipelineError};

@@ -31,6 +31,21 @@ impl Runner<'_> {
     ) -> Result<Summary, PipelineError> {
         let started = Instant::now();
         (self.report)(Event::StageStarted { stage: "packages".to_owned() });
+        let summary = match Box::pin(self.built(packages, made, goals)).await {
+            Err(PipelineError::Build(BuildError::Remote(error))) if error.is_outdated() => {
+                // What a repository lacks it has told to be there; its metadata are asked for again now, once.
+                (self.report)(Event::Note { text: format!("{error}\n  new metadata are asked for") });
+                Box::pin(self.built(packages, made, goals)).await?
+            }
+            built => built?,
+        };
+        let outcome = describe(&summary);
+        (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
+        Ok(summary)
+    }
+
+    /// Plans and builds `goals`.
+    async fn built(&self, packages: &Packages, made: &MadeStages, goals: &Goals) -> Result<Summary, PipelineError> {
         let (prepared, gathered) = self.ready(packages, made, goals).await.inspect_err(|error| {
             // The error itself counts.
             let _ = build::write_broken(self.layout, causes::in_one_line(error));
@@ -39,8 +54,6 @@ impl Runner<'_> {
         self.keep_lock(&prepared, made)?;
         let asked = prepared.specs.failures.iter().filter(|failure| *goals == Goals::All || is_named(failure, goals));
         summary.unreadable = asked.map(|failure| failure.spec_path.clone()).collect();
-        let outcome = describe(&summary);
-        (self.report)(Event::StageFinished { stage: "packages".to_owned(), elapsed: started.elapsed(), outcome });
         Ok(summary)
     }
 

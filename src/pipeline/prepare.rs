@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::archives::Grounds;
 use super::config::Packages;
 use super::error::PipelineError;
 use super::made::MadeStages;
@@ -17,7 +18,7 @@ use crate::package::{Capability, Requirement, RpmHeader};
 use crate::plan::{Exception, Owned, Taken};
 use crate::remote::Remote;
 use crate::repo::Repo;
-use crate::source::{self, Checkout, SourceError, SourceProblem};
+use crate::source::{self, SourceError, SourceProblem};
 use crate::spec::{self, LoadedSpecs, Loader, Selection, Shadowed, SourcePackage, SpecFailure};
 use crate::toolchain::Toolchain;
 
@@ -27,8 +28,8 @@ pub struct Prepared {
     pub toolchain: Toolchain,
     /// All specs of the folders.
     pub specs: LoadedSpecs,
-    /// What links beside specs may lead to.
-    pub(super) checkout: Checkout,
+    /// Where their sources may come from.
+    pub(super) grounds: Grounds,
     /// Whose `%check` runs.
     pub checks: Checks,
     /// Names of specs that are built whether or not their result is at hand.
@@ -86,7 +87,7 @@ pub(super) struct Learned {
 pub(super) struct Read {
     toolchain: Toolchain,
     pub(super) specs: LoadedSpecs,
-    checkout: Checkout,
+    grounds: Grounds,
     pub(super) learned: Learned,
     remote: Remote,
     checks: Checks,
@@ -136,12 +137,12 @@ impl Read {
     }
 
     fn prepared(self, mut graph: BuildGraph) -> Prepared {
-        let Self { mut toolchain, specs, checkout, remote, checks, exceptions, selected, rivals, .. } = self;
+        let Self { mut toolchain, specs, grounds, remote, checks, exceptions, selected, rivals, .. } = self;
         let Selected { goals, rebuild, ignored } = selected;
         toolchain.provides.extend(graph.assumed.iter().map(|name| Capability::new(name.clone(), None)));
         graph.take_as_built(&ignored);
         let left_out = rivals.iter().map(|(spec, taken)| (spec.clone(), taken.to_string())).collect();
-        Prepared { toolchain, specs, checkout, checks, rebuild, ignored, graph, exceptions, goals, remote, left_out }
+        Prepared { toolchain, specs, grounds, checks, rebuild, ignored, graph, exceptions, goals, remote, left_out }
     }
 }
 
@@ -173,6 +174,11 @@ impl Runner<'_> {
     ) -> Result<Prepared, PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let graph = graph::resolve(read.inputs(), &read.selected.goals);
+        if matches!(graph, Err(GraphError::Unresolved(_))) {
+            for text in read.remote.ages() {
+                (self.report)(Event::Note { text });
+            }
+        }
         let graph = graph.map_err(|error| match error {
             error @ GraphError::Unresolved(_) if self.options.remote.locked => PipelineError::NotLocked(error),
             error => error.into(),
@@ -207,7 +213,7 @@ impl Runner<'_> {
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         partial.graph = read.without_rivals(partial.graph);
         let wanted: Vec<_> = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources).collect();
-        let (sources, problems) = source::signed(&wanted, &read.checkout, self.layout, &|_| {}).await?;
+        let (sources, problems) = source::signed(&wanted, &read.grounds.checkout, self.layout, &|_| {}).await?;
         if partial.left_out.is_empty() {
             some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
         }
@@ -259,22 +265,39 @@ impl Runner<'_> {
         let goals = &self.readable(goals, &specs.failures)?;
         let selected = self.select(goals, &specs.packages, &toolchain.arch)?;
         let checks = self.options.checks.select(packages, &specs)?;
-        let remote = self.remote(packages, made, &toolchain.arch).await?;
+        let remote = self.remote(packages, made, &toolchain).await?;
         let learned = self.learned(&specs.packages)?;
         let exceptions = self.exceptions(&packages.exceptions, &specs.packages);
-        let checkout = self.checkout(packages);
+        let grounds = self.grounds(packages, made);
         let rivals = BTreeMap::new();
-        let mut read = Read { toolchain, specs, checkout, learned, remote, checks, exceptions, selected, rivals };
+        let mut read = Read { toolchain, specs, grounds, learned, remote, checks, exceptions, selected, rivals };
         read.add_layers(self.options.wishes.extra_layers)?;
         read.selected.goals = self.options.checks.with_goals(&read.selected.goals);
         if !read.remote.packages().is_empty() {
             let paths = graph::missing_paths(read.inputs(), &read.selected.goals)?;
             if !paths.is_empty() {
-                self.unless_cancelled(read.remote.add_files(&paths, self.report)).await?;
+                self.add_files(&mut read, &paths, (packages, made)).await?;
             }
         }
         read.rivals = read.leave_out_rivals()?;
         Ok(read)
+    }
+
+    /// Adds to remote packages which of `paths` they have. Metadata that name a list of files which is gone are asked for
+    /// again.
+    async fn add_files(
+        &self,
+        read: &mut Read,
+        paths: &BTreeSet<String>,
+        (packages, made): (&Packages, &MadeStages),
+    ) -> Result<(), PipelineError> {
+        match self.unless_cancelled(read.remote.add_files(paths, self.report)).await {
+            Err(PipelineError::Remote(error)) if error.is_outdated() => {
+                read.remote = self.remote(packages, made, &read.toolchain).await?;
+                self.unless_cancelled(read.remote.add_files(paths, self.report)).await
+            }
+            added => added,
+        }
     }
 
     /// Tells which specs do not parse. What of `goals` is left; nothing when one of them is among those specs and obstacles

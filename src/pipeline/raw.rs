@@ -17,6 +17,18 @@ pub(super) struct RawPipeline {
     pub(super) packages: Option<RawPackages>,
     pub(super) images: Option<RawImages>,
     pub(super) registry: Option<RawRegistry>,
+    #[serde(default)]
+    pub(super) archives: Vec<RawArchive>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawArchive {
+    pub(super) suite: String,
+    #[serde(default)]
+    pub(super) components: Vec<String>,
+    pub(super) mirror: Option<String>,
+    pub(super) keyring: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ use crate::remote::{
     self, LoadOptions, LockFile, LockedImage, Remote, RemoteError, Variables, WantedRepository, configure,
 };
 use crate::source::Patience;
+use crate::toolchain::Toolchain;
 
 /// What the user can ask of remote repositories.
 #[derive(Clone, Debug, Default)]
@@ -43,9 +44,9 @@ impl Runner<'_> {
         &self,
         packages: &Packages,
         made: &MadeStages,
-        arch: &str,
+        toolchain: &Toolchain,
     ) -> Result<Remote, PipelineError> {
-        let options = &self.options.remote;
+        let (options, arch) = (&self.options.remote, toolchain.arch.as_str());
         let wanted: Vec<WantedRepository> = if options.off {
             Vec::new()
         } else {
@@ -64,7 +65,8 @@ impl Runner<'_> {
         }
         let refresh = options.refresh && !self.refreshed.swap(true, Ordering::Relaxed);
         let (arch, snapshot, now) = (arch.to_owned(), options.snapshot, self.options.now);
-        let options = LoadOptions { arch, snapshot, refresh, now, patience };
+        let compatible = compatible(toolchain);
+        let options = LoadOptions { arch, compatible, snapshot, refresh, now, patience };
         self.unless_cancelled(Remote::load(configs, &options, self.layout, self.report)).await
     }
 
@@ -111,6 +113,13 @@ impl Runner<'_> {
         (self.report)(Event::Note { text });
         Ok(())
     }
+}
+
+/// The levels of x86-64 that packages of the image are for, and those below: rpm's `arch_compat`.
+fn compatible(toolchain: &Toolchain) -> Vec<String> {
+    let level = |arch: &str| arch.strip_prefix("x86_64_v")?.parse::<u8>().ok();
+    let highest = toolchain.packages.iter().filter_map(|package| level(&package.arch)).max().unwrap_or(1);
+    (2..=highest.min(4)).map(|level| format!("x86_64_v{level}")).collect()
 }
 
 /// The base images of stages.

@@ -2,10 +2,12 @@
 
 use futures_util::future::LocalBoxFuture;
 
+use super::error::PipelineError;
 use super::prepare::Prepared;
 use super::rivals::{claims, in_order};
 use super::runner::Runner;
 use crate::build::{BuildError, Ended, Late, Planner, Replanned, Supplier};
+use crate::causes;
 use crate::graph::{self, Goals, GraphError, Ring};
 use crate::source::{self, SignatureMode, SourceError, WantedSource};
 use crate::spec::SourcePackage;
@@ -71,13 +73,13 @@ impl Replanner<'_> {
         };
         let new = self.prepared.specs.packages.iter().filter(is_new);
         let wanted: Vec<WantedSource> = new.flat_map(SourcePackage::wanted_sources).collect();
-        let (runner, checkout) = (self.runner, &self.prepared.checkout);
+        let (runner, grounds) = (self.runner, &self.prepared.grounds);
         let found = match runner.options.signatures {
-            SignatureMode::Enforce => source::signed(&wanted, checkout, runner.layout, runner.report).await,
-            mode => {
-                let options = runner.fetch_options_in(checkout, mode);
-                source::fetch(&wanted, &options, runner.layout, runner.report).await
+            SignatureMode::Enforce => {
+                let signed = source::signed(&wanted, &grounds.checkout, runner.layout, runner.report).await;
+                signed.map_err(PipelineError::from)
             }
+            mode => runner.fetch_wanted(&wanted, grounds, mode).await,
         };
         match found {
             Ok((sources, problems)) if problems.is_empty() => Replanned::Needs { late, sources },
@@ -90,10 +92,12 @@ impl Replanner<'_> {
 impl Supplier for Replanner<'_> {
     fn supply<'a>(&'a self, package: &'a SourcePackage) -> LocalBoxFuture<'a, Result<Option<String>, BuildError>> {
         Box::pin(async move {
-            let (runner, wanted) = (self.runner, package.wanted_sources());
-            let options = runner.fetch_options_in(&self.prepared.checkout, runner.options.signatures);
-            let (_, problems) = source::bring(&wanted, &options, runner.layout, runner.report).await?;
-            Ok((!problems.is_empty()).then(|| SourceError::Unavailable(problems).to_string()))
+            match self.runner.bring(&package.wanted_sources(), &self.prepared.grounds).await {
+                Ok((_, problems)) if problems.is_empty() => Ok(None),
+                Ok((_, problems)) => Ok(Some(SourceError::Unavailable(problems).to_string())),
+                Err(PipelineError::Source(error)) => Err(error.into()),
+                Err(error) => Ok(Some(causes::in_one_line(&error))),
+            }
         })
     }
 }

@@ -17,8 +17,9 @@ use crate::attest::Material;
 use crate::cache::{self, BuiltRpm};
 use crate::causes;
 use crate::digest::Sha256;
+use crate::event::Event;
+use crate::openpgp::Keys;
 use crate::package::{Nevra, header};
-use crate::remote::Keys;
 use crate::source::{self, Tried};
 use crate::toolchain::StageRpm;
 
@@ -63,6 +64,9 @@ impl Runner<'_> {
             stage: stage.name.clone(),
             problem: causes::in_one_line(&error),
         })?;
+        for text in keys.passed_over() {
+            (self.report)(Event::Warning { text: text.clone() });
+        }
         let accept = |wanted: &Nevra, path: &Path| is_it(wanted, path, &keys);
         let (mut found, mut tried) = (BTreeMap::new(), BTreeMap::<usize, Vec<Tried>>::new());
         for (at, wanted) in stage.rpms.iter().enumerate() {

@@ -28,6 +28,7 @@ use crate::oci::Store;
 use crate::oci::registry::Credentials;
 use crate::plan::Reserve;
 use crate::source::{Archive, MirrorAccess, SignatureMode};
+use crate::text_file;
 use crate::toolchain::{MacroFile, Toolchain};
 
 /// What every stage of a run shares.
@@ -73,6 +74,8 @@ pub struct Options {
     pub source_urls: Vec<String>,
     /// What the mirrors are asked with.
     pub access: MirrorAccess,
+    /// The mirror of the package archives that the pipeline names; None for that of the host or of a base image.
+    pub archive_mirror: Option<String>,
     /// Wall time of one package's build.
     pub timeout: Duration,
     /// Memory of one package's build; None for no limit.
@@ -116,7 +119,12 @@ impl Runner<'_> {
         let files = packages.macro_files.iter().enumerate().map(|(place, path)| {
             let wrong = |source| PipelineError::MacroFile { path: path.clone(), source };
             let file = path.file_name().unwrap_or_default().to_string_lossy();
-            let digest = Sha256::of_file(path).map_err(wrong)?;
+            let content = std::fs::read(path).map_err(wrong)?;
+            // RPM would take them for a part of a name or of a value.
+            if let Some(foreign) = text_file::foreign(&content) {
+                return Err(wrong(std::io::Error::other(foreign)));
+            }
+            let digest = Sha256::of_bytes(&content);
             Ok(MacroFile { name: format!("{place:02}-{file}"), path: path.clone(), digest })
         });
         Ok(Toolchain {

@@ -32,10 +32,10 @@ pub enum ShellOutcome {
 impl Runner<'_> {
     /// The sources of the graph by their signatures, of which those of `spec` are at hand.
     async fn sources_for(&self, prepared: &Prepared, spec: &str) -> Result<Sources, PipelineError> {
-        let (mode, checkout) = (self.options.signatures, &prepared.checkout);
+        let (mode, grounds) = (self.options.signatures, &prepared.grounds);
         let of = |package: &&SourcePackage| package.spec == spec || mode != SignatureMode::Enforce;
         let own: Vec<_> = prepared.packages().filter(of).flat_map(SourcePackage::wanted_sources).collect();
-        let found = source::complete(self.fetch_wanted(&own, checkout, mode).await?)?;
+        let found = source::complete(self.fetch_wanted(&own, grounds, mode).await?)?;
         let mut all = if mode == SignatureMode::Enforce { self.signed(prepared).await?.0 } else { Sources::default() };
         all.files.extend(found.files);
         Ok(all)

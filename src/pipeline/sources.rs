@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 
+use super::archives::Grounds;
 use super::config::Packages;
 use super::error::PipelineError;
+use super::made::MadeStages;
 use super::prepare::{Prepared, of_sources};
 use super::runner::Runner;
 use crate::build::{self, Survey};
@@ -38,19 +40,18 @@ impl Runner<'_> {
         let all = wanted(prepared, partial.graph.needs.keys().map(String::as_str));
         if mode != SignatureMode::Enforce {
             // Only the files themselves say what they are.
-            let (sources, problems) = self.fetch_wanted(&all, &prepared.checkout, mode).await?;
+            let (sources, problems) = self.fetch_wanted(&all, &prepared.grounds, mode).await?;
             partial.leave_out(of_sources(&problems));
             let survey = self.look((prepared, &partial.graph), &sources, build::survey)?;
             return Ok(Gathered { sources, survey, problems });
         }
-        let (mut sources, mut problems) = source::signed(&all, &prepared.checkout, self.layout, self.report).await?;
+        let (mut sources, mut problems) =
+            source::signed(&all, &prepared.grounds.checkout, self.layout, self.report).await?;
         partial.leave_out(of_sources(&problems));
         let mut survey = self.look((prepared, &partial.graph), &sources, build::survey)?;
-        let (found, missing) = self.bring(&wanted(prepared, survey.built()), &prepared.checkout).await?;
-        let options = self.fetch_options_in(&prepared.checkout, mode);
-        let perhaps = wanted(prepared, survey.perhaps_built());
-        let lost = source::missing(&perhaps, &options, self.layout, self.report);
-        let lost: Vec<SourceProblem> = missing.into_iter().chain(self.unless_cancelled(lost).await?).collect();
+        let (found, missing) = self.bring(&wanted(prepared, survey.built()), &prepared.grounds).await?;
+        let lost = self.missing(&wanted(prepared, survey.perhaps_built()), &prepared.grounds).await?;
+        let lost: Vec<SourceProblem> = missing.into_iter().chain(lost).collect();
         sources.files.extend(found.files);
         if !lost.is_empty() {
             partial.leave_out(of_sources(&lost));
@@ -64,33 +65,48 @@ impl Runner<'_> {
     /// The sources of every spec of the graph by their signatures, whether they are at hand or not.
     pub(super) async fn signed(&self, prepared: &Prepared) -> Result<Found, PipelineError> {
         let all: Vec<WantedSource> = prepared.packages().flat_map(SourcePackage::wanted_sources).collect();
-        Ok(source::signed(&all, &prepared.checkout, self.layout, &|_| {}).await?)
+        Ok(source::signed(&all, &prepared.grounds.checkout, self.layout, &|_| {}).await?)
     }
 
     /// Finds the sources of `wanted`, specs of `packages`.
     pub async fn fetch_for(
         &self,
-        packages: &Packages,
+        (packages, made): (&Packages, &MadeStages),
         wanted: impl Iterator<Item = &SourcePackage>,
         mode: SignatureMode,
     ) -> Result<Sources, PipelineError> {
         let wanted: Vec<WantedSource> = wanted.flat_map(SourcePackage::wanted_sources).collect();
-        Ok(source::complete(self.fetch_wanted(&wanted, &self.checkout(packages), mode).await?)?)
+        Ok(source::complete(self.fetch_wanted(&wanted, &self.grounds(packages, made), mode).await?)?)
     }
 
     /// Fetches what of `wanted` is not at hand, after what is wrong with signatures was told.
-    pub(super) async fn bring(&self, wanted: &[WantedSource], checkout: &Checkout) -> Result<Found, PipelineError> {
-        let options = self.fetch_options_in(checkout, self.options.signatures);
+    pub(super) async fn bring(&self, wanted: &[WantedSource], grounds: &Grounds) -> Result<Found, PipelineError> {
+        if wanted.is_empty() {
+            return Ok(Found::default());
+        }
+        let options = self.fetch_options_in(grounds, self.options.signatures).await?;
         self.unless_cancelled(source::bring(wanted, &options, self.layout, self.report)).await
+    }
+
+    /// What of `wanted` no place has.
+    async fn missing(&self, wanted: &[WantedSource], grounds: &Grounds) -> Result<Vec<SourceProblem>, PipelineError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let options = self.fetch_options_in(grounds, self.options.signatures).await?;
+        self.unless_cancelled(source::missing(wanted, &options, self.layout, self.report)).await
     }
 
     pub(super) async fn fetch_wanted(
         &self,
         wanted: &[WantedSource],
-        checkout: &Checkout,
+        grounds: &Grounds,
         mode: SignatureMode,
     ) -> Result<Found, PipelineError> {
-        let options = self.fetch_options_in(checkout, mode);
+        if wanted.is_empty() {
+            return Ok(Found::default());
+        }
+        let options = self.fetch_options_in(grounds, mode).await?;
         self.unless_cancelled(source::fetch(wanted, &options, self.layout, self.report)).await
     }
 
@@ -106,15 +122,23 @@ impl Runner<'_> {
         }
     }
 
-    /// The project and the folders of the specs of `packages`.
-    pub(super) fn checkout(&self, packages: &Packages) -> Checkout {
+    /// The project, the folders of the specs of `packages`, and the archives that these name.
+    pub(super) fn grounds(&self, packages: &Packages, made: &MadeStages) -> Grounds {
         let project = self.lock_file.parent().into_iter();
-        Checkout::new(project.chain(packages.specs.iter().map(PathBuf::as_path)))
+        let checkout = Checkout::new(project.chain(packages.specs.iter().map(PathBuf::as_path)));
+        let bases = made.iter().filter(|(_, made)| made.base.is_some());
+        let bases = bases.map(|(stage, made)| (stage.clone(), made.image)).collect();
+        Grounds { checkout, archives: packages.archives.clone(), bases }
     }
 
-    /// How the sources of specs are found whose links may lead into `checkout`.
-    pub(super) fn fetch_options_in(&self, checkout: &Checkout, mode: SignatureMode) -> FetchOptions {
-        FetchOptions { checkout: checkout.clone(), ..self.fetch_options(mode) }
+    /// How the sources of specs are found that may come from `grounds`.
+    pub(super) async fn fetch_options_in(
+        &self,
+        grounds: &Grounds,
+        mode: SignatureMode,
+    ) -> Result<FetchOptions, PipelineError> {
+        let archives = self.archives_for(grounds).await?;
+        Ok(FetchOptions { checkout: grounds.checkout.clone(), archives, ..self.fetch_options(mode) })
     }
 
     /// How files are found that no spec names.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use super::archives::Grounds;
 use super::config::Packages;
 use super::error::PipelineError;
 use super::made::MadeStages;
@@ -91,7 +92,7 @@ impl Runner<'_> {
         if !wish.urls.is_empty() {
             open = self.download_srpms(&mut work, open, wish).await?;
         }
-        self.pack_srpms(&mut work, open, (&self.checkout(packages), wish.signatures)).await?;
+        self.pack_srpms(&mut work, open, (&self.grounds(packages, made), wish.signatures)).await?;
         let Work { folder, summary, .. } = work;
         store.remember();
         folder.close().map_err(BuildError::Records)?;
@@ -117,13 +118,13 @@ impl Runner<'_> {
         &self,
         work: &mut Work<'_>,
         mut open: Vec<&SourcePackage>,
-        (checkout, mode): (&Checkout, SignatureMode),
+        (grounds, mode): (&Grounds, SignatureMode),
     ) -> Result<(), PipelineError> {
         if mode == SignatureMode::Enforce {
-            open = self.publish_known(work, open, checkout).await?;
+            open = self.publish_known(work, open, &grounds.checkout).await?;
         }
         let wanted: Vec<WantedSource> = open.iter().flat_map(|package| package.wanted_sources()).collect();
-        let (sources, problems) = self.fetch_wanted(&wanted, checkout, mode).await?;
+        let (sources, problems) = self.fetch_wanted(&wanted, grounds, mode).await?;
         let lacking = by_spec(problems);
         let ready: Vec<&SourcePackage> = open.into_iter().filter(|one| !lacking.contains_key(&one.spec)).collect();
         work.summary.missing.extend(lacking.into_iter().map(|(spec, problems)| (spec, NoSrpm::Sources(problems))));

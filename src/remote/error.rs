@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::signature::KeyError;
+use crate::openpgp::KeyError;
 
 /// Why no remote package can be had.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,8 @@ pub struct RemoteFault {
     pub wrong: String,
     /// True when the file is there and must not be trusted.
     pub is_untrusted: bool,
+    /// True when a server says that there is no such file.
+    pub is_gone: bool,
 }
 
 impl RemoteError {
@@ -67,11 +69,19 @@ impl RemoteError {
         }
     }
 
+    /// True when a repository has changed since its metadata were asked for: it will be asked again.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Self::Unavailable(faults) if faults.iter().any(|fault| fault.is_gone))
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unavailable(faults) if faults.iter().any(|fault| fault.is_untrusted) => Some(
                 "name the file of the key that signs it (`gpg-keys`, `gpgkey=`), or ask who runs the repository".into(),
+            ),
+            Self::Unavailable(faults) if faults.iter().any(|fault| fault.is_gone) => Some(
+                "`--repo-refresh` asks for new metadata; `--no-remote` goes on without any remote repository".into(),
             ),
             Self::Unavailable(_) => Some("`--no-remote` goes on without any remote repository".into()),
             Self::Lock { .. } => Some("correct it, or remove it and run without `--locked`".into()),

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::repomd::digest;
+use super::checksum::Checksum;
 use super::xml::{MetadataError, Scanner};
 use crate::digest::Sha256;
 
-/// Reads `filelists.xml`: for each package, by its RPM's digest, which of `wanted` it has. The others are passed over.
+/// Reads `filelists.xml`: for each package, by the digest that names its RPM ([`Checksum::digest`]), which of `wanted` it has. The others are passed over.
 pub fn parse(bytes: &[u8], wanted: &BTreeSet<String>) -> Result<BTreeMap<Sha256, Vec<String>>, MetadataError> {
     let mut scanner = Scanner::new(bytes)?;
     scanner.root("filelists")?;
@@ -16,7 +16,8 @@ pub fn parse(bytes: &[u8], wanted: &BTreeSet<String>) -> Result<BTreeMap<Sha256,
             scanner.skip()?;
             continue;
         }
-        let package = digest(&scanner, &scanner.needed(&element, "pkgid")?)?;
+        let id = Checksum::of_digits(&scanner.needed(&element, "pkgid")?);
+        let package = id.map_err(|wrong| scanner.wrong(wrong))?.digest();
         while let Some(element) = scanner.child()? {
             let is_file = element.name() == "file";
             let path = scanner.text()?;

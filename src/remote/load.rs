@@ -8,25 +8,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use futures_util::StreamExt;
-use serde::{Deserialize, Serialize};
 
+use super::checksum::Checksum;
 use super::config::RepositoryConfig;
 use super::error::{RemoteError, RemoteFault};
+use super::kept::{self, Answer};
 use super::primary::{self, PrimaryPackage};
 use super::repomd::{self, MetadataFile, Repomd};
-use super::signature::{Keys, Unsigned};
 use super::unpack::{MOST_BYTES, unpack};
 use super::{RemotePackage, filelists};
-use crate::address::below;
-use crate::digest::{KeyBuilder, Sha256};
-use crate::event::Report;
+use crate::address::{below, shown};
+use crate::digest::Sha256;
+use crate::event::{Event, Report};
+use crate::openpgp::{Keys, Unsigned};
 use crate::source::{Patience, Web, WebError, whole_file};
-
-/// A repository that was asked less long ago is not asked again.
-pub const FRESH: Duration = Duration::from_hours(24);
 
 /// The largest `repomd.xml`, and the largest packed file of metadata.
 const MOST_REPOMD_BYTES: u64 = 4 << 20;
@@ -41,6 +39,8 @@ const REPOMD: &str = "repodata/repomd.xml";
 pub struct LoadOptions {
     /// The architecture of what is built; packages of it and of `noarch` are seen.
     pub arch: String,
+    /// Other architectures whose packages the toolchain image takes, such as `x86_64_v2`.
+    pub compatible: Vec<String>,
     /// Packages that came later are not seen; seconds since 1970.
     pub snapshot: Option<u64>,
     /// Asks also when the last answer is fresh.
@@ -51,6 +51,12 @@ pub struct LoadOptions {
     pub patience: Patience,
 }
 
+impl LoadOptions {
+    fn takes(&self, arch: &str) -> bool {
+        arch == self.arch || arch == "noarch" || self.compatible.iter().any(|other| other == arch)
+    }
+}
+
 /// A repository whose metadata are at hand.
 pub(super) struct Repository {
     pub(super) config: RepositoryConfig,
@@ -59,6 +65,8 @@ pub(super) struct Repository {
     pub(super) repomd: Sha256,
     /// Its list of files; None in a locked run, and where it has none.
     filelists: Option<MetadataFile>,
+    /// When it was asked; None in a locked run.
+    pub(super) asked: Option<SystemTime>,
 }
 
 /// How files get from repositories into the cache.
@@ -91,24 +99,25 @@ impl<'a> Server<'a> {
     }
 }
 
-/// What is kept of a repository.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    repomd: Sha256,
-    signature: Option<Sha256>,
-    asked: u64,
-}
-
-/// The keys of each of `configs`.
-pub(super) fn with_keys(configs: Vec<RepositoryConfig>) -> Result<Vec<(RepositoryConfig, Keys)>, RemoteError> {
+/// The keys of each of `configs`; keys that cannot be used are told and passed over.
+pub(super) fn with_keys(
+    configs: Vec<RepositoryConfig>,
+    report: Report<'_>,
+) -> Result<Vec<(RepositoryConfig, Keys)>, RemoteError> {
     let keys = |config: &RepositoryConfig| {
         if config.gpg_check || config.repo_gpg_check { Keys::read(&config.keys) } else { Ok(Keys::default()) }
     };
-    configs
+    let read: Result<Vec<_>, RemoteError> = configs
         .into_iter()
         .map(|config| Ok((keys(&config)?, config)))
         .map(|one| one.map(|(keys, config)| (config, keys)))
-        .collect()
+        .collect();
+    let read = read?;
+    let told: BTreeSet<&String> = read.iter().flat_map(|(_, keys)| keys.passed_over()).collect();
+    for text in told {
+        report(Event::Warning { text: text.clone() });
+    }
+    Ok(read)
 }
 
 /// The metadata of each repository, and all packages of them that are seen, the preferred ones first.
@@ -119,7 +128,7 @@ pub(super) async fn load(
 ) -> Result<(Vec<Repository>, Vec<RemotePackage>), RemoteError> {
     let asked = configs.into_iter().enumerate().map(async |(rank, (config, keys))| {
         let loaded = one(&Server::new(&config, way), &keys, options).await;
-        (rank, loaded.map(|(repomd, filelists, packages)| (Repository { config, keys, repomd, filelists }, packages)))
+        (rank, loaded.map(|(answer, packages)| (Repository::asked(config, keys, &answer), packages)))
     });
     let mut results: Vec<_> = futures_util::stream::iter(asked).buffer_unordered(AT_A_TIME).collect().await;
     results.sort_by_key(|(rank, _)| *rank);
@@ -127,6 +136,7 @@ pub(super) async fn load(
     for (rank, result) in results {
         match result {
             Ok((repository, found)) => {
+                tell_left_out(&repository.config.name, &found, options, way.report);
                 let found = found.into_iter().filter(|package| is_seen(package, options));
                 packages.extend(found.map(|package| remote_package(package, &repository.config.name, rank)));
                 repositories.push(repository);
@@ -147,59 +157,64 @@ pub(super) async fn load(
 fn is_seen(package: &PrimaryPackage, options: &LoadOptions) -> bool {
     let came = package.file_time.or(package.build_time);
     let in_time = options.snapshot.is_none_or(|snapshot| came.is_none_or(|came| came <= snapshot));
-    in_time && [options.arch.as_str(), "noarch"].contains(&package.header.nevra.arch.as_str())
+    in_time && options.takes(&package.header.nevra.arch)
+}
+
+/// Tells how many packages are for better processors of this architecture than the image is for: nobody would find out
+/// why they are not taken.
+fn tell_left_out(repository: &str, packages: &[PrimaryPackage], options: &LoadOptions, report: Report<'_>) {
+    let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
+    let level = format!("{}_v", options.arch);
+    for package in packages {
+        let arch = package.header.nevra.arch.as_str();
+        if arch.starts_with(&level) && !options.takes(arch) {
+            *left_out.entry(arch).or_default() += 1;
+        }
+    }
+    for (arch, count) in left_out {
+        let text = format!(
+            "repository `{repository}`: {count} packages for {arch} are left out, since no package of the toolchain image is for it"
+        );
+        report(Event::Note { text });
+    }
 }
 
 fn remote_package(package: PrimaryPackage, repository: &str, rank: usize) -> RemotePackage {
-    let PrimaryPackage { header, location, bytes, sha256, .. } = package;
-    RemotePackage { header, repository: repository.to_owned(), rank, location, bytes, sha256 }
+    let PrimaryPackage { header, location, bytes, checksum, .. } = package;
+    RemotePackage { header, repository: repository.to_owned(), rank, location, bytes, checksum }
 }
 
+/// What a repository says of itself, and its packages. Where what is kept of it names a file that is gone, it is asked.
 async fn one(
     server: &Server<'_>,
     keys: &Keys,
     options: &LoadOptions,
-) -> Result<(Sha256, Option<MetadataFile>, Vec<PrimaryPackage>), RemoteFault> {
-    let config = server.config;
-    let (digest, repomd) = match kept(config, keys, server.way.folder, options) {
-        Some(found) => found,
+) -> Result<(Answer, Vec<PrimaryPackage>), RemoteFault> {
+    let answer = match kept::read(server.config, keys, server.way.folder, options) {
+        Some(answer) => answer,
         None => ask(server, keys, options).await?,
     };
+    match packages(server, &answer.repomd).await {
+        Err(fault) if fault.is_gone && answer.is_kept => {
+            let answer = ask(server, keys, options).await?;
+            let packages = packages(server, &answer.repomd).await?;
+            Ok((answer, packages))
+        }
+        found => found.map(|packages| (answer, packages)),
+    }
+}
+
+async fn packages(server: &Server<'_>, repomd: &Repomd) -> Result<Vec<PrimaryPackage>, RemoteFault> {
+    let config = server.config;
     let Some(file) = repomd.files.get("primary") else { return Err(fault(config, REPOMD, "names no `primary`")) };
     let unpacked = metadata(server, file).await?;
-    let location = file.location.clone();
     let parsed = tokio::task::spawn_blocking(move || primary::parse(&unpacked)).await;
-    let wrong = |error: String| fault(config, &location, &format!("cannot be read: {error}"));
-    let packages = parsed.map_err(|error| wrong(error.to_string()))?.map_err(|error| wrong(error.to_string()))?;
-    Ok((digest, repomd.files.get("filelists").cloned(), packages))
-}
-
-/// What an earlier run has kept, when it is fresh and whole.
-fn kept(config: &RepositoryConfig, keys: &Keys, folder: &Path, options: &LoadOptions) -> Option<(Sha256, Repomd)> {
-    if options.refresh {
-        return None;
-    }
-    let kept: Kept = serde_json::from_slice(&std::fs::read(kept_path(config, folder)).ok()?).ok()?;
-    let age = options.now.duration_since(UNIX_EPOCH + Duration::from_secs(kept.asked)).unwrap_or_default();
-    let content = std::fs::read(folder.join(kept.repomd.to_string())).ok()?;
-    if age >= FRESH || Sha256::of_bytes(&content) != kept.repomd {
-        return None;
-    }
-    let repomd = repomd::parse(&content).ok()?;
-    if config.repo_gpg_check {
-        let signature = std::fs::read_to_string(folder.join(kept.signature?.to_string())).ok()?;
-        keys.verify_detached(&content, &signature).ok()?;
-    }
-    Some((kept.repomd, repomd))
-}
-
-fn kept_path(config: &RepositoryConfig, folder: &Path) -> PathBuf {
-    let key = config.urls.iter().fold(KeyBuilder::new("repository"), |key, url| key.field("url", url));
-    folder.join("repositories").join(format!("{}.json", key.finish()))
+    let wrong = |error: String| fault(config, &file.location, &format!("cannot be read: {error}"));
+    parsed.map_err(|error| wrong(error.to_string()))?.map_err(|error| wrong(error.to_string()))
 }
 
 /// Asks the repository for `repomd.xml`, at the first address that has it.
-async fn ask(server: &Server<'_>, keys: &Keys, options: &LoadOptions) -> Result<(Sha256, Repomd), RemoteFault> {
+async fn ask(server: &Server<'_>, keys: &Keys, options: &LoadOptions) -> Result<Answer, RemoteFault> {
     let (config, web) = (server.config, server.web()?);
     let mut tried = Vec::new();
     for url in &config.urls {
@@ -214,16 +229,10 @@ async fn ask(server: &Server<'_>, keys: &Keys, options: &LoadOptions) -> Result<
         let repomd = repomd::parse(&content);
         let repomd = repomd.map_err(|error| fault(config, REPOMD, &format!("cannot be read: {error}")))?;
         let signature = signature(config, (keys, web), url, &content).await?;
-        let asked = options.now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let kept = Kept { repomd: found.sha256, signature, asked };
-        let bytes = serde_json::to_vec(&kept).unwrap_or_default();
-        // Only saves a question; not being able to write it is no fault.
-        if let Err(error) = whole_file::replace(&kept_path(config, server.way.folder), &bytes) {
-            tracing::warn!(%error, "cannot keep the state of a repository");
-        }
-        return Ok((found.sha256, repomd));
+        kept::write(config, server.way.folder, (found.sha256, signature, options.now));
+        return Ok(Answer { digest: found.sha256, repomd, asked: options.now, is_kept: false });
     }
-    Err(fault(config, REPOMD, &not_had(&tried)))
+    Err(not_had(config, REPOMD, &tried))
 }
 
 /// The digest of the signature of `repomd.xml`, where it must be signed.
@@ -240,7 +249,7 @@ async fn signature(
     let found = web.fetch(&below(url, &file), None, MOST_REPOMD_BYTES).await;
     let found = match found {
         Err(WebError { is_missing: true, .. }) => return Err(untrusted(config, REPOMD, &Unsigned::Missing)),
-        found => found.map_err(|error| fault(config, &file, &not_had(&[error])))?,
+        found => found.map_err(|error| not_had(config, &file, &[error]))?,
     };
     let armored = read(config, &file, &found.path)?;
     let verified = keys.verify_detached(content, &String::from_utf8_lossy(&armored));
@@ -251,13 +260,13 @@ async fn signature(
 /// A file of the metadata, unpacked.
 async fn metadata(server: &Server<'_>, file: &MetadataFile) -> Result<Vec<u8>, RemoteFault> {
     let config = server.config;
-    let path = server.way.folder.join(file.sha256.to_string());
-    let at_hand = std::fs::read(&path).ok().filter(|content| Sha256::of_bytes(content) == file.sha256);
+    let path = server.way.folder.join(file.checksum.digest().to_string());
+    let at_hand = std::fs::read(&path).ok().filter(|content| file.checksum.is_of(content));
     let packed = if let Some(packed) = at_hand {
         packed
     } else {
         let limit = file.bytes.unwrap_or(MOST_PACKED_BYTES).min(MOST_PACKED_BYTES);
-        let found = fetch(server, (&file.location, file.sha256, limit)).await?;
+        let found = fetch(server, (&file.location, &file.checksum, limit)).await?;
         read(config, &file.location, &found)?
     };
     let most = file.open_bytes.unwrap_or(MOST_BYTES);
@@ -265,26 +274,48 @@ async fn metadata(server: &Server<'_>, file: &MetadataFile) -> Result<Vec<u8>, R
     unpacked.map_err(|error| fault(config, &file.location, &format!("cannot be unpacked: {error}")))
 }
 
-/// A file of the repository with this digest, from the first address that has it.
+/// A file of the repository with this checksum, from the first address that has it.
 pub(super) async fn fetch(
     server: &Server<'_>,
-    (location, sha256, limit): (&str, Sha256, u64),
+    (location, checksum, limit): (&str, &Checksum, u64),
 ) -> Result<PathBuf, RemoteFault> {
     let (config, web) = (server.config, server.web()?);
     let mut tried = Vec::new();
     for url in &config.urls {
-        match web.fetch(&below(url, location), Some(sha256), limit).await {
-            Ok(found) => return Ok(found.path),
+        let found = web.fetch(&below(url, location), checksum.sha256(), limit).await;
+        match found.and_then(|found| named(&found.path, checksum, server.way.folder, url)) {
+            Ok(path) => return Ok(path),
             Err(error) => tried.push(error),
         }
     }
-    Err(fault(config, location, &not_had(&tried)))
+    Err(not_had(config, location, &tried))
+}
+
+/// Gives a file with a longer checksum than SHA-256, which its download could not compare, the name that stands for that.
+fn named(path: &Path, checksum: &Checksum, folder: &Path, url: &str) -> Result<PathBuf, WebError> {
+    let wrong = |reason: String| WebError { url: shown(url), reason, is_missing: false };
+    let to = folder.join(checksum.digest().to_string());
+    if path == to {
+        return Ok(to);
+    }
+    let is_right =
+        tokio::task::block_in_place(|| checksum.is_of_file(path)).map_err(|error| wrong(error.to_string()))?;
+    if !is_right {
+        let _ = std::fs::remove_file(path);
+        return Err(wrong(format!("has another checksum than {checksum}")));
+    }
+    whole_file::publish(path, &to).map_err(|error| wrong(error.to_string())).map(|()| to)
 }
 
 impl Repository {
     /// A repository of which a lock file says what is used.
     pub(super) fn locked(config: RepositoryConfig, keys: Keys, repomd: Sha256) -> Self {
-        Self { config, keys, repomd, filelists: None }
+        Self { config, keys, repomd, filelists: None, asked: None }
+    }
+
+    fn asked(config: RepositoryConfig, keys: Keys, answer: &Answer) -> Self {
+        let filelists = answer.repomd.files.get("filelists").cloned();
+        Self { config, keys, repomd: answer.digest, filelists, asked: Some(answer.asked) }
     }
 
     /// Which packages have which of `paths`; nothing where the repository has no list of files.
@@ -306,13 +337,15 @@ fn read(config: &RepositoryConfig, file: &str, path: &Path) -> Result<Vec<u8>, R
         .map_err(|error| fault(config, file, &format!("cannot be read from `{}`: {error}", path.display())))
 }
 
-fn not_had(tried: &[WebError]) -> String {
-    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+fn not_had(config: &RepositoryConfig, file: &str, tried: &[WebError]) -> RemoteFault {
+    let reasons: Vec<String> = tried.iter().map(ToString::to_string).collect();
+    let is_gone = tried.iter().any(|error| error.is_missing);
+    RemoteFault { is_gone, ..fault(config, file, &reasons.join("; ")) }
 }
 
 pub(super) fn fault(config: &RepositoryConfig, file: &str, wrong: &str) -> RemoteFault {
     let (repository, file, wrong) = (config.name.clone(), file.to_owned(), wrong.to_owned());
-    RemoteFault { repository, file, wrong, is_untrusted: false }
+    RemoteFault { repository, file, wrong, is_untrusted: false, is_gone: false }
 }
 
 pub(super) fn untrusted(config: &RepositoryConfig, file: &str, unsigned: &Unsigned) -> RemoteFault {

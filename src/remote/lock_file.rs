@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::checksum::{Checksum, LongKind};
 use super::repomd::is_below;
 use crate::digest::Sha256;
+use crate::json;
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
@@ -50,7 +52,7 @@ pub struct LockedRepository {
 
 /// A package that was downloaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "RawPackage", into = "RawPackage")]
 pub struct LockedPackage {
     /// Package name.
     pub name: String,
@@ -58,8 +60,50 @@ pub struct LockedPackage {
     pub location: String,
     /// Size of the RPM.
     pub bytes: u64,
-    /// Digest of the RPM.
-    pub sha256: Sha256,
+    /// Checksum of the RPM.
+    pub checksum: Checksum,
+}
+
+/// A package as the file has it: with one of the checksums.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPackage {
+    name: String,
+    location: String,
+    bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Sha256>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha384: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha512: Option<String>,
+}
+
+impl TryFrom<RawPackage> for LockedPackage {
+    type Error = String;
+
+    fn try_from(raw: RawPackage) -> Result<Self, Self::Error> {
+        let RawPackage { name, location, bytes, sha256, sha384, sha512 } = raw;
+        let checksum = match (sha256, sha384, sha512) {
+            (Some(digest), None, None) => Checksum::Sha256(digest),
+            (None, Some(digits), None) => Checksum::read("sha384", &digits)?,
+            (None, None, Some(digits)) => Checksum::read("sha512", &digits)?,
+            _ => return Err("one of `sha256`, `sha384` and `sha512` is expected".to_owned()),
+        };
+        Ok(Self { name, location, bytes, checksum })
+    }
+}
+
+impl From<LockedPackage> for RawPackage {
+    fn from(package: LockedPackage) -> Self {
+        let LockedPackage { name, location, bytes, checksum } = package;
+        let raw = Self { name, location, bytes, sha256: checksum.sha256(), sha384: None, sha512: None };
+        match checksum {
+            Checksum::Sha256(_) => raw,
+            Checksum::Long(LongKind::Sha384, digits) => Self { sha384: Some(digits), ..raw },
+            Checksum::Long(LongKind::Sha512, digits) => Self { sha512: Some(digits), ..raw },
+        }
+    }
 }
 
 impl Default for LockFile {
@@ -78,11 +122,11 @@ impl LockFile {
         struct Version {
             version: u32,
         }
-        let found: Version = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let found: Version = json::parse(text).map_err(|fault| fault.to_string())?;
         if found.version != VERSION {
             return Err(format!("`version` is {}; this drydock reads {VERSION}", found.version));
         }
-        let lock: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let lock: Self = json::parse(text).map_err(|fault| fault.to_string())?;
         for (name, repository) in &lock.repositories {
             for (nevra, package) in &repository.packages {
                 let place = format!("`repositories`, `{name}`, `{nevra}`");
@@ -200,7 +244,12 @@ mod tests {
             let location = format!("Packages/{nevra}.rpm");
             (
                 (*nevra).to_owned(),
-                LockedPackage { name, location, bytes: 1, sha256: Sha256::of_bytes(nevra.as_bytes()) },
+                LockedPackage {
+                    name,
+                    location,
+                    bytes: 1,
+                    checksum: Checksum::Sha256(Sha256::of_bytes(nevra.as_bytes())),
+                },
             )
         };
         let (url, repomd) = ("http://a.test".to_owned(), Sha256::of_bytes(b"r"));
@@ -259,8 +308,13 @@ mod tests {
         repositories.prop_map(|repositories| {
             let package = |(name, version, arch, bytes): (String, String, &str, u64)| {
                 let nevra = format!("{name}-{version}.{arch}");
-                let (location, sha256) = (format!("p/{nevra}.rpm"), Sha256::of_bytes(nevra.as_bytes()));
-                (nevra, LockedPackage { name, location, bytes, sha256 })
+                let (location, digest) = (format!("p/{nevra}.rpm"), Sha256::of_bytes(nevra.as_bytes()));
+                let checksum = match bytes % 3 {
+                    0 => Checksum::Long(LongKind::Sha512, digest.to_string().repeat(2)),
+                    1 => Checksum::Long(LongKind::Sha384, digest.to_string().repeat(2)[..96].to_owned()),
+                    _ => Checksum::Sha256(digest),
+                };
+                (nevra, LockedPackage { name, location, bytes, checksum })
             };
             let repository = |(name, (url, packages)): (String, (String, Vec<_>))| {
                 let repomd = Sha256::of_bytes(name.as_bytes());

@@ -3,23 +3,25 @@
 //! In: repositories as the user names them ([`WantedRepository`]). Out: [`Remote`], which has all packages that may be
 //! used, and fetches those that are.
 //!
-//! What is trusted: an RPM must have the SHA-256 and the size that `primary` gives, `primary` the SHA-256 that
-//! `repomd.xml` gives. With `repo_gpgcheck`, `repomd.xml` must be signed by a key of the user, with `gpgcheck` each RPM. With
+//! What is trusted: an RPM must have the checksum (SHA-256, -384 or -512) and the size that `primary` gives, `primary` the
+//! checksum that `repomd.xml` gives. With `repo_gpgcheck`, `repomd.xml` must be signed by a key of the user, with `gpgcheck` each RPM. With
 //! neither, whoever can answer at the repository's address decides what is taken; `https` and the lock file bound that.
 //! Keys come from files of the user, never from the network.
 //!
-//! A repository is asked for `repomd.xml` when the last answer is older than [`FRESH`]. With a lock file and `locked`,
+//! A repository is asked for `repomd.xml` when the last answer is older than [`FRESH`], or of a time to come; one of this
+//! machine is asked every time, and so is one that lacks a file which its metadata name. With a lock file and `locked`,
 //! no metadata are read: the RPMs that it lists are what there is, and their own headers say what they are.
 
+mod checksum;
 mod config;
 mod error;
 mod filelists;
+mod kept;
 mod load;
 mod lock_file;
 mod primary;
 mod repo_file;
 mod repomd;
-mod signature;
 mod unpack;
 mod xml;
 
@@ -27,18 +29,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use futures_util::StreamExt;
 
+pub use checksum::{Checksum, LongKind};
 pub use config::{Place, RepositoryConfig, WantedRepository, configure};
 pub use error::{RemoteError, RemoteFault};
 pub use filelists::parse as parse_filelists;
-pub use load::{FRESH, LoadOptions};
+pub use kept::FRESH;
+pub use load::LoadOptions;
 pub use lock_file::{LockFile, LockedImage, LockedPackage, LockedRepository};
 pub use primary::{PrimaryPackage, parse as parse_primary};
 pub use repo_file::{RepoFileError, RepoSection, Variables, parse as parse_repo_file};
 pub use repomd::{MetadataFile, Repomd, parse as parse_repomd};
-pub use signature::{KeyError, Keys, Unsigned};
 pub use unpack::unpack;
 pub use xml::MetadataError;
 
@@ -47,6 +51,7 @@ use crate::causes;
 use crate::digest::Sha256;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
+use crate::openpgp::Keys;
 use crate::package::{RpmHeader, header};
 use crate::source::{Patience, whole_file};
 
@@ -68,8 +73,15 @@ pub struct RemotePackage {
     pub location: String,
     /// Size of the RPM.
     pub bytes: u64,
-    /// Digest of the RPM.
-    pub sha256: Sha256,
+    /// Checksum of the RPM.
+    pub checksum: Checksum,
+}
+
+impl RemotePackage {
+    /// What names the RPM in the cache and in build keys.
+    pub fn digest(&self) -> Sha256 {
+        self.checksum.digest()
+    }
 }
 
 /// The repositories of a run.
@@ -80,6 +92,8 @@ pub struct Remote {
     by_digest: BTreeMap<Sha256, usize>,
     folder: PathBuf,
     patience: Patience,
+    /// The time of the run; None when no repository was asked.
+    now: Option<SystemTime>,
     /// Packages that were found to be what they must be.
     verified: Mutex<BTreeSet<Sha256>>,
     /// Packages that buildroots of this run have.
@@ -98,9 +112,9 @@ impl Remote {
         (folder, patience): (PathBuf, Patience),
     ) -> Self {
         // Of equal files in several repositories the preferred one counts.
-        let by_digest = packages.iter().enumerate().rev().map(|(at, package)| (package.sha256, at)).collect();
+        let by_digest = packages.iter().enumerate().rev().map(|(at, package)| (package.digest(), at)).collect();
         let (verified, used) = (Mutex::default(), Mutex::default());
-        Self { repositories, packages, by_digest, folder, patience, verified, used }
+        Self { repositories, packages, by_digest, folder, patience, now: None, verified, used }
     }
 
     /// The packages of `configs`, which stand in the order of preference.
@@ -115,8 +129,8 @@ impl Remote {
     ) -> Result<Self, RemoteError> {
         let (folder, patience) = (layout.remote(), options.patience);
         let way = Way { folder: &folder, patience, report };
-        let (repositories, packages) = load::load(load::with_keys(configs)?, options, way).await?;
-        Ok(Self::new(repositories, packages, (folder, patience)))
+        let (repositories, packages) = load::load(load::with_keys(configs, report)?, options, way).await?;
+        Ok(Self { now: Some(options.now), ..Self::new(repositories, packages, (folder, patience)) })
     }
 
     /// The packages that `lock` lists, and nothing else. RPMs that are not at hand are fetched, since only they say what
@@ -132,7 +146,7 @@ impl Remote {
         report: Report<'_>,
     ) -> Result<Self, RemoteError> {
         let (mut repositories, mut packages) = (Vec::new(), Vec::new());
-        for (rank, (config, keys)) in load::with_keys(configs)?.into_iter().enumerate() {
+        for (rank, (config, keys)) in load::with_keys(configs, report)?.into_iter().enumerate() {
             let Some(locked) = lock.repositories.get(&config.name) else { continue };
             let told = shown(&locked.url);
             if !config.urls.iter().any(|url| shown(url) == told) {
@@ -150,11 +164,11 @@ impl Remote {
     /// Takes the headers of all packages from their RPMs.
     async fn read_headers(&mut self, report: Report<'_>) -> Result<(), RemoteError> {
         let away: Vec<Sha256> =
-            self.packages.iter().map(|package| package.sha256).filter(|sha256| !self.is_at_hand(*sha256)).collect();
+            self.packages.iter().map(RemotePackage::digest).filter(|sha256| !self.is_at_hand(*sha256)).collect();
         self.fetch(&away, report).await?;
         let mut faults = Vec::new();
         for package in &mut self.packages {
-            let path = self.folder.join(package.sha256.to_string());
+            let path = self.folder.join(package.digest().to_string());
             let read = std::fs::File::open(&path).map_err(|error| error.to_string());
             let read = read
                 .and_then(|file| header::read(&mut BufReader::new(file)).map_err(|error| causes::in_one_line(&error)));
@@ -165,6 +179,7 @@ impl Remote {
                     file: package.location.clone(),
                     wrong: format!("cannot be read: {wrong}"),
                     is_untrusted: false,
+                    is_gone: false,
                 }),
             }
         }
@@ -198,14 +213,14 @@ impl Remote {
         for repository in &self.repositories {
             match repository.files(paths, way).await {
                 Ok(files) => found.extend(files),
-                Err(fault) => faults.push(fault),
+                Err(fault) => faults.push(self.outdated(fault)),
             }
         }
         if !faults.is_empty() {
             return Err(RemoteError::Unavailable(faults));
         }
         for package in &mut self.packages {
-            for path in found.get(&package.sha256).into_iter().flatten() {
+            for path in found.get(&package.digest()).into_iter().flatten() {
                 if !package.header.files.contains(path) {
                     package.header.files.push(path.clone());
                 }
@@ -241,13 +256,14 @@ impl Remote {
         (server, keys): (&Server<'_>, &Keys),
         report: Report<'_>,
     ) -> Result<(), RemoteFault> {
-        let path = self.path(package.sha256);
-        let digest = tokio::task::spawn_blocking({
-            let path = path.clone();
-            move || Sha256::of_file(&path).ok()
+        let path = self.path(package.digest());
+        let is_right = tokio::task::spawn_blocking({
+            let (path, checksum) = (path.clone(), package.checksum.clone());
+            move || checksum.is_of_file(&path).unwrap_or(false)
         });
-        if digest.await.ok().flatten() != Some(package.sha256) {
-            load::fetch(server, (&package.location, package.sha256, package.bytes)).await?;
+        if !is_right.await.unwrap_or(false) {
+            let fetched = load::fetch(server, (&package.location, &package.checksum, package.bytes)).await;
+            fetched.map_err(|fault| self.outdated(fault))?;
             let (file, from) = (package.header.nevra.to_string(), package.repository.clone());
             report(Event::PackageFetched { package: file, from, bytes: package.bytes });
         }
@@ -255,8 +271,34 @@ impl Remote {
             let verified = keys.verify_rpm(&path);
             verified.map_err(|unsigned| load::untrusted(server.config, &package.location, &unsigned))?;
         }
-        self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(package.sha256);
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(package.digest());
         Ok(())
+    }
+
+    /// `fault` with the age of the metadata that name a file which is gone. Their repository is asked again next time.
+    fn outdated(&self, fault: RemoteFault) -> RemoteFault {
+        let of = |repository: &&Repository| repository.config.name == fault.repository && fault.is_gone;
+        let found = self.repositories.iter().find(of);
+        let Some((repository, age)) = found.and_then(|found| Some((found, self.age(found)?))) else {
+            // What a lock file lists is gone for good.
+            return RemoteFault { is_gone: false, ..fault };
+        };
+        kept::forget(&repository.config, &self.folder);
+        RemoteFault { wrong: format!("{} (the metadata that name it are {age} old)", fault.wrong), ..fault }
+    }
+
+    fn age(&self, repository: &Repository) -> Option<String> {
+        Some(kept::age(repository.asked?, self.now?))
+    }
+
+    /// How old the metadata of the repositories are, as sentences; of those that were not asked in this run.
+    pub fn ages(&self) -> Vec<String> {
+        let kept = self.repositories.iter().filter(|repository| repository.asked < self.now);
+        let told = kept.filter_map(|repository| {
+            let (name, age) = (&repository.config.name, self.age(repository)?);
+            Some(format!("the metadata of repository `{name}` are {age} old; `--repo-refresh` asks for new ones"))
+        });
+        told.collect()
     }
 
     /// Notes that a buildroot of this run has the package.
@@ -275,7 +317,8 @@ impl Remote {
             let new = || LockedRepository { url, repomd: *repomd, packages: BTreeMap::new() };
             let nevra = &package.header.nevra;
             let (name, location) = (nevra.name.clone(), package.location.clone());
-            let locked = LockedPackage { name, location, bytes: package.bytes, sha256: *sha256 };
+            let (bytes, checksum) = (package.bytes, package.checksum.clone());
+            let locked = LockedPackage { name, location, bytes, checksum };
             let repository = lock.repositories.entry(config.name.clone()).or_insert_with(new);
             repository.packages.insert(nevra.to_string(), locked);
         }
@@ -308,7 +351,7 @@ fn unread(nevra: &str, package: &LockedPackage, repository: &str, rank: usize) -
         installed_bytes: 0,
     };
     let (location, repository) = (package.location.clone(), repository.to_owned());
-    RemotePackage { header, repository, rank, location, bytes: package.bytes, sha256: package.sha256 }
+    RemotePackage { header, repository, rank, location, bytes: package.bytes, checksum: package.checksum.clone() }
 }
 
 /// The lock file `path`; None when there is none.

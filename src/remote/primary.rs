@@ -1,8 +1,8 @@
 //! `primary.xml`: the packages of a repository. Pure.
 
-use super::repomd::{checked_location, digest};
+use super::checksum::Checksum;
+use super::repomd::checked_location;
 use super::xml::{Element, MetadataError, Scanner, number};
-use crate::digest::Sha256;
 use crate::package::{Capability, Comparison, Dependency, Evr, Nevra, Requirement, RpmHeader};
 
 /// A package as the metadata describe it.
@@ -14,8 +14,8 @@ pub struct PrimaryPackage {
     pub location: String,
     /// Size of the RPM.
     pub bytes: u64,
-    /// Digest of the RPM.
-    pub sha256: Sha256,
+    /// Checksum of the RPM.
+    pub checksum: Checksum,
     /// When it came into the repository, in seconds since 1970.
     pub file_time: Option<u64>,
     /// When it was built.
@@ -46,7 +46,7 @@ struct Parts {
     name: Option<String>,
     arch: Option<String>,
     evr: Option<Evr>,
-    sha256: Option<Sha256>,
+    checksum: Option<Checksum>,
     location: Option<String>,
     bytes: Option<u64>,
     installed_bytes: u64,
@@ -80,11 +80,9 @@ fn package(scanner: &mut Scanner<'_>) -> Result<PrimaryPackage, MetadataError> {
             "checksum" => {
                 let algorithm = scanner.needed(&element, "type")?;
                 let text = scanner.text()?;
-                if algorithm != "sha256" {
-                    let name = parts.name.as_deref().unwrap_or("a package");
-                    return Err(scanner.wrong(format!("`{name}` has a {algorithm} checksum; sha256 is needed")));
-                }
-                parts.sha256 = Some(digest(scanner, &text)?);
+                let name = parts.name.as_deref().unwrap_or("a package");
+                let read = Checksum::read(&algorithm, &text);
+                parts.checksum = Some(read.map_err(|wrong| scanner.wrong(format!("`{name}` has {wrong}")))?);
             }
             "location" => {
                 if let Some(base) = scanner.attribute(&element, "base")?.filter(|base| !base.is_empty()) {
@@ -117,7 +115,7 @@ impl Parts {
         let of = |what: &str| scanner.wrong(format!("the package `{name}` has no {what}"));
         let evr = self.evr.ok_or_else(|| of("version"))?;
         let arch = self.arch.filter(|arch| !arch.is_empty()).ok_or_else(|| of("arch"))?;
-        let sha256 = self.sha256.ok_or_else(|| of("checksum"))?;
+        let checksum = self.checksum.ok_or_else(|| of("checksum"))?;
         let location = self.location.ok_or_else(|| of("location"))?;
         let bytes = self.bytes.ok_or_else(|| of("size"))?;
         let Format { provides, requires, conflicts, obsoletes, files, source_rpm } = self.format;
@@ -125,7 +123,7 @@ impl Parts {
         let installed_bytes = self.installed_bytes;
         let header = RpmHeader { nevra, provides, requires, conflicts, obsoletes, files, source_rpm, installed_bytes };
         let (file_time, build_time) = (self.file_time, self.build_time);
-        Ok(PrimaryPackage { header, location, bytes, sha256, file_time, build_time })
+        Ok(PrimaryPackage { header, location, bytes, checksum, file_time, build_time })
     }
 }
 
@@ -263,7 +261,10 @@ mod tests {
         assert!(without("<location href=\"Packages/demo.rpm\"/>").ends_with("the package `demo` has no location"));
         let with =
             |old: &str, new: &str| parse(document(&whole().replace(old, new)).as_bytes()).unwrap_err().to_string();
-        assert!(with("type=\"sha256\"", "type=\"sha\"").ends_with("`demo` has a sha checksum; sha256 is needed"));
+        assert!(
+            with("type=\"sha256\"", "type=\"sha\"")
+                .ends_with("`demo` has a sha checksum; sha256, sha384 or sha512 is needed")
+        );
         assert!(with("flags=\"GE\"", "flags=\"XX\"").contains("`XX` is not a comparison"));
         assert!(with("(a if b)", "(a if").contains("`(a if` is not a requirement"));
         assert!(with("epoch=\"1\"", "epoch=\"x\"").contains("`x` is not an epoch"));

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::address::shown;
+use crate::text_file::without_mark;
 
 /// A section of a `.repo` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ enum What {
 /// Sections and values; a line that begins with white space goes on with the value before.
 fn entries(text: &str) -> Result<Vec<Entry>, RepoFileError> {
     let mut found: Vec<Entry> = Vec::new();
-    for (number, raw) in text.lines().enumerate() {
+    for (number, raw) in without_mark(text).lines().enumerate() {
         let (line, trimmed) = (number + 1, raw.trim());
         if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
             continue;
@@ -253,6 +254,13 @@ mod tests {
         assert_eq!(base.foreign_keys, ["https://k.test/c"]);
         assert_eq!((base.priority, sections[1].priority, base.line), (10, PRIORITY, 4));
         assert_eq!(base.ca.as_deref(), Some("/ca.pem".as_ref()));
+    }
+
+    #[test]
+    fn a_file_of_another_system_is_read_the_same() {
+        let text = "[base]\nbaseurl=https://a.test/x\n  https://b.test/x\ngpgcheck=1\n";
+        let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        assert_eq!(parse(&windows, VARIABLES).unwrap(), parse(text, VARIABLES).unwrap());
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::checksum::Checksum;
 use super::xml::{MetadataError, Scanner, number};
-use crate::digest::Sha256;
 
 /// The files of a repository's metadata, by type: `primary`, `filelists`, …
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Repomd {
-    /// Those with a location and a SHA-256; others cannot be used.
+    /// Those with a location and a checksum of SHA-2; others cannot be used.
     pub files: BTreeMap<String, MetadataFile>,
 }
 
@@ -17,8 +17,8 @@ pub struct Repomd {
 pub struct MetadataFile {
     /// Path below the repository.
     pub location: String,
-    /// Digest of the file.
-    pub sha256: Sha256,
+    /// Checksum of the file.
+    pub checksum: Checksum,
     /// Its size.
     pub bytes: Option<u64>,
     /// Its size when it is unpacked.
@@ -28,7 +28,7 @@ pub struct MetadataFile {
 /// Reads `repomd.xml`.
 ///
 /// # Errors
-/// The document is broken, or has no `primary` with a SHA-256.
+/// The document is broken, or has no `primary` with a checksum of SHA-2.
 pub fn parse(bytes: &[u8]) -> Result<Repomd, MetadataError> {
     let mut scanner = Scanner::new(bytes)?;
     scanner.root("repomd")?;
@@ -49,7 +49,7 @@ pub fn parse(bytes: &[u8]) -> Result<Repomd, MetadataError> {
 
 /// The inside of `<data>`; None for a file that Drydock does not read and that has another kind of checksum.
 fn data(scanner: &mut Scanner<'_>, kind: &str) -> Result<Option<MetadataFile>, MetadataError> {
-    let (mut location, mut sha256, mut bytes, mut open_bytes) = (None, None, None, None);
+    let (mut location, mut checksum, mut bytes, mut open_bytes) = (None, None, None, None);
     while let Some(element) = scanner.child()? {
         match element.name() {
             "location" => {
@@ -59,10 +59,12 @@ fn data(scanner: &mut Scanner<'_>, kind: &str) -> Result<Option<MetadataFile>, M
             "checksum" => {
                 let algorithm = scanner.needed(&element, "type")?;
                 let text = scanner.text()?;
-                if algorithm == "sha256" {
-                    sha256 = Some(digest(scanner, &text)?);
-                } else if ["primary", "filelists"].contains(&kind) {
-                    return Err(scanner.wrong(format!("`{kind}` has a {algorithm} checksum; sha256 is needed")));
+                match Checksum::read(&algorithm, &text) {
+                    Ok(read) => checksum = Some(read),
+                    Err(wrong) if ["primary", "filelists"].contains(&kind) => {
+                        return Err(scanner.wrong(format!("`{kind}` has {wrong}")));
+                    }
+                    Err(_) => {}
                 }
             }
             "size" => bytes = Some(scanner.text().and_then(|text| number(scanner, &text))?),
@@ -70,17 +72,13 @@ fn data(scanner: &mut Scanner<'_>, kind: &str) -> Result<Option<MetadataFile>, M
             _ => scanner.skip()?,
         }
     }
-    match (location, sha256) {
-        (Some(location), Some(sha256)) => Ok(Some(MetadataFile { location, sha256, bytes, open_bytes })),
+    match (location, checksum) {
+        (Some(location), Some(checksum)) => Ok(Some(MetadataFile { location, checksum, bytes, open_bytes })),
         _ if ["primary", "filelists"].contains(&kind) => {
-            Err(scanner.wrong(format!("`{kind}` needs a location and a sha256 checksum")))
+            Err(scanner.wrong(format!("`{kind}` needs a location and a checksum")))
         }
         _ => Ok(None),
     }
-}
-
-pub(super) fn digest(scanner: &Scanner<'_>, text: &str) -> Result<Sha256, MetadataError> {
-    text.trim().parse().map_err(|error: crate::digest::ParseDigestError| scanner.wrong(error.to_string()))
 }
 
 /// A path below the repository, which must not lead out of it.
@@ -124,14 +122,17 @@ mod tests {
             (primary.location.as_str(), primary.bytes, primary.open_bytes),
             ("repodata/p.xml.gz", Some(10), Some(20))
         );
-        assert_eq!(repomd.files.len(), 1, "what has no sha256 and is not read is left out");
+        assert_eq!(repomd.files.len(), 1, "what has a weak checksum and is not read is left out");
     }
 
     #[test]
     fn what_cannot_be_used_is_told() {
         let told = |inside: &str| parse(document(inside).as_bytes()).unwrap_err().to_string();
         assert!(told("").ends_with("it names no `primary`"));
-        assert!(told(&entry("primary", "sha1", "a")).ends_with("`primary` has a sha1 checksum; sha256 is needed"));
+        assert!(
+            told(&entry("primary", "sha1", "a"))
+                .ends_with("`primary` has a sha1 checksum; sha256, sha384 or sha512 is needed")
+        );
         assert!(told(&entry("primary", "sha256", "../../etc/x")).contains("is not a path below the repository"));
         assert!(told(&entry("primary", "sha256", "http://x.test/a")).contains("is not a path below the repository"));
         assert!(told("<data type='primary'><size>x</size></data>").ends_with("`x` is not a number"));

@@ -73,7 +73,7 @@ proptest! {
         let open = |kind: &str| {
             let file = &repomd.files[kind];
             let (_, packed) = written.files.iter().find(|(name, _)| file.location.ends_with(name)).unwrap();
-            assert_eq!((Sha256::of_bytes(packed), Some(packed.len() as u64)), (file.sha256, file.bytes));
+            assert_eq!((file.checksum.is_of(packed), Some(packed.len() as u64)), (true, file.bytes));
             let open = unpack(packed, file.open_bytes.unwrap()).unwrap();
             assert_eq!(file.open_bytes, Some(open.len() as u64));
             open
@@ -85,8 +85,8 @@ proptest! {
         for (package, (header, record)) in packages.iter().zip(&headers) {
             prop_assert_eq!(told(&package.header), told(header));
             prop_assert_eq!((&package.location, package.bytes), (&record.location, record.rpm.bytes));
-            prop_assert_eq!((package.sha256, package.file_time), (record.rpm.sha256, Some(7)));
-            prop_assert_eq!(filelists.get(&package.sha256), Some(&header.files));
+            prop_assert_eq!((package.checksum.sha256(), package.file_time), (Some(record.rpm.sha256), Some(7)));
+            prop_assert_eq!(filelists.get(&package.checksum.digest()), Some(&header.files));
         }
     }
 }

@@ -2,9 +2,8 @@
 //!
 //! In: [`Archive`]s and the digest of a source. Out: the URL of that file in the pool of an archive. An index is fetched
 //! when a digest is not in the indexes at hand and the index is older than a day. It is compared with the digest that the
-//! archive's `InRelease` gives, which tells damage from truth but not who wrote it: the signature of `InRelease` is not
-//! checked. Nothing depends on that, since what is trusted is the digest of the source itself, and the file that an
-//! index points to must have it.
+//! archive's `InRelease` gives, which must be signed by a key of the archive ([`Trust`]). What is trusted in the end is
+//! the digest of the source itself, and the file that an index points to must have it.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
@@ -14,13 +13,14 @@ use std::time::{Duration, SystemTime};
 use reqwest::Url;
 use tokio::sync::Mutex;
 
-use super::apt::Archive;
+use super::apt::{Archive, Trust};
 use super::download::{Downloader, Fault};
 use super::index::{Lookup, released};
 use super::lock::lock;
 use super::whole_file;
 use crate::address::{below, shown};
 use crate::digest::{KeyBuilder, Sha256};
+use crate::openpgp::{Keys, Unsigned};
 
 /// An index that is older than this is fetched again before a digest counts as not there.
 const FRESH: Duration = Duration::from_hours(24);
@@ -43,6 +43,7 @@ struct Component {
     base_url: String,
     suite: String,
     name: String,
+    trust: Trust,
     lookup: Option<Lookup>,
     /// True when the index needs no look at the archive any more in this run.
     settled: bool,
@@ -56,6 +57,7 @@ impl<'a> Archives<'a> {
                 base_url: archive.base_url.clone(),
                 suite: archive.suite.clone(),
                 name: name.clone(),
+                trust: archive.trust.clone(),
                 lookup: None,
                 settled: false,
             })
@@ -118,7 +120,8 @@ impl Component {
         self.lookup = Some(lookup);
         let written = fs::metadata(&path).and_then(|metadata| metadata.modified());
         let age = written.ok().and_then(|written| now.duration_since(written).ok());
-        self.settled = age.is_none_or(|age| age < FRESH);
+        // One of a time to come was written while a clock was wrong.
+        self.settled = age.is_some_and(|age| age < FRESH);
     }
 
     /// Asks the archive for its index unless the one at hand is the same.
@@ -140,22 +143,50 @@ impl Component {
         kept.unwrap_or_else(|error| Err(error.into())).map_err(|error| format!("cannot keep the index: {error}"))
     }
 
-    /// The text of `InRelease`, or of `Release` where an archive has no other.
+    /// What `InRelease` says, or `Release` with `Release.gpg` where an archive has no other.
     async fn release(&self, downloader: &Downloader<'_>) -> Result<String, String> {
-        let mut refused = String::new();
-        for name in ["InRelease", "Release"] {
-            let url = self.in_suite(name)?;
-            match downloader.download_limited(&url, None, MAX_RELEASE_BYTES).await {
-                Ok(fetched) => {
-                    let text = fs::read(&fetched.path).map_err(|error| told(&url, &error))?;
-                    let _ = fs::remove_file(&fetched.path);
-                    return Ok(String::from_utf8_lossy(&text).into_owned());
-                }
-                Err(fault @ Fault::Refused(_)) => refused = told(&url, &fault),
-                Err(fault) => return Err(told(&url, &fault)),
+        match self.text(downloader, "InRelease").await? {
+            Ok(text) => self.checked("InRelease", |keys| keys.verify_clear(&text), &text),
+            Err(refused) => {
+                let Ok(text) = self.text(downloader, "Release").await? else { return Err(refused) };
+                let signature = match self.trust {
+                    Trust::Keyrings(_) => self.text(downloader, "Release.gpg").await??,
+                    Trust::Anyone => String::new(),
+                };
+                let verify = |keys: &Keys| keys.verify_detached(text.as_bytes(), &signature).map(|()| text.clone());
+                self.checked("Release", verify, &text)
             }
         }
-        Err(refused)
+    }
+
+    /// The text of a file of the suite; the inner error when the server says that it does not give it.
+    async fn text(&self, downloader: &Downloader<'_>, name: &str) -> Result<Result<String, String>, String> {
+        let url = self.in_suite(name)?;
+        match downloader.download_limited(&url, None, MAX_RELEASE_BYTES).await {
+            Ok(fetched) => {
+                let text = fs::read(&fetched.path).map_err(|error| told(&url, &error))?;
+                let _ = fs::remove_file(&fetched.path);
+                Ok(Ok(String::from_utf8_lossy(&text).into_owned()))
+            }
+            Err(fault @ Fault::Refused(_)) => Ok(Err(told(&url, &fault))),
+            Err(fault) => Err(told(&url, &fault)),
+        }
+    }
+
+    /// What `verify` gives with the keys of the archive; the whole `text` where nobody's signature is needed.
+    fn checked(
+        &self,
+        name: &str,
+        verify: impl Fn(&Keys) -> Result<String, Unsigned>,
+        text: &str,
+    ) -> Result<String, String> {
+        let Trust::Keyrings(files) = &self.trust else { return Ok(text.to_owned()) };
+        let keys = Keys::of_keyrings(files);
+        let shown = shown(self.in_suite(name)?.as_str());
+        if keys.is_empty() {
+            return Err(format!("`{shown}` is not used: this machine has no keyring of the archive to check it with"));
+        }
+        tokio::task::block_in_place(|| verify(&keys)).map_err(|unsigned| format!("`{shown}` {unsigned}"))
     }
 
     async fn fetch(&self, downloader: &Downloader<'_>, offered: (&str, Sha256, u64)) -> Result<Lookup, String> {

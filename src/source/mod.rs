@@ -53,7 +53,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 pub use access::{AccessError, AccessRequest, MirrorAccess};
-pub use apt::Archive;
+pub use apt::{Archive, Trust};
 pub use checkout::Checkout;
 pub use download::Patience;
 pub use error::{SourceError, SourceProblem, Tried, Wrong};

@@ -12,6 +12,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 
 use super::whole_file;
 use crate::digest::Sha256;
+use crate::json;
 
 /// Digests by file name.
 pub type Signatures = BTreeMap<String, Sha256>;
@@ -66,11 +67,7 @@ pub fn read(path: &Path) -> Result<Signatures, SignaturesError> {
 /// The signatures in `text`, the content of `path`.
 pub fn parse(path: &Path, text: &str) -> Result<Signatures, SignaturesError> {
     let wrong = |(line, column), reason| SignaturesError::Content { path: path.to_owned(), line, column, reason };
-    let file: File = serde_json::from_str(text).map_err(|error| {
-        let shown = error.to_string();
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        wrong((error.line(), error.column()), shown.strip_suffix(&place).unwrap_or(&shown).to_owned())
-    })?;
+    let file: File = json::parse(text).map_err(|fault| wrong((fault.line, fault.column), fault.reason))?;
     let entry = |(file, digest): (String, String)| match digest.parse() {
         Ok(parsed) => Ok((file, parsed)),
         Err(error) => Err(wrong(place_of(text, &digest), format!("`{file}`: {error}"))),
@@ -187,6 +184,17 @@ mod tests {
         assert!(unknown.contains("line 2") && unknown.contains("unknown key `Signature`"), "{unknown}");
         assert!(read_text("{}").unwrap_err().contains("`Signatures` is missing"));
         assert!(read_text("{\"Signatures\": {}").unwrap_err().contains("line 1"));
+    }
+
+    #[test]
+    fn a_file_that_is_signed_twice_is_told_and_editors_of_other_systems_are_understood() {
+        let twice = format!("{{\"Signatures\": {{\n\"a\": \"{ZEROS}\",\n\"a\": \"{ZEROS}\"}}}}");
+        assert_eq!(
+            read_text(&twice).unwrap_err(),
+            "`/s/a.signatures.json`, line 3, column 3: the key `a` is there twice"
+        );
+        let windows = format!("\u{feff}{{\r\n\"Signatures\": {{\r\n\"a\": \"{ZEROS}\"\r\n}}}}\r\n");
+        assert_eq!(read_text(&windows).unwrap().len(), 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Fetching from a server that breaks, lies and recovers.
 
 mod access;
+mod archives;
 mod bounds;
 mod secrets;
 mod server;
@@ -313,32 +314,4 @@ async fn several_specs_share_one_download() {
     let second = WantedSource { spec: "other".into(), ..first.clone() };
     let sources = project.fetch(&[first, second], &options(SignatureMode::Enforce)).await.unwrap();
     assert_eq!((sources.files.len(), server.asked().len()), (2, 1));
-}
-
-#[tokio::test]
-async fn an_archive_is_searched_by_digest() {
-    let digest = Sha256::of_bytes(CONTENT);
-    let index = format!("Package: d\nDirectory: pool/d\nChecksums-Sha256:\n {digest} {} d_1.orig.tar\n", CONTENT.len());
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut packed, index.as_bytes()).unwrap();
-    let packed = packed.finish().unwrap();
-    let release = format!("SHA256:\n {} {} main/source/Sources.gz\n", Sha256::of_bytes(&packed), packed.len());
-    let server =
-        Server::start(vec![whole(release.as_bytes()), whole(&packed), whole(CONTENT), whole(release.as_bytes())]).await;
-    let project = Project::new();
-    project.sign_as(CONTENT);
-    let archive = Archive { base_url: server.url.clone(), suite: "s".into(), components: vec!["main".into()] };
-    let with_archive = FetchOptions { archives: vec![archive], ..options(SignatureMode::Enforce) };
-    let found = project.fetch(&[project.wanted(None)], &with_archive).await.unwrap();
-    assert_eq!(found.files.len(), 1);
-    assert_eq!(server.paths(), ["/dists/s/InRelease", "/dists/s/main/source/Sources.gz", "/pool/d/d_1.orig.tar"]);
-
-    // Another digest that is not there asks nobody today; tomorrow the archive is asked whether its index changed.
-    project.sign_as(b"other");
-    let error = project.fetch(&[project.wanted(None)], &with_archive).await.unwrap_err();
-    assert!(error.to_string().contains("no file with this digest"), "{error}");
-    assert_eq!(server.asked().len(), 3);
-    let tomorrow = FetchOptions { now: SystemTime::now() + Duration::from_hours(25), ..with_archive };
-    project.fetch(&[project.wanted(None)], &tomorrow).await.unwrap_err();
-    assert_eq!(server.paths()[3..], ["/dists/s/InRelease"]);
 }

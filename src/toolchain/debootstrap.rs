@@ -188,6 +188,7 @@ mod tests {
             base_url: "http://mirror.example/debian".into(),
             suite: suite.into(),
             components: vec!["main".into(), "contrib".into()],
+            trust: crate::source::Trust::Anyone,
         };
         let host = [archive("bookworm"), archive("bookworm-updates"), archive("trixie"), archive("bookworms")];
         let mut wanted = Debootstrap { suite: "bookworm".into(), mirror: None };

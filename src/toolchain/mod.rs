@@ -15,6 +15,7 @@
 //! its mirrors, the engine. Known hole: a command such as `apt-get install` gives what the archive holds on that day; the
 //! image is made once and its digest enters every build key.
 
+pub mod apt;
 mod ask;
 mod assemble;
 mod base;

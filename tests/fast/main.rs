@@ -9,5 +9,6 @@ mod make;
 mod output;
 mod pipeline_files;
 mod remote;
+mod remote_changes;
 mod remote_place;
 mod support;

@@ -40,6 +40,28 @@ fn a_password_near_a_wrong_line_is_not_shown() {
     assert!(ran.stderr.contains("https://***@x.te"), "the lines around it are shown: {}", ran.show());
 }
 
+/// A pipeline whose toolchain is not made yet.
+const UNMADE: &str = "name: x\ntoolchain:\n  - stage: bootstrap\n    base: [{ debootstrap: { suite: bookworm } }]\n    \
+                      containerfile: c\npackages:\n  toolchain: bootstrap\n  specs: [S]\n";
+
+#[test]
+fn files_of_another_systems_editor_are_understood() {
+    let windows = |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n"));
+    let project = Project::new().file("p.yaml", &windows(UNMADE)).file("c", &windows(CONTAINERFILE)).file("S/x", "");
+    let ran = project.run(&["--pipeline", "p.yaml", "plan", "--all"]);
+    assert!(ran.stderr.contains("stage `bootstrap` is not made"), "{}", ran.show());
+}
+
+#[test]
+fn a_command_in_a_hint_names_the_pipeline_and_the_folders_of_the_command_line() {
+    let project = Project::new().file("my p.yaml", UNMADE).file("c", CONTAINERFILE).file("S/x", "");
+    let ran = project.run(&["--pipeline", "my p.yaml", "plan", "--all", "--specs-dir", "S", "--build-dir", "b"]);
+    let hint = "hint: make it with `drydock --pipeline 'my p.yaml' --build-dir b toolchain build bootstrap`";
+    assert!(ran.stderr.contains(hint), "{}", ran.show());
+    let ran = project.run(&["--pipeline", "my p.yaml", "sources", "--specs-dir", "none", "--update-signatures", "x"]);
+    assert!(!ran.stderr.contains("unexpected argument"), "{}", ran.show());
+}
+
 #[test]
 fn a_project_folder_that_does_not_exist_is_a_usage_error() {
     insta::assert_snapshot!(Project::new().run(&["-C", "nowhere", "run", "p.yaml"]).show());

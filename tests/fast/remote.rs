@@ -21,7 +21,7 @@ fn names(remote: &Remote) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_of_every_form_are_read_and_asked_for_once_a_day() {
-    let place = Place::new();
+    let place = Place::far();
     let all = ["data-1-1.noarch", "demo-2-1.noarch", "demo-1-1.noarch"];
     assert_eq!(names(&place.load(place.config(), &options()).await.unwrap()), all);
     let asked = place.server.asked();
@@ -62,21 +62,21 @@ async fn what_is_not_what_the_metadata_say_is_refused() {
     let path = place.file(&demo.location);
     fs::remove_file(&path).unwrap();
     fs::write(&path, [&content[..content.len() - 1], b"x"].concat()).unwrap();
-    let error = remote.fetch(&[demo.sha256], &|_| {}).await.unwrap_err();
+    let error = remote.fetch(&[demo.digest()], &|_| {}).await.unwrap_err();
     let told = place.without_place(&error);
     assert!(told.contains("repository `test`: `noarch/demo-2-1.noarch.rpm`"), "{told}");
-    assert!(told.contains(&format!("instead of {}", demo.sha256)) && !remote.is_at_hand(demo.sha256), "{told}");
+    assert!(told.contains(&format!("instead of {}", demo.digest())) && !remote.is_at_hand(demo.digest()), "{told}");
     fs::write(&path, [&content[..], b"more"].concat()).unwrap();
-    let told = place.without_place(&remote.fetch(&[demo.sha256], &|_| {}).await.unwrap_err());
+    let told = place.without_place(&remote.fetch(&[demo.digest()], &|_| {}).await.unwrap_err());
     assert!(told.contains(&format!("has more than the {} bytes", content.len())), "{told}");
     fs::remove_file(&path).unwrap();
     fs::remove_file(place.file(&remote.packages()[0].location)).unwrap();
-    let both = [demo.sha256, remote.packages()[0].sha256];
+    let both = [demo.digest(), remote.packages()[0].digest()];
     let told = place.without_place(&remote.fetch(&both, &|_| {}).await.unwrap_err());
     assert!(told.starts_with("2 files cannot be had") && told.contains("data-1-1") && told.contains("404"), "{told}");
     fs::write(&path, &content).unwrap();
-    remote.fetch(&[demo.sha256], &|_| {}).await.unwrap();
-    assert!(remote.is_at_hand(demo.sha256));
+    remote.fetch(&[demo.digest()], &|_| {}).await.unwrap();
+    assert!(remote.is_at_hand(demo.digest()));
 
     write_repomd(&place, &primary(&place), Sha256::of_bytes(b"other"), 10_000, 100_000);
     fs::remove_dir_all(place.layout().remote()).unwrap();
@@ -124,7 +124,7 @@ async fn files_that_primary_does_not_have_are_in_the_lists() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_must_be_signed_where_they_are_to_be() {
-    let place = Place::new();
+    let place = Place::far();
     let config = RepositoryConfig { repo_gpg_check: true, keys: vec![key_file("key-a.asc")], ..place.config() };
     let told = place.told(config.clone()).await;
     assert!(told.ends_with("repository `test`: `repodata/repomd.xml` is not signed"), "{told}");
@@ -155,7 +155,7 @@ async fn packages_must_be_signed_where_they_are_to_be() {
         let place = Place::signed(signer);
         let config = RepositoryConfig { gpg_check: true, keys: vec![key_file("key-a.asc")], ..place.config() };
         let remote = place.load(config, &options()).await.unwrap();
-        let demo = remote.packages()[1].sha256;
+        let demo = remote.packages()[1].digest();
         let fetched = remote.fetch(&[demo], &|_| {}).await;
         match expected {
             Ok(()) => fetched.unwrap(),
@@ -176,7 +176,7 @@ async fn packages_must_be_signed_where_they_are_to_be() {
 async fn a_locked_run_has_what_the_lock_lists_and_reads_no_metadata() {
     let place = Place::new();
     let remote = place.load(place.config(), &LoadOptions { snapshot: Some(100), ..options() }).await.unwrap();
-    remote.note_used(remote.packages()[1].sha256);
+    remote.note_used(remote.packages()[1].digest());
     let lock = LockFile::parse(&remote.used().to_text()).unwrap();
     assert_eq!(lock.repositories["test"].packages["demo-1-1.noarch"].location, "noarch/demo-1-1.noarch.rpm");
     assert_eq!(lock.repositories["test"].repomd, Sha256::of_bytes(place.repomd().as_bytes()));
@@ -204,7 +204,7 @@ async fn a_folder_serves_as_well_as_a_server() {
     let url = format!("file://{}", place.file("").display());
     let config = RepositoryConfig { urls: vec![url], ..place.config() };
     let remote = place.load(config, &options()).await.unwrap();
-    let demo = remote.packages()[1].sha256;
+    let demo = remote.packages()[1].digest();
     remote.fetch(&[demo], &|_| {}).await.unwrap();
     assert_eq!(Sha256::of_file(&remote.path(demo)).unwrap(), demo);
     assert!(place.server.asked().is_empty());
@@ -222,7 +222,7 @@ async fn a_password_in_an_address_is_in_no_message_and_no_file() {
     let events = Mutex::new(Vec::new());
     let report = |event| events.lock().unwrap().push(event);
     let remote = Remote::load(vec![config.clone()], &options(), &place.layout(), &report).await.unwrap();
-    let demo = remote.packages()[1].sha256;
+    let demo = remote.packages()[1].digest();
     remote.note_used(demo);
     remote.fetch(&[demo], &report).await.unwrap();
     let lock = remote.used();

@@ -11,7 +11,7 @@ use drydock::cache::{BuildTimes, CheckOutcome, StoredResult, describe};
 use drydock::digest::Sha256;
 use drydock::event::Event;
 use drydock::layout::Layout;
-use drydock::remote::{LoadOptions, Remote, RemoteError, RepositoryConfig};
+use drydock::remote::{LoadOptions, Remote, RemoteError, RepositoryConfig, unpack};
 use drydock::repo::Repo;
 use drydock::source::{Patience, WebAccess};
 use pgp::composed::{Deserializable as _, SignedSecretKey};
@@ -87,6 +87,13 @@ impl Place {
         Self::signed(None)
     }
 
+    /// The same by an address that does not tell that the server is on this machine.
+    pub(crate) fn far() -> Self {
+        let place = Self::new();
+        let url = place.server.url.replace("127.0.0.1", "0.0.0.0");
+        Self { server: Server { url, ..place.server }, ..place }
+    }
+
     /// The same with every RPM signed by a key.
     pub(crate) fn signed(key: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -137,6 +144,31 @@ impl Place {
         Remote::load(vec![config], options, &self.layout(), &|_: Event| {}).await
     }
 
+    /// The same with the texts of warnings and notes.
+    pub(crate) async fn load_telling(
+        &self,
+        config: RepositoryConfig,
+        options: &LoadOptions,
+    ) -> (Result<Remote, RemoteError>, String) {
+        let told = Mutex::new(String::new());
+        let report = |event: Event| {
+            if let Event::Warning { text } | Event::Note { text } = event {
+                told.lock().unwrap().extend([text.as_str(), "\n"]);
+            }
+        };
+        let loaded = Remote::load(vec![config], options, &self.layout(), &report).await;
+        (loaded, told.into_inner().unwrap())
+    }
+
+    /// Makes the primary metadata those that `change` makes of them, under the name `file`.
+    pub(crate) fn change_primary(&self, file: &str, change: impl Fn(String) -> String) {
+        let old = fs::read(self.file(&primary(self))).unwrap();
+        let xml = String::from_utf8(unpack(&old, 1 << 20).unwrap()).unwrap();
+        let new = change(xml);
+        fs::write(self.file(file), &new).unwrap();
+        write_repomd(self, file, Sha256::of_bytes(new.as_bytes()), new.len(), new.len());
+    }
+
     pub(crate) async fn told(&self, config: RepositoryConfig) -> String {
         let loaded = self.load(config, &options()).await;
         self.without_place(&loaded.err().unwrap())
@@ -150,7 +182,8 @@ impl Place {
 pub(crate) fn options() -> LoadOptions {
     let short = Duration::from_millis(1);
     let patience = Patience { connect: DAY, stall: DAY, least_rate: 0, retry: short };
-    LoadOptions { arch: "x86_64".into(), snapshot: None, refresh: false, now: SystemTime::now(), patience }
+    let (arch, compatible, now) = ("x86_64".into(), Vec::new(), SystemTime::now());
+    LoadOptions { arch, compatible, snapshot: None, refresh: false, now, patience }
 }
 
 fn rpm(name: &str, version: &str, time: u32, key: Option<&str>) -> Vec<u8> {

@@ -4,7 +4,7 @@ use super::{Distribution, built, needs, requirements, specs};
 use crate::digest::Sha256;
 use crate::graph::{RemoteIndex, missing_paths, solve_ranked};
 use crate::package::{Provides, RpmHeader};
-use crate::remote::RemotePackage;
+use crate::remote::{Checksum, RemotePackage};
 
 /// A remote package: `rank name version: provided, …, /a/file > required, …`.
 fn remote(text: &str) -> RemotePackage {
@@ -20,7 +20,7 @@ fn remote(text: &str) -> RemotePackage {
         rank: rank.parse().unwrap(),
         location: format!("{name}.rpm"),
         bytes: 10,
-        sha256: Sha256::of_bytes(text.as_bytes()),
+        checksum: Checksum::Sha256(Sha256::of_bytes(text.as_bytes())),
     }
 }
 
@@ -34,7 +34,7 @@ impl Distribution {
     fn taken(&self, spec: &str) -> String {
         let graph = self.all();
         let digests = graph.remote.get(spec).cloned().unwrap_or_default();
-        let taken = self.remote.iter().filter(|package| digests.contains(&package.sha256));
+        let taken = self.remote.iter().filter(|package| digests.contains(&package.digest()));
         let names = taken.map(|package| format!("{}-{}", package.header.nevra.name, package.header.nevra.evr.version));
         names.collect::<Vec<_>>().join(" ")
     }

@@ -98,7 +98,12 @@ async fn no_message_has_what_is_secret_in_an_address() {
     project.sign_as(CONTENT);
     let secret =
         |path: &str, query: &str| format!("{}/{path}{query}", server.url.replace("http://", "http://me:PASS@"));
-    let archive = Archive { base_url: secret("debian", ""), suite: "s".into(), components: vec!["main".into()] };
+    let archive = Archive {
+        base_url: secret("debian", ""),
+        suite: "s".into(),
+        components: vec!["main".into()],
+        trust: Trust::Anyone,
+    };
     let with_secrets = FetchOptions {
         mirrors: vec![secret("core", "?sig=SIGN"), "ftp://me:PASS@x.test/".into(), "http://me:PASS@x:y/".into()],
         archives: vec![archive],

@@ -1,4 +1,4 @@
-//! `OpenPGP` signatures of repositories and packages.
+//! `OpenPGP` signatures of repositories, packages and package archives.
 //!
 //! In: keys in armored files of the user, signatures and what they sign. A signature counts when one of the keys made
 //! it, itself or by a subkey that may sign, over a digest of SHA-2. A key with a revocation in its file is refused. When
@@ -7,7 +7,7 @@
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use pgp::composed::{Deserializable, DetachedSignature, SignedPublicKey};
+use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Packet, PacketParser, Signature};
 use pgp::types::KeyDetails;
@@ -17,10 +17,17 @@ use crate::causes;
 use crate::digest::Sha256;
 use crate::package::header;
 
+const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+
+/// The largest number of keys of one block; a damaged one may seem to have no end.
+const MOST_KEYS: usize = 1000;
+
 /// Keys of the user.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     keys: Vec<SignedPublicKey>,
+    /// Keys of the files that cannot be used, as sentences.
+    passed_over: Vec<String>,
 }
 
 /// A key file cannot be used.
@@ -65,27 +72,38 @@ fn list(ids: &[String]) -> String {
 }
 
 impl Keys {
-    /// The keys in the armored text of a file; a file may have several blocks.
+    /// The keys in the armored text of a file; a file may have several blocks. A key of an algorithm that is not known here,
+    /// such as a post-quantum one beside the key that packages are signed by, is passed over.
+    ///
+    /// # Errors
+    /// No key can be used, or one is revoked.
     pub fn parse(text: &str) -> Result<Self, String> {
-        const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
-        let mut keys = Vec::new();
+        let (mut keys, mut passed_over) = (Vec::new(), Vec::new());
         for block in text.match_indices(BEGIN).map(|(at, _)| &text[at..]) {
-            let (found, _) = SignedPublicKey::from_string_many(block).map_err(|error| error.to_string())?;
-            for key in found {
-                let mut key = key.map_err(|error| error.to_string())?;
-                keep_own_certifications(&mut key);
-                let id = key.legacy_key_id().to_string();
-                if !key.details.revocation_signatures.is_empty() {
-                    return Err(format!("the key {id} is revoked"));
+            let found = match SignedPublicKey::from_string_many(block) {
+                Ok((found, _)) => found,
+                Err(error) => {
+                    passed_over.push(error.to_string());
+                    continue;
                 }
-                key.verify_bindings().map_err(|error| format!("the key {id}: {error}"))?;
-                keys.push(key);
+            };
+            for key in found.take(MOST_KEYS) {
+                match key.map_err(|error| error.to_string()) {
+                    Ok(key) => match usable(key)? {
+                        Ok(key) => keys.push(key),
+                        Err(wrong) => passed_over.push(wrong),
+                    },
+                    Err(wrong) => passed_over.push(wrong),
+                }
             }
         }
-        if keys.is_empty() {
-            return Err("it has no armored public key (`-----BEGIN PGP PUBLIC KEY BLOCK-----`)".to_owned());
+        match passed_over.first() {
+            Some(wrong) if keys.is_empty() => Err(wrong.clone()),
+            None if keys.is_empty() => {
+                Err("it has no armored public key (`-----BEGIN PGP PUBLIC KEY BLOCK-----`)".to_owned())
+            }
+            _ => Ok(Self { keys, passed_over }),
         }
-        Ok(Self { keys })
     }
 
     /// The keys of all `files`.
@@ -94,9 +112,48 @@ impl Keys {
         for path in files {
             let wrong = |wrong: String| KeyError { path: path.clone(), wrong };
             let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-            all.keys.extend(Self::parse(&text).map_err(wrong)?.keys);
+            let Self { keys, passed_over } = Self::parse(&text).map_err(wrong)?;
+            all.keys.extend(keys);
+            let told =
+                |wrong: String| format!("a key in `{}` cannot be used and is passed over: {wrong}", path.display());
+            all.passed_over.extend(passed_over.into_iter().map(told));
         }
         Ok(all)
+    }
+
+    /// The keys of the keyrings of this machine, armored or not; files that are not there and keys that cannot be used,
+    /// revoked ones too, are passed over.
+    pub fn of_keyrings(files: &[PathBuf]) -> Self {
+        let mut all = Self::default();
+        for content in files.iter().filter_map(|path| std::fs::read(path).ok()) {
+            let text = std::str::from_utf8(&content).ok().filter(|text| text.contains(BEGIN));
+            let found: Vec<SignedPublicKey> = match text {
+                Some(text) => text
+                    .match_indices(BEGIN)
+                    .filter_map(|(at, _)| SignedPublicKey::from_string_many(&text[at..]).ok())
+                    .flat_map(|(keys, _)| keys.take(MOST_KEYS).flatten())
+                    .collect(),
+                None => SignedPublicKey::from_bytes_many(&content[..])
+                    .map(|keys| keys.take(MOST_KEYS).flatten().collect())
+                    .unwrap_or_default(),
+            };
+            all.keys.extend(found.into_iter().filter_map(|key| usable(key).ok()?.ok()));
+        }
+        all
+    }
+
+    /// What the clear-signed `text` says, when one of the keys has signed it.
+    pub fn verify_clear(&self, text: &str) -> Result<String, Unsigned> {
+        let (message, _) =
+            CleartextSignedMessage::from_string(text).map_err(|error| Unsigned::Broken(error.to_string()))?;
+        let said = message.signed_text();
+        self.verify_any(message.signatures(), said.as_bytes())?;
+        Ok(said)
+    }
+
+    /// What of the files cannot be used, as sentences.
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
     }
 
     /// True when there is none.
@@ -196,6 +253,20 @@ impl Keys {
         }
         None
     }
+}
+
+/// `key` when it is one that this crate can verify with; otherwise why not.
+///
+/// # Errors
+/// It is revoked.
+fn usable(mut key: SignedPublicKey) -> Result<Result<SignedPublicKey, String>, String> {
+    keep_own_certifications(&mut key);
+    let id = key.legacy_key_id().to_string();
+    if !key.details.revocation_signatures.is_empty() {
+        return Err(format!("the key {id} is revoked"));
+    }
+    let bound = key.verify_bindings().map_err(|error| format!("the key {id}: {error}"));
+    Ok(bound.map(|()| key))
 }
 
 /// Takes out of a key what others say of its owner: their keys are not at hand.
