@@ -30,8 +30,9 @@ pub(super) enum Stands {
 /// A path or pattern in `%files`.
 #[derive(Clone, Copy)]
 pub(super) struct Entry<'a> {
-    /// The package's number.
+    /// The package's number, and its spec's.
     pub(super) binary: usize,
+    spec: usize,
     pub(super) path: &'a str,
     /// The last part of the path.
     pub(super) base: &'a str,
@@ -73,16 +74,16 @@ impl<'a> Entries<'a> {
                 let Some(binary) = made.clone().find(is_of) else { continue };
                 let path = file.path.trim_end_matches('/');
                 let (folder, base) = path.rsplit_once('/').unwrap_or(("", path));
-                entries.add(Entry { binary, path, base, folder, is_bare: file.is_bare }, spec);
+                entries.add(Entry { binary, spec, path, base, folder, is_bare: file.is_bare });
             }
         }
         entries
     }
 
-    fn add(&mut self, entry: Entry<'a>, spec: usize) {
+    fn add(&mut self, entry: Entry<'a>) {
         for folder in ancestors(entry.folder) {
-            let owner = self.owners.entry(folder).or_insert(Owner::Spec(spec));
-            if *owner != Owner::Spec(spec) {
+            let owner = self.owners.entry(folder).or_insert(Owner::Spec(entry.spec));
+            if *owner != Owner::Spec(entry.spec) {
                 *owner = Owner::Several;
             }
         }
@@ -116,7 +117,7 @@ impl<'a> Entries<'a> {
                     let place = if is_pattern { ancestor } else { entry.path };
                     let is_named = !is_pattern || is_whole && spells_a_word(entry.base);
                     let (depth, is_own) =
-                        (place.matches('/').count(), !is_common && is_named && !self.is_shared(place));
+                        (place.matches('/').count(), !is_common && is_named && !self.is_shared(place, entry.spec));
                     found.push((Stands::Folder { depth, is_own }, entry));
                 }
             });
@@ -124,8 +125,9 @@ impl<'a> Entries<'a> {
         found
     }
 
-    fn is_shared(&self, folder: &str) -> bool {
-        self.owners.get(folder) == Some(&Owner::Several)
+    /// Whether packages of another spec than `spec` have something below `folder`.
+    fn is_shared(&self, folder: &str, spec: usize) -> bool {
+        self.owners.get(folder).is_some_and(|owner| *owner != Owner::Spec(spec))
     }
 
     /// Calls `found` with each entry that is, or fits, `name` in `folder`, and whether it is a pattern.
