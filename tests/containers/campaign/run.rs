@@ -64,6 +64,8 @@ impl Running {
         command.args(&way.arguments).args(["--format", "json"]).args(arguments);
         command.current_dir(room.project()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("DRYDOCK_LOG").env_remove("DOCKER_HOST").env_remove("CONTAINER_HOST");
+        // The room has no way out, and so nothing that a network of a container's own could be connected to.
+        command.env("DRYDOCK_NETWORK", "host");
         command.env("XDG_CACHE_HOME", room.path("cache"));
         command.env("HOME", room.path("home")).env("TMPDIR", room.path("tmp"));
         command.envs(way.environment.iter().cloned());
