@@ -145,9 +145,13 @@ async fn collected(
 ) -> Result<Attempt, BuildError> {
     let (store, package, log) = (one.run.context.store.clone(), one.package.clone(), one.log_path());
     let (key, inputs, times) = (resolved.key, resolved.inputs.clone(), one.times(moments));
+    let names = one.run.package_names();
     let stored = blocking(move || {
         let made = collect::outputs(&folder)?;
         if let Some(reason) = collect::unexpected(&package, &made.rpms) {
+            return Ok(Err(("files", reason)));
+        }
+        if let Some(reason) = collect::usurped(&package, &made.rpms, &names) {
             return Ok(Err(("files", reason)));
         }
         if let Some(reason) = made.rpms.iter().find_map(|rpm| unfit(rpm, &folder.join(&rpm.file))) {

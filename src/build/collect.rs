@@ -3,6 +3,7 @@
 //! In: the collected files. Out: the RPMs with their digests, and how `%check` went; or a sentence that says why this
 //! cannot be what the spec makes.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
@@ -93,6 +94,19 @@ pub(super) fn unexpected(package: &SourcePackage, rpms: &[BuiltRpm]) -> Option<S
     rpms.iter().find_map(wrong)
 }
 
+/// Why `rpms` cannot be published beside the packages `names`, those of all specs: one that gives the name of another spec's
+/// package, without its own spec's saying so, would be installed in its place.
+pub(super) fn usurped(package: &SourcePackage, rpms: &[BuiltRpm], names: &BTreeSet<String>) -> Option<String> {
+    let is_own = |name: &str| package.binaries.iter().any(|binary| binary.nevra.name == name);
+    let says = |name: &str| package.binaries.iter().flat_map(|binary| &binary.provides).any(|said| said.name == name);
+    rpms.iter().filter(|rpm| !rpm.is_source()).find_map(|rpm| {
+        let provided = rpm.header.provides.iter().map(|provided| provided.name.as_str());
+        let name = provided.filter(|name| names.contains(*name)).find(|name| !is_own(name) && !says(name))?;
+        let (file, spec) = (&rpm.file, &package.spec);
+        Some(format!("`{file}` provides `{name}`, a package of another spec, and `{spec}.spec` does not say so"))
+    })
+}
+
 /// A package that the spec does not say it makes could take the place of another spec's.
 fn undeclared(package: &SourcePackage, rpm: &BuiltRpm) -> Option<String> {
     let (nevra, spec) = (&rpm.header.nevra, &package.spec);
@@ -146,7 +160,7 @@ fn names(folder: &Path) -> Result<Vec<String>, CacheError> {
 mod tests {
     use super::*;
     use crate::digest::Sha256;
-    use crate::package::{Evr, Nevra, RpmHeader};
+    use crate::package::{Capability, Evr, Nevra, RpmHeader};
     use crate::spec::{BinaryPackage, zlib};
 
     fn rpm(name: &str, arch: &str, source_rpm: Option<&str>) -> BuiltRpm {
@@ -219,6 +233,23 @@ mod tests {
         symbols.header.files.push("/usr/bin/sh".into());
         let told = outcome(symbols).unwrap();
         assert_eq!(told, "`a-libs-debuginfo-1-1.x86_64.rpm`, a package for debuggers, has the file `/usr/bin/sh`");
+    }
+
+    #[test]
+    fn the_name_of_another_specs_package_is_provided_only_where_the_spec_says_so() {
+        let mut a = spec();
+        let names = ["a", "a-libs", "release"].map(str::to_owned).into();
+        let mut made = rpm("a", "noarch", Some("a-1-1.src.rpm"));
+        for name in ["a", "a-libs", "pkgconfig(a)", "nobody"] {
+            made.header.provides.push(Capability::parse(name));
+        }
+        assert_eq!(usurped(&a, std::slice::from_ref(&made), &names), None);
+        made.header.provides.push(Capability::parse("release = 99"));
+        let told = usurped(&a, std::slice::from_ref(&made), &names).unwrap();
+        let expected = "`a-1-1.noarch.rpm` provides `release`, a package of another spec, and `a.spec` does not say so";
+        assert_eq!(told, expected);
+        a.binaries[1].provides.push(Capability::parse("release"));
+        assert_eq!(usurped(&a, &[made], &names), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A whole run: what is up to date first, then the queue.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub(super) struct Run<'a> {
     /// How checks that stand apart have ended, by spec.
     checked: Mutex<BTreeMap<String, CheckOutcome>>,
     pub(super) jobserver: Jobserver,
+    /// Names of the packages of all specs, once they are needed.
+    package_names: OnceLock<Arc<BTreeSet<String>>>,
 }
 
 /// Builds every spec of `graph` that is not up to date, as `survey` of it says, and publishes all.
@@ -113,6 +115,7 @@ impl<'a> Run<'a> {
             begun: Mutex::default(),
             checked: Mutex::default(),
             jobserver: Jobserver::new(context.options.cpus),
+            package_names: OnceLock::new(),
         }
     }
 
@@ -178,6 +181,13 @@ impl<'a> Run<'a> {
     /// The specs of the run, those that joined it included, sorted.
     fn specs(&self) -> Vec<String> {
         self.needs.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    /// Names of the packages of all specs that are built for this architecture.
+    pub(super) fn package_names(&self) -> Arc<BTreeSet<String>> {
+        let specs = || self.context.specs.iter().filter(|package| package.excluded.is_none());
+        let names = || specs().flat_map(|package| &package.binaries).map(|binary| binary.nevra.name.clone()).collect();
+        Arc::clone(self.package_names.get_or_init(|| Arc::new(names())))
     }
 
     /// The spec and its sources.
