@@ -188,7 +188,7 @@ impl Engine {
     pub async fn has_image(&self, image: ImageId) -> Result<bool, EngineError> {
         match self.backend().await? {
             Backend::Api(api) => Ok(api.has_image(image).await?),
-            Backend::Embedded(embedded) => Ok(embedded.has_image(image)?),
+            Backend::Embedded(embedded) => Ok(embedded.has_image(image).await?),
         }
     }
 

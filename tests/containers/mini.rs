@@ -105,6 +105,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     results::what_cannot_be_published_fails_alone(&mini);
     results::every_run_is_recorded(&mini);
     results::what_is_damaged_is_made_again(&mini);
+    results::what_the_sandbox_keeps_is_made_again(&mini);
     learned::a_wrong_guess_is_followed_by_the_next_in_the_same_run(&mini);
 }
 

@@ -197,3 +197,24 @@ pub(super) fn what_is_damaged_is_made_again(mini: &Mini) {
 fn layout(mini: &Mini) -> drydock::layout::Layout {
     drydock::layout::Layout::new(mini.path("build"), mini.path("out"), mini.path("cache"))
 }
+
+/// A file of an unpacked layer and one of a buildroot: both are noticed by the next build, and made again.
+pub(super) fn what_the_sandbox_keeps_is_made_again(mini: &Mini) {
+    let again = ["build", "--rebuild", "greet"];
+    assert_eq!(run(mini, &again).0, Some(0));
+    let kept = |folder: &str, file: &str| {
+        let engines = std::fs::read_dir(mini.path("build/embedded")).unwrap().map(|entry| entry.unwrap().path());
+        let folders = engines.flat_map(|engine| std::fs::read_dir(engine.join(folder)).into_iter().flatten());
+        let mut files = folders.map(|entry| entry.unwrap().path().join(file));
+        files.find(|path| path.symlink_metadata().is_ok_and(|found| found.is_file())).unwrap()
+    };
+    let before = mini.rpms();
+    for path in [kept("layers", "usr/include/stdio.h"), kept("derived", "upper/usr/include/greet.h")] {
+        let whole = std::fs::read(&path).unwrap();
+        damage(&path);
+        let (code, told) = run(mini, &again);
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(std::fs::read(&path).unwrap(), whole, "{}", path.display());
+    }
+    assert_eq!(mini.rpms(), before);
+}

@@ -43,6 +43,9 @@ pub(super) struct Derived {
     pub(super) image: Sha256,
     /// Keys of the derived images between that one and this one, lowest first.
     pub(super) between: Vec<Sha256>,
+    /// What its changes look like; None in what an earlier version has left.
+    #[serde(default)]
+    pub(super) listing: Option<Sha256>,
 }
 
 impl Folders {
@@ -87,6 +90,11 @@ impl Folders {
 
     pub(super) fn layer(&self, diff_id: Sha256) -> PathBuf {
         self.layers().join(layer_name(diff_id))
+    }
+
+    /// The file that says what an unpacked layer looks like.
+    pub(super) fn layer_listing(&self, diff_id: Sha256) -> PathBuf {
+        self.layers().join(format!(".{}.listing", layer_name(diff_id)))
     }
 
     pub(super) fn derived(&self, key: Sha256) -> PathBuf {

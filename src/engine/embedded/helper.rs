@@ -16,7 +16,8 @@ use tokio::process::{Child, Command};
 use super::cgroup::Cgroup;
 use super::identity::Identity;
 use super::task::{GO, Job, KILL, Reply, Task};
-use super::{SandboxError, off_the_async_threads};
+use super::{SandboxError, listing, off_the_async_threads};
+use crate::digest::Sha256;
 use crate::removal;
 
 /// The argument that makes Drydock a helper.
@@ -113,6 +114,19 @@ impl Helper {
             removed.into_iter().collect()
         })
         .await
+    }
+
+    /// What each of `folders` looks like; None for one that is not there.
+    pub(super) async fn list(&self, folders: Vec<PathBuf>) -> Result<Vec<Option<Sha256>>, SandboxError> {
+        if self.identity.is_root() {
+            return off_the_async_threads(move || Ok(listing::of(&folders))).await;
+        }
+        let mut running = self.start(Task::List { folders }, Output::Ignored, &Cgroup::default()).await?;
+        match running.reply().await? {
+            Reply::Listed(found) => running.wait().await.map(|()| found),
+            Reply::Failed(fault) => Err(SandboxError::inside(fault)),
+            _ => Err(SandboxError::Talk(io::ErrorKind::InvalidData.into())),
+        }
     }
 
     /// Starts a helper and waits until its task is done.

@@ -1,7 +1,8 @@
 //! The stack of folders that an image is made of, each layer unpacked once.
 //!
 //! A layer is unpacked under a temporary name by one Drydock at a time (a lock file), synced and renamed. Owners must be
-//! mapped as in a container, so a helper process unpacks.
+//! mapped as in a container, so a helper process unpacks. Before a process uses a layer or a derived image for the first
+//! time, it looks whether anything in it was changed ([`super::listing`]): then it is unpacked, or derived, again.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -40,7 +41,7 @@ impl Stack {
 
     /// What an image derived from this one is made of.
     pub(super) fn description(&self) -> Derived {
-        Derived { image: self.image.manifest, between: self.derived.clone() }
+        Derived { image: self.image.manifest, between: self.derived.clone(), listing: None }
     }
 }
 
@@ -49,7 +50,7 @@ impl Embedded {
         let (manifest, derived) = match image {
             ImageId::Stored(manifest) => (manifest, Vec::new()),
             ImageId::Derived(key) => {
-                let Derived { image, mut between } = self.folders.read_derived(key)?;
+                let Derived { image, mut between, .. } = self.folders.read_derived(key)?;
                 between.push(key);
                 (image, between)
             }
@@ -60,8 +61,13 @@ impl Embedded {
         Ok(Stack { image: self.store.image(manifest)?, derived, folders: self.folders.clone() })
     }
 
-    /// Unpacks the layers of the image that are not unpacked yet.
+    /// Unpacks the layers of the image that are not unpacked yet, or were changed since.
     pub(super) async fn unpack(&self, stack: &Stack) -> Result<(), SandboxError> {
+        let folder = |diff_id| self.folders.layer(diff_id);
+        let layers = stack.image.layers.iter().map(|layer| layer.diff_id);
+        let unpacked: Vec<Sha256> = layers.filter(|diff_id| folder(*diff_id).is_dir()).collect();
+        let recorded = |diff_id| fs::read_to_string(self.folders.layer_listing(diff_id)).ok()?.parse().ok();
+        self.remove_changed(&unpacked, recorded, folder, folder).await?;
         for layer in stack.missing() {
             let lock = self.lock_layer(layer.diff_id).await?;
             // Another task may have done it meanwhile.
@@ -87,8 +93,54 @@ impl Embedded {
             off_the_async_threads(move || Ok(store.check_blob(digest)?)).await?;
             return Err(fault);
         }
+        if let Some(listing) = self.helper.list(vec![into.clone()]).await?.pop().flatten() {
+            let path = self.folders.layer_listing(layer.diff_id);
+            fs::write(&path, listing.to_string()).map_err(SandboxError::file("write", &path))?;
+        }
         let whole = self.folders.layer(layer.diff_id);
         fs::rename(&into, &whole).map_err(SandboxError::file("make the folder", &whole))
+    }
+
+    /// False when one of the derived images `keys` was changed since it was made; it is removed then.
+    pub(super) async fn are_whole(&self, keys: &[Sha256]) -> Result<bool, SandboxError> {
+        // One without a name is only there for those above it, and nothing is known of it.
+        let named: Vec<Sha256> = keys.iter().copied().filter(|key| self.folders.read_derived(*key).is_ok()).collect();
+        let recorded = |key| self.folders.read_derived(key).ok()?.listing;
+        let (folder, changes) = (|key| self.folders.derived(key), |key| self.folders.derived(key).join("upper"));
+        let changed = self.remove_changed(&named, recorded, changes, folder).await?;
+        Ok(changed == 0)
+    }
+
+    /// Removes the folders `folder` of those of `digests` whose `files` do not look as `recorded` says, unless this process
+    /// has found them whole before; tells how many.
+    async fn remove_changed(
+        &self,
+        digests: &[Sha256],
+        recorded: impl Fn(Sha256) -> Option<Sha256>,
+        files: impl Fn(Sha256) -> PathBuf,
+        folder: impl Fn(Sha256) -> PathBuf,
+    ) -> Result<usize, SandboxError> {
+        // Held until they are gone, so that no other task takes what was made in their place for one of them.
+        let mut whole = self.whole.lock().await;
+        let unknown: Vec<Sha256> = digests.iter().copied().filter(|digest| !whole.contains(digest)).collect();
+        if unknown.is_empty() {
+            return Ok(0);
+        }
+        let listings = self.helper.list(unknown.iter().map(|digest| files(*digest)).collect()).await?;
+        let mut changed = Vec::new();
+        for (digest, listing) in unknown.into_iter().zip(listings) {
+            if listing.is_some() && listing == recorded(digest) {
+                whole.insert(digest);
+            } else {
+                changed.push(folder(digest));
+            }
+        }
+        changed.iter().for_each(|path| tracing::warn!(path = %path.display(), "it was changed and is made again"));
+        let count = changed.len();
+        if count > 0 {
+            self.helper.remove(changed).await?;
+        }
+        Ok(count)
     }
 
     async fn lock_layer(&self, diff_id: Sha256) -> Result<File, SandboxError> {

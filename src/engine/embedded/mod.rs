@@ -9,7 +9,7 @@
 //! | `folders` | layers, derived images and containers on disk, and who owns them |
 //! | `helper`, `task` | starting the helper process, and the language between it and Drydock |
 //! | `identity`, `cgroup` | ids of an ordinary user's containers; limits by the kernel |
-//! | `image` | the stack of layers of an image, unpacked |
+//! | `image`, `listing` | the stack of layers of an image, unpacked; whether one was changed since |
 //! | `run`, `watch` | one container from its start to its end; its output, clock and limits meanwhile |
 //! | `inside` | all that happens in the helper process |
 //!
@@ -23,11 +23,13 @@ mod helper;
 mod identity;
 mod image;
 mod inside;
+mod listing;
 mod pty;
 mod run;
 mod task;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -41,6 +43,7 @@ pub use inside::sandbox_main;
 /// (apparmor.d(5)); `PROGRAM` stands for its path.
 pub const APPARMOR_PROFILE: &str = include_str!("apparmor.profile");
 use task::{Fault, Reply, Task};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{ContainerSpec, EngineError, Exit, Home, ImageId, Limits, Outside, Places, Session, Terminal};
@@ -55,6 +58,8 @@ pub(super) struct Embedded {
     outside: Outside,
     /// The limit of containers that have none of their own.
     pids: u32,
+    /// Layers and derived images that this process has found as they were left.
+    whole: Mutex<BTreeSet<Sha256>>,
 }
 
 impl Embedded {
@@ -63,7 +68,8 @@ impl Embedded {
         let identity = Identity::of_this_process()?;
         let folders = Folders::open(&home.folder, &identity)?;
         let helper = Helper { program: home.helper, identity };
-        let embedded = Self { store: home.store, folders, helper, outside: places.outside, pids: places.pids() };
+        let (outside, pids) = (places.outside, places.pids());
+        let embedded = Self { store: home.store, folders, helper, outside, pids, whole: Mutex::default() };
         Box::pin(embedded.probe()).await?;
         Ok(embedded)
     }
@@ -75,9 +81,9 @@ impl Embedded {
         format!("embedded {} ({who}, memory limits by {memory})", env!("CARGO_PKG_VERSION"))
     }
 
-    pub(super) fn has_image(&self, image: ImageId) -> Result<bool, SandboxError> {
+    pub(super) async fn has_image(&self, image: ImageId) -> Result<bool, SandboxError> {
         match self.stack(image) {
-            Ok(stack) => Ok(stack.missing().is_empty()),
+            Ok(stack) => Ok(stack.missing().is_empty() && self.are_whole(&stack.derived).await?),
             Err(SandboxError::NoDerived { .. } | SandboxError::Image(OciError::MissingImage { .. })) => Ok(false),
             Err(fault) => Err(fault),
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cgroup::Cgroup;
-use super::folders::ContainerFolder;
+use super::folders::{ContainerFolder, Derived};
 use super::helper::{Helper, Output, Running};
 use super::image::Stack;
 use super::pty::Pty;
@@ -198,7 +198,11 @@ impl<'a> Run<'a> {
     }
 
     async fn keep_changes(&self, key: Sha256, folder: &ContainerFolder) -> Result<(), SandboxError> {
-        let (folders, image, path) = (self.engine.folders.clone(), self.stack.description(), folder.path.clone());
+        let kept = self.engine.folders.derived(key).join("upper");
+        let upper = if kept.is_dir() { kept } else { folder.path.join("upper") };
+        let listing = self.engine.helper.list(vec![upper]).await?.pop().flatten();
+        let image = Derived { listing, ..self.stack.description() };
+        let (folders, path) = (self.engine.folders.clone(), folder.path.clone());
         off_the_async_threads(move || folders.keep_derived(key, &path, &image)).await?;
         // The removed image of this key was still in use; then its files stay and these go.
         let paths = vec![folder.path.join("upper")];

@@ -41,6 +41,8 @@ pub(super) enum Task {
     Export { changes: PathBuf },
     /// Removes files and folders, whoever owns them.
     Remove { paths: Vec<PathBuf> },
+    /// Tells what folders look like.
+    List { folders: Vec<PathBuf> },
 }
 
 /// A container as the helper needs it.
@@ -129,6 +131,8 @@ pub(super) enum Reply {
     },
     /// An archive follows.
     Files,
+    /// The listing of each folder; None for one that cannot be listed.
+    Listed(Vec<Option<Sha256>>),
     /// The task is done.
     Done,
     Failed(Fault),

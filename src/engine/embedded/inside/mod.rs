@@ -26,6 +26,7 @@ use std::process::ExitCode;
 use space::Space;
 
 use super::helper::ARGUMENT;
+use super::listing;
 use super::task::{AtStep, Fault, Job, Owner, Reply, Step, Task};
 use crate::removal;
 
@@ -82,6 +83,10 @@ fn carry_out(socket: &mut UnixStream) -> Result<(), Fault> {
         Task::Remove { paths } => {
             Space::make(owner, None, socket)?.enter(|_| Ok(()))?;
             remove(&paths)?;
+        }
+        Task::List { folders } => {
+            Space::make(owner, None, socket)?.enter(|_| Ok(()))?;
+            return send(socket, &Reply::Listed(listing::of(&folders))).at(Step::Job, "standard input");
         }
     }
     send(socket, &Reply::Done).at(Step::Job, "standard input")
