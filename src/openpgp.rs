@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use pgp::composed::{CleartextSignedMessage, Deserializable, DetachedSignature, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{Packet, PacketParser, Signature};
-use pgp::types::KeyDetails;
+use pgp::types::{KeyDetails, PublicParams};
 use rpm::IndexTag;
 
 use crate::causes;
@@ -264,6 +264,9 @@ fn usable(mut key: SignedPublicKey) -> Result<Result<SignedPublicKey, String>, S
     let id = key.legacy_key_id().to_string();
     if !key.details.revocation_signatures.is_empty() {
         return Err(format!("the key {id} is revoked"));
+    }
+    if matches!(key.primary_key.public_params(), PublicParams::Unknown { .. }) {
+        return Ok(Err(format!("the key {id} is of an algorithm that is not known here")));
     }
     let bound = key.verify_bindings().map_err(|error| format!("the key {id}: {error}"));
     Ok(bound.map(|()| key))

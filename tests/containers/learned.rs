@@ -130,7 +130,8 @@ pub(super) fn exceptions_hold_for_their_packages_until_their_last_day(mini: &Min
         let ran = mini.run(&["build", "rooted", "--check-only", "rooted"]);
         (ran.status.code(), stderr(&ran))
     };
-    let devices = std::fs::read_dir("/sys/class/net").unwrap().count();
+    // Its own loopback interface, and one to the network of its own.
+    let devices = 2;
     let count = "test $(ls /sys/class/net | wc -l)";
     let rest = format!(
         "%install\nmkdir /usr/share/rooted\n%if !0%{{?with_check}}\n{count} = 1\n%endif\n\

@@ -201,6 +201,8 @@ fn layout(mini: &Mini) -> drydock::layout::Layout {
 /// A file of an unpacked layer and one of a buildroot: both are noticed by the next build, and made again.
 pub(super) fn what_the_sandbox_keeps_is_made_again(mini: &Mini) {
     let again = ["build", "--rebuild", "greet"];
+    // So that there is no buildroot but the one of this package.
+    std::fs::remove_dir_all(mini.path("build/embedded")).unwrap();
     assert_eq!(run(mini, &again).0, Some(0));
     let kept = |folder: &str, file: &str| {
         let engines = std::fs::read_dir(mini.path("build/embedded")).unwrap().map(|entry| entry.unwrap().path());

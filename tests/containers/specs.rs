@@ -9,9 +9,9 @@ const POISON: &str = "for folder in / /tmp /var/tmp /dev/shm /run/lock ~ /drydoc
     setsid sh -c 'while :; do for file in /drydock-specs*/* /tmp/drydock-specs*/*; do echo Provides: evil >>$file; done; done' \
     </dev/null >/dev/null 2>&1 & ";
 
-/// Tells what it can see of others.
-const VICTIM: &str = "%global files %(cat /tmp/* /tmp/.??* /var/tmp/* /dev/shm/* /run/lock/* ~/.rpmmacros /poison 2>/dev/null | cksum)\n\
-    %global seen %(echo %{files} $(ls -d /proc/[0-9]* | wc -l) $(id -un) ~ | tr -c 'a-z0-9\\n' _)\n\
+/// Tells what it can see of others: their files, and how many processes are neither root's nor its own.
+const VICTIM: &str = "%global others %(cat /tmp/* /tmp/.??* /var/tmp/* /dev/shm/* /run/lock/* ~/.rpmmacros /poison 2>/dev/null | cksum)\n\
+    %global seen %(echo %{others} $(stat -c %%u /proc/[0-9]* 2>/dev/null | grep -vcx -e 0 -e $(id -u)) $(id -un) ~ | tr -c 'a-z0-9\\n' _)\n\
     Name: victim\nProvides: found = %{seen}\n";
 
 fn spec(mini: &Mini, folder: &str, name: &str, preamble: &str, rest: &str) {

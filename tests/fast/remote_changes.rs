@@ -41,7 +41,7 @@ async fn a_repository_of_this_machine_is_asked_every_time() {
             assert_eq!(place.load(config, &options()).await.unwrap().packages().len(), count);
         }
         assert_eq!(asked_for_repomd(&place), 1);
-        place.change_primary("repodata/none.xml", |_| "<metadata/>".to_owned());
+        place.change_primary("repodata/none-primary.xml", |_| "<metadata/>".to_owned());
     }
 }
 

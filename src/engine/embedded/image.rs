@@ -135,7 +135,9 @@ impl Embedded {
                 changed.push(folder(digest));
             }
         }
-        changed.iter().for_each(|path| tracing::warn!(path = %path.display(), "it was changed and is made again"));
+        for path in &changed {
+            tracing::warn!(path = %path.display(), "it was changed and is made again");
+        }
         let count = changed.len();
         if count > 0 {
             self.helper.remove(changed).await?;

@@ -53,19 +53,45 @@ fn slirp4netns(process: Pid) -> Vec<String> {
     words.into_iter().map(str::to_owned).chain([network, "tap0".to_owned()]).collect()
 }
 
-/// Connects the network namespace of `process`, and writes `resolv.conf` and `hosts` for it into `folder`.
+/// Connects the network namespace of `process`, and writes `resolv.conf` and `hosts` for it into `folder`. A machine that
+/// has no way to others has none to share: then the container has its loopback interface alone, and is no fault.
 pub(super) fn open(process: Pid, folder: &Path) -> Result<(), Fault> {
+    let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    if !has_default_route() {
+        return write(folder, &host);
+    }
     let there = PROGRAMS.iter().find_map(|program| Some((program, program::find(program.name, FOLDERS).ok()?)));
     let missing = || Fault::new(Step::Gateway, "pasta", "it is not installed, and neither is `slirp4netns`");
     let (program, path) = there.ok_or_else(missing)?;
     start(program, &path, (process, &folder.join("network.log")))?;
-    let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    write(folder, &resolver(&host, program.resolver))
+}
+
+fn write(folder: &Path, resolver: &str) -> Result<(), Fault> {
     let hosts = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n127.0.0.1 drydock\n";
-    for (name, text) in [("resolv.conf", resolver(&host, program.resolver)), ("hosts", hosts.to_owned())] {
+    for (name, text) in [("resolv.conf", resolver), ("hosts", hosts)] {
         let path = folder.join(name);
         fs::write(&path, text).at(Step::Gateway, path.display())?;
     }
     Ok(())
+}
+
+/// Whether packets to anywhere leave this machine (`proc_pid_net(5)`); where that cannot be read, it may be so.
+fn has_default_route() -> bool {
+    let tables = ["/proc/net/route", "/proc/net/ipv6_route"].map(fs::read_to_string);
+    match tables {
+        [Err(_), Err(_)] => true,
+        [v4, v6] => leads_out(&v4.unwrap_or_default(), &v6.unwrap_or_default()),
+    }
+}
+
+/// Whether one of the two tables has a route to all addresses that does not end at the loopback interface.
+fn leads_out(v4: &str, v6: &str) -> bool {
+    let mut v4 = v4.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut v6 = v6.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let nowhere = "0".repeat(32);
+    v4.any(|fields| fields.len() > 7 && fields[1] == "00000000" && fields[7] == "00000000")
+        || v6.any(|fields| fields.len() > 9 && fields[0] == nowhere && fields[1] == "00" && fields[9] != "lo")
 }
 
 /// The host's configuration (resolv.conf(5)) with another name server.
@@ -123,6 +149,20 @@ fn is_ready(ready: &OwnedFd) -> std::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_route_to_all_addresses_leads_out() {
+        let head = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
+        let near = "eth0\t0002A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n";
+        let far = "eth0\t00000000\t0102A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+        let six = |device: &str| {
+            let zeros = "0".repeat(32);
+            format!("{zeros} 00 {zeros} 00 {zeros} ffffffff 00000001 00000000 00200200 {device}\n")
+        };
+        assert!(!leads_out(&format!("{head}{near}"), &six("lo")));
+        assert!(leads_out(&format!("{head}{near}{far}"), ""));
+        assert!(leads_out("", &six("eth0")));
+    }
 
     #[test]
     fn names_are_asked_of_the_gateway_as_the_host_would() {
