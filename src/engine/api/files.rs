@@ -59,8 +59,11 @@ impl Run<'_> {
         let mut archive = Box::pin(archive.take_until(until).peekable());
         if let Some(Err(Bollard::DockerResponseServerError { status_code: 404, .. })) = archive.as_mut().peek().await {
             // The container has the folder not, or the engine has the container not.
-            self.api.docker.inspect_container(&self.name, None).await.map_err(request)?;
-            return Ok(Ok(Taken::All));
+            // Podman has states that Docker does not know, so whoever answers at all has it.
+            return match self.api.docker.inspect_container(&self.name, None).await {
+                Ok(_) | Err(Bollard::JsonDataError { .. }) => Ok(Ok(Taken::All)),
+                Err(fault) => Err(request(fault).into()),
+            };
         }
         let Collect { from, into } = collect.clone();
         let unpack = move |reader: &mut dyn std::io::Read| collect::unpack(reader, from.as_str(), &into);

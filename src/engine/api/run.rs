@@ -235,8 +235,11 @@ impl<'a> Run<'a> {
             if question > 0 {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-            let found = self.api.docker.inspect_container(&self.name, None).await;
-            let found = found.map_err(ApiError::request("look at the container", &self.name))?;
+            let found = match self.api.docker.inspect_container(&self.name, None).await {
+                // Podman's states between the end of a container and its being taken down are none of Docker's.
+                Err(Bollard::JsonDataError { .. }) => continue,
+                found => found.map_err(ApiError::request("look at the container", &self.name))?,
+            };
             if found.state.and_then(|state| state.oom_killed) == Some(true) {
                 return Ok(true);
             }
