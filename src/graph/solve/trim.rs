@@ -22,12 +22,13 @@ fn demands<'b>(repository: &'b Repository, selected: &BTreeSet<usize>) -> impl I
     repository.wanted.iter().chain(members.flat_map(|member| &member.demands).collect::<Vec<_>>())
 }
 
-/// The selected packages that some requirement of the question leads to, conditions included.
+/// The selected packages that some requirement of the question leads to. The condition of an `if` leads nowhere: it
+/// holds without its package.
 fn reachable(repository: &Repository, selected: &BTreeSet<usize>) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&Demand> = repository.wanted.iter().collect();
     while let Some(demand) = open.pop() {
-        for package in demand.formula.leaves().into_iter().flat_map(|leaf| &repository.leaves[leaf]) {
+        for package in demand.formula.wanted_leaves().into_iter().flat_map(|leaf| &repository.leaves[leaf]) {
             if selected.contains(package) && found.insert(*package) {
                 open.extend(repository.members.get(package).into_iter().flat_map(|member| &member.demands));
             }

@@ -153,6 +153,8 @@ fn nothing_is_installed_that_could_be_left_out() {
     let all = ["busybox-9; + /bin/sh", "bash-5; + /bin/sh", "tool-1; > bash", "ring-1; > gnir", "gnir-1; > ring"];
     assert_eq!(run("/bin/sh, tool", &all, &[]).unwrap(), "bash-5 tool-1");
     assert_eq!(run("ring", &all, &[]).unwrap(), "gnir-1 ring-1");
+    let all = ["a-1; > c, d", "c-1; + v = 2", "b-1", "d-1"];
+    assert_eq!(run("(b if d), b, (v = 1 or a or c)", &all, &[]).unwrap(), "b-1 c-1", "what only a condition names");
 }
 
 #[test]
