@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::options::BuildArgs;
 use super::wanted::WantedArgs;
 use super::{Project, project, verdict};
-use crate::pipeline::{CheckedPackages, Obstacles};
+use crate::pipeline::Obstacles;
 
 /// Builds packages and what they need, and nothing else
 #[derive(clap::Args)]
@@ -28,11 +28,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     }
     let pipeline = project.pipeline()?;
     let packages = wanted.packages(project, project::packages_of(&pipeline)?);
-    let mut options = args.build.options(&project.folder)?;
-    options.wishes.images = wanted.images(&project.folder);
-    if !wanted.specs_dir.is_empty() && options.checks.of == CheckedPackages::Listed {
-        options.checks.of = CheckedPackages::ListedIfThere;
-    }
+    let mut options = wanted.options(&project.folder, args.build.options(&project.folder)?);
     if wanted.all {
         options.obstacles = Obstacles::LeaveOut;
     }

@@ -260,6 +260,7 @@ impl Cli {
             Command::Run(args) => (&args.file, &[]),
             Command::Build(args) => (pipeline, &args.wanted.specs_dir),
             Command::Plan(args) => (pipeline, &args.wanted.specs_dir),
+            Command::Verify(args) => (pipeline, args.specs_dir()),
             Command::Sources(args) => (pipeline, &args.specs_dir),
             Command::Specs(args) => (pipeline, &args.specs_dir),
             Command::Srpm(args) => (pipeline, &args.specs_dir),

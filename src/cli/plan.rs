@@ -11,7 +11,6 @@ use super::wanted::{AmongArgs, WantedArgs};
 use super::{Project, goals};
 use crate::build::Preview;
 use crate::graph::{GraphError, Partial};
-use crate::pipeline::CheckedPackages;
 use crate::plan::{Estimate, Plan, PlannedPackage, PlannedRemote, Reason, State};
 use crate::report;
 
@@ -42,11 +41,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let bench = Bench::new(project)?;
     let mut look = Look::at(&bench, &pipeline)?;
     let wanted = &args.wanted;
-    look.runner.options = args.among.options(&project.folder, look.runner.options)?;
-    look.runner.options.wishes.images = wanted.images(&project.folder);
-    if !wanted.specs_dir.is_empty() {
-        look.runner.options.checks.of = CheckedPackages::ListedIfThere;
-    }
+    look.runner.options = wanted.options(&project.folder, args.among.options(&project.folder, look.runner.options)?);
     let is_of_pipeline = wanted.is_empty() && args.among.rebuild.is_empty();
     let goals = if is_of_pipeline { goals::of(&[], look.packages) } else { wanted.goals() };
     let packages = wanted.packages(project, look.packages);

@@ -1,5 +1,6 @@
 //! `drydock verify`: packages are built again, and the RPMs compared byte by byte.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::bench::Bench;
@@ -22,6 +23,13 @@ pub(super) struct Args {
     build: BuildArgs,
 }
 
+impl Args {
+    /// The folders of specs that are given.
+    pub(super) fn specs_dir(&self) -> &[PathBuf] {
+        &self.wanted.specs_dir
+    }
+}
+
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
     let wanted = &args.wanted;
     if wanted.is_empty() {
@@ -30,8 +38,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     }
     let pipeline = project.pipeline()?;
     let packages = wanted.packages(project, project::packages_of(&pipeline)?);
-    let mut options = args.build.options(&project.folder)?;
-    options.wishes.images = wanted.images(&project.folder);
+    let options = wanted.options(&project.folder, args.build.options(&project.folder)?);
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options);

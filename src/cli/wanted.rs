@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::{Project, durations};
 use crate::graph::Goals;
-use crate::pipeline::{Options, Packages, Wishes};
+use crate::pipeline::{CheckedPackages, Options, Packages, Wishes};
 
 /// Packages, by name or as what an image asks for.
 #[derive(clap::Args)]
@@ -69,9 +69,14 @@ impl WantedArgs {
         in_folders(project, packages, &self.specs_dir)
     }
 
-    /// The image configurations; paths count from `folder`.
-    pub(super) fn images(&self, folder: &Path) -> Vec<PathBuf> {
-        self.image.iter().map(|path| folder.join(path)).collect()
+    /// `options` for these packages; paths count from `folder`. Other folders of specs than the pipeline's need not have all
+    /// that the pipeline checks.
+    pub(super) fn options(&self, folder: &Path, mut options: Options) -> Options {
+        options.wishes.images = self.image.iter().map(|path| folder.join(path)).collect();
+        if !self.specs_dir.is_empty() && options.checks.of == CheckedPackages::Listed {
+            options.checks.of = CheckedPackages::ListedIfThere;
+        }
+        options
     }
 }
 
@@ -82,5 +87,35 @@ impl AmongArgs {
         let (rebuild, ignore) = (self.rebuild.clone(), self.ignore.clone());
         let wishes = Wishes { rebuild, ignore, images: Vec::new(), extra_layers: self.extra_layers };
         Ok(Options { durations, cascade: self.cascade, wishes, ..options })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::options::BuildArgs;
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        wanted: WantedArgs,
+        #[command(flatten)]
+        build: BuildArgs,
+    }
+
+    #[test]
+    fn other_folders_need_not_have_what_the_pipeline_checks() {
+        let folder = Path::new("/project");
+        let options = |words: &[&str]| {
+            let line = Line::parse_from(["drydock"].iter().chain(words));
+            line.wanted.options(folder, line.build.options(folder).unwrap())
+        };
+        assert_eq!(options(&["a"]).checks.of, CheckedPackages::Listed);
+        assert_eq!(options(&["a", "--specs-dir", "x"]).checks.of, CheckedPackages::ListedIfThere);
+        let only = options(&["a", "--specs-dir", "x", "--check-only", "b"]).checks.of;
+        assert_eq!(only, CheckedPackages::Only(vec!["b".to_owned()]), "what is asked for by name has to be there");
+        assert_eq!(options(&["--image", "i.yaml"]).wishes.images, [Path::new("/project/i.yaml")]);
     }
 }

@@ -209,14 +209,9 @@ impl Runner<'_> {
         made: &MadeStages,
         goals: &Goals,
     ) -> Result<(Prepared, Preview, Partial), PipelineError> {
-        let read = self.read(packages, made, goals).await?;
-        let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
-        partial.graph = read.without_rivals(partial.graph);
+        let (read, mut partial) = self.read_partly(packages, made, goals).await?;
         let wanted: Vec<_> = in_graph(&read.specs, &partial.graph).flat_map(SourcePackage::wanted_sources).collect();
         let (sources, problems) = source::signed(&wanted, &read.grounds.checkout, self.layout, &|_| {}).await?;
-        if partial.left_out.is_empty() {
-            some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
-        }
         partial.leave_out(of_sources(&problems));
         self.tell_rivals(&BTreeMap::new(), &read.specs, &partial.graph);
         partial.leave_out(read.rivals.iter().map(|(spec, taken)| (spec.clone(), Obstacle::Taken(taken.to_string()))));
@@ -232,16 +227,27 @@ impl Runner<'_> {
         made: &MadeStages,
         goals: &Goals,
     ) -> Result<(Prepared, Partial), PipelineError> {
+        let (read, mut partial) = self.read_partly(packages, made, goals).await?;
+        self.tell_rivals(&read.rivals, &read.specs, &partial.graph);
+        let mut prepared = read.prepared(std::mem::take(&mut partial.graph));
+        partial.graph = std::mem::take(&mut prepared.graph);
+        Ok((prepared, partial))
+    }
+
+    /// Reads the specs of `packages` and finds what of `goals` can be built.
+    async fn read_partly(
+        &self,
+        packages: &Packages,
+        made: &MadeStages,
+        goals: &Goals,
+    ) -> Result<(Read, Partial), PipelineError> {
         let read = self.read(packages, made, goals).await?;
         let mut partial = graph::resolve_partly(read.inputs(), &read.selected.goals)?;
         partial.graph = read.without_rivals(partial.graph);
         if partial.left_out.is_empty() {
             some_for_this_arch(&partial.graph, &read.toolchain.arch)?;
         }
-        self.tell_rivals(&read.rivals, &read.specs, &partial.graph);
-        let mut prepared = read.prepared(std::mem::take(&mut partial.graph));
-        partial.graph = std::mem::take(&mut prepared.graph);
-        Ok((prepared, partial))
+        Ok((read, partial))
     }
 
     /// Tells what stands in the way, each thing once.

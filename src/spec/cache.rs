@@ -136,7 +136,8 @@ mod tests {
 
     fn spec(name: &str, key: Sha256) -> KeyedSpec {
         let relative = format!("{name}.spec");
-        let file = SpecFile { name: name.to_owned(), path: PathBuf::from(&relative), folder: 0, relative };
+        let file =
+            SpecFile { name: name.to_owned(), path: PathBuf::from(&relative), folder: 0, relative, linked: None };
         KeyedSpec { file, digest: key, key, uses: Uses::new(), loses_section: false }
     }
 }

@@ -1,7 +1,7 @@
 //! A spec that does not parse: which, where and why.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +69,9 @@ fn number(text: &str) -> Option<u32> {
 pub(super) fn on_host(message: &str, folders: &[PathBuf]) -> String {
     let mut message = message.to_owned();
     for (number, folder) in folders.iter().enumerate() {
-        message = message.replace(&format!("{}/{number}/", query::SPECS), &format!("{}/", Path::new(folder).display()));
+        for shown in [query::SPECS, query::LINKED] {
+            message = message.replace(&format!("{shown}/{number}/"), &format!("{}/", folder.display()));
+        }
     }
     message
 }

@@ -17,6 +17,8 @@ pub(super) struct SpecFile {
     pub(super) folder: usize,
     /// Path below that folder: `zlib/zlib.spec`, or `zlib.spec`.
     pub(super) relative: String,
+    /// Where the folder that it is in really is, when that is a link out of the searched one.
+    pub(super) linked: Option<PathBuf>,
 }
 
 /// The spec files of some folders.
@@ -26,8 +28,8 @@ pub(super) struct SpecFiles {
     pub(super) files: Vec<SpecFile>,
     /// Files whose name is also in a folder that stands before theirs, sorted by name.
     pub(super) shadowed: Vec<Shadowed>,
-    /// Links that lead nowhere.
-    pub(super) dangling: Vec<PathBuf>,
+    /// Links that lead nowhere, or out of the folder that they are in.
+    pub(super) astray: Vec<PathBuf>,
     /// Files that lie deeper than specs are looked for, where nothing else is found on the way.
     pub(super) deeper: Vec<PathBuf>,
 }
@@ -39,14 +41,15 @@ pub(super) struct SpecFiles {
 /// Two files of one name in one folder: no order says which is meant. No file at all: the folders are the wrong ones.
 pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
     let mut found: BTreeMap<String, SpecFile> = BTreeMap::new();
-    let SpecFiles { mut shadowed, mut dangling, mut deeper, .. } = SpecFiles::default();
+    let SpecFiles { mut shadowed, mut astray, mut deeper, .. } = SpecFiles::default();
     for (folder, root) in folders.iter().enumerate() {
         for path in paths(root, &mut deeper)? {
-            if !path.exists() {
-                dangling.push(path);
+            let linked = linked_folder(root, &path);
+            if leads_astray(linked.as_deref().unwrap_or(root), &path) {
+                astray.push(path);
                 continue;
             }
-            let file = spec_file(root, folder, path)?;
+            let file = SpecFile { linked, ..spec_file(root, folder, path)? };
             let Some(first) = found.get(&file.name).filter(|first| first.path != file.path) else {
                 found.entry(file.name.clone()).or_insert(file);
                 continue;
@@ -58,11 +61,11 @@ pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
             shadowed.push(Shadowed { name, taken, left_out });
         }
     }
-    if found.is_empty() && dangling.is_empty() && !folders.is_empty() {
+    if found.is_empty() && astray.is_empty() && !folders.is_empty() {
         return Err(SpecError::None { folders: folders.to_vec(), deeper });
     }
     shadowed.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(SpecFiles { files: found.into_values().collect(), shadowed, dangling, deeper })
+    Ok(SpecFiles { files: found.into_values().collect(), shadowed, astray, deeper })
 }
 
 fn spec_file(root: &Path, folder: usize, path: PathBuf) -> Result<SpecFile, SpecError> {
@@ -70,10 +73,27 @@ fn spec_file(root: &Path, folder: usize, path: PathBuf) -> Result<SpecFile, Spec
     let name = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned);
     match (relative, name) {
         (Some(relative), Some(name)) if !relative.contains(char::is_control) => {
-            Ok(SpecFile { name, path, folder, relative })
+            Ok(SpecFile { name, path, folder, relative, linked: None })
         }
         _ => Err(SpecError::Name { path }),
     }
+}
+
+/// Where the folder of `path` really is, when that is another one than `root` and nothing below `root`.
+fn linked_folder(root: &Path, path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| *folder != root && folder.is_symlink())?;
+    let real = folder.canonicalize().ok()?;
+    let stays = folder.read_link().is_ok_and(|text| text.is_relative())
+        && root.canonicalize().is_ok_and(|root| real.starts_with(root));
+    (!stays).then_some(real)
+}
+
+/// True when `path` is a link that cannot be followed by who sees nothing but the folder `shown`.
+fn leads_astray(shown: &Path, path: &Path) -> bool {
+    let Ok(text) = path.read_link() else { return false };
+    let (shown, real) = (shown.canonicalize(), path.canonicalize());
+    let stays = shown.is_ok_and(|shown| real.is_ok_and(|real| real.starts_with(shown)));
+    text.is_absolute() || !stays
 }
 
 /// The specs of a folder and of those in it. What lies `deeper` in one of these that has none itself is noted.
@@ -158,8 +178,28 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere", root.path().join("lost.spec")).unwrap();
         let found = spec_files(&[root.path().to_owned()]).unwrap();
         assert_eq!(found.files.len(), 1);
-        assert_eq!(found.dangling, [root.path().join("lost.spec")]);
+        assert_eq!(found.astray, [root.path().join("lost.spec")]);
         assert_eq!(found.deeper, [root.path().join("group/b/b.spec")], "below a spec everything is its own");
+    }
+
+    #[test]
+    fn links_are_followed_as_far_as_a_container_sees_where_they_lead() {
+        use std::os::unix::fs::symlink;
+        let place = tree(&["SPECS/a/a.spec", "shared/b/b.spec", "shared/c.spec", "key"]);
+        let root = place.path().join("SPECS");
+        let link = |target: &str, name: &str| symlink(target, root.join(name)).unwrap();
+        link("../shared/b", "b");
+        link("a/a.spec", "inside.spec");
+        link("../shared/c.spec", "outside.spec");
+        symlink(place.path().join("key"), place.path().join("shared/b/key.spec")).unwrap();
+        symlink("b.spec", place.path().join("shared/b/beside.spec")).unwrap();
+
+        let found = spec_files(std::slice::from_ref(&root)).unwrap();
+
+        let shown: Vec<_> = found.files.iter().map(|file| (file.relative.as_str(), file.linked.is_some())).collect();
+        assert_eq!(shown, [("a/a.spec", false), ("b/b.spec", true), ("b/beside.spec", true), ("inside.spec", false)]);
+        assert_eq!(found.files[1].linked, Some(place.path().join("shared/b").canonicalize().unwrap()));
+        assert_eq!(found.astray, [root.join("b/key.spec"), root.join("outside.spec")]);
     }
 
     #[test]

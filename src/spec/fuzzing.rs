@@ -23,7 +23,13 @@ pub struct Texts<'a> {
 /// Reads `texts` as the answer to one spec. What is read reads back from JSON, as the cache keeps it.
 pub fn answer(texts: Texts<'_>) {
     let Texts { source, binary, checked, parsed } = texts;
-    let file = SpecFile { name: "a".into(), path: PathBuf::from("/s/a.spec"), folder: 0, relative: "a.spec".into() };
+    let file = SpecFile {
+        name: "a".into(),
+        path: PathBuf::from("/s/a.spec"),
+        folder: 0,
+        relative: "a.spec".into(),
+        linked: None,
+    };
     match answer::package(&file, Sha256::of_bytes(b""), "x86_64", Answer { source, binary, checked, parsed }) {
         Ok(package) => {
             let all = source.len() + checked.map_or(0, str::len);

@@ -131,10 +131,9 @@ pub enum Selection<'a> {
 
 /// The names of all `<folder>/*.spec` and `<folder>/*/*.spec`, without `.spec`, sorted.
 pub fn names(folders: &[PathBuf]) -> Result<Vec<String>, SpecError> {
-    let SpecFiles { files, dangling, .. } = find::spec_files(folders)?;
+    let SpecFiles { files, astray, .. } = find::spec_files(folders)?;
     let stem = |path: PathBuf| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut names: Vec<String> =
-        files.into_iter().map(|file| file.name).chain(dangling.into_iter().map(stem)).collect();
+    let mut names: Vec<String> = files.into_iter().map(|file| file.name).chain(astray.into_iter().map(stem)).collect();
     names.sort();
     Ok(names)
 }
@@ -290,13 +289,21 @@ async fn save(cache: Cache) -> Result<Cache, SpecError> {
 
 /// What is there to tell of files that no spec is read from.
 fn not_read(files: SpecFiles) -> LoadedSpecs {
-    let SpecFiles { shadowed, dangling, deeper, .. } = files;
+    let SpecFiles { shadowed, astray, deeper, .. } = files;
     let failure = |spec_path: PathBuf| {
         let target = std::fs::read_link(&spec_path).unwrap_or_default();
-        let message = format!("error: it is a link to `{}`, where nothing is", target.display());
+        let target = target.display();
+        let message = if spec_path.exists() {
+            format!(
+                "error: it is a link to `{target}`, out of its folder, and the container that reads specs sees nothing \
+                 else\nput the file itself there, or make a link of its folder"
+            )
+        } else {
+            format!("error: it is a link to `{target}`, where nothing is")
+        };
         SpecFailure { spec_path, message }
     };
-    LoadedSpecs { shadowed, deeper, failures: dangling.into_iter().map(failure).collect(), ..LoadedSpecs::default() }
+    LoadedSpecs { shadowed, deeper, failures: astray.into_iter().map(failure).collect(), ..LoadedSpecs::default() }
 }
 
 /// What is kept has no paths of this machine, so these are put in: a project may have moved.

@@ -22,9 +22,13 @@ use crate::engine::{
     Capabilities, Collect, ContainerSpec, EngineError, Exit, GuestPath, HostPath, Limits, Mount, Network, Session,
     Stream, User,
 };
+use crate::removal;
 
 /// Where the n-th folder of specs is seen in a container: `/specs/n`.
 pub(super) const SPECS: &str = "/specs";
+
+/// The folders of specs that are links out of the n-th are seen below `/specs/linked/n`, under their names there.
+pub(super) const LINKED: &str = "/specs/linked";
 
 /// What a container may take for its start, and how many questions are asked of each spec, which have limits of their own.
 const START_LIMIT: Duration = Duration::from_mins(2);
@@ -55,7 +59,7 @@ impl Batch<'_> {
         let name = format!("specs-{}-{}", std::process::id(), self.number);
         let folder = self.loader.layout.work().join(name);
         let answered = self.answers(&folder, stop).await;
-        let _ = fs::remove_dir_all(&folder);
+        let _ = removal::remove(&folder);
         answered
     }
 
@@ -120,7 +124,7 @@ impl Batch<'_> {
         stop: &CancellationToken,
     ) -> Result<Ended, SpecError> {
         let stage = || self.loader.toolchain.stage.clone();
-        let made = fs::remove_dir_all(into).or_else(ignore_missing).and_then(|()| fs::create_dir_all(into));
+        let made = removal::remove(into).and_then(|()| fs::create_dir_all(into));
         made.map_err(|source| SpecError::State { path: into.to_owned(), source })?;
         let container = self.container(way, specs)?;
         let (mut said, mut answered) = (Vec::new(), 0);
@@ -199,7 +203,9 @@ impl Batch<'_> {
         let folders = self.folders.iter().enumerate().map(|(number, folder)| (folder, format!("{SPECS}/{number}")));
         let files = self.loader.toolchain.macro_files.iter();
         let files = files.map(|file| (&file.path, format!("{}/{}", script::MACROS, file.name)));
-        let shown = folders.chain(files).map(|(host, guest)| {
+        let linked: BTreeMap<String, &PathBuf> = self.specs.iter().filter_map(linked_folder).collect();
+        let linked = linked.into_iter().map(|(guest, host)| (host, guest));
+        let shown = folders.chain(linked).chain(files).map(|(host, guest)| {
             Ok(Mount::ReadOnly { host: HostPath::new(host.clone())?, guest: GuestPath::new(guest)? })
         });
         let mut mounts: Vec<Mount> = shown.collect::<Result<_, SpecError>>()?;
@@ -221,15 +227,18 @@ struct Ended {
 
 /// The spec file as the container sees it.
 pub(super) fn guest_path(spec: &KeyedSpec) -> String {
-    format!("{SPECS}/{}/{}", spec.file.folder, spec.file.relative)
+    let shown = if spec.file.linked.is_some() { LINKED } else { SPECS };
+    format!("{shown}/{}/{}", spec.file.folder, spec.file.relative)
+}
+
+/// The folder of the spec where that is a link out of the searched one, as the container sees it and where it is.
+fn linked_folder(spec: &KeyedSpec) -> Option<(String, &PathBuf)> {
+    let guest = guest_path(spec);
+    Some((guest.rsplit_once('/')?.0.to_owned(), spec.file.linked.as_ref()?))
 }
 
 /// The same with what the script has to know of it.
 fn argument(spec: &KeyedSpec) -> String {
     let mark = if spec.loses_section { script::LOSES_SECTION } else { "" };
     mark.to_owned() + &guest_path(spec)
-}
-
-fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

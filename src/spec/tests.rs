@@ -34,6 +34,7 @@ fn spec_file() -> SpecFile {
         path: "/s/t1/t1-spec.spec".into(),
         folder: 0,
         relative: "t1/t1-spec.spec".into(),
+        linked: None,
     }
 }
 

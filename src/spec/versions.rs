@@ -144,7 +144,7 @@ mod tests {
 
     fn spec(name: &str, uses: &[&str]) -> KeyedSpec {
         let relative = format!("{name}.spec");
-        let file = SpecFile { name: name.to_owned(), path: relative.clone().into(), folder: 0, relative };
+        let file = SpecFile { name: name.to_owned(), path: relative.clone().into(), folder: 0, relative, linked: None };
         let digest = Sha256::of_bytes(b"");
         let uses = uses.iter().map(|name| ((*name).to_owned(), None)).collect();
         KeyedSpec { file, digest, key: digest, uses, loses_section: false }
