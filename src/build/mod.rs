@@ -72,6 +72,8 @@ pub use outcome::{Failure, Outcome, Summary};
 pub use phase::Phase;
 pub use preview::{Preview, preview};
 pub use record::write_broken;
+#[cfg(test)]
+pub(crate) use resolve::own_inputs;
 pub use run::build_all;
 pub use shell::{Connection, Shell, ShellEnd, shell};
 pub use supply::Supplier;

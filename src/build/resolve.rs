@@ -111,7 +111,7 @@ pub(super) fn remote_rpms(buildroot: &[BuildrootRpm]) -> impl Iterator<Item = Sh
 }
 
 /// The inputs of `package` without its buildroot.
-pub(super) fn own_inputs(context: &BuildContext<'_>, package: &SourcePackage) -> Result<BuildInputs, BuildError> {
+pub(crate) fn own_inputs(context: &BuildContext<'_>, package: &SourcePackage) -> Result<BuildInputs, BuildError> {
     Ok(inputs_of(context, package, &inputs::files(package, context.sources)?, &[]))
 }
 

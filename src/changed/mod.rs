@@ -3,13 +3,21 @@
 //! In: two revisions, or one and the working tree; the pipeline and the graph of its packages as they are in the working
 //! tree. Out: [`Changed`]. A change of the toolchain that packages are built in, or of the run's macros and their files,
 //! affects every spec and every image; one of image tools every image. A spec is affected by what enters its build key
-//! ([`crate::plan::BuildInputs`]): the spec file, its sources and their signatures, also behind links; whether its check
-//! runs; what it may do that others may not; and the versions of other specs that it takes by macros. What a change of a spec does to another one is known only after
-//! it is built: an equal result rebuilds nothing ([`crate::plan`]); what is listed is what *may* have to be built again.
+//! ([`crate::plan::BuildInputs`]) or is read while it is parsed: the spec file, its sources and their signatures, files
+//! that its text includes, also behind links ([`inputs`]); whether its check runs; what it may do that others may not; and
+//! the versions of other specs that it takes by macros. A property test over random edits holds this together with the
+//! keys that a plan goes by. What a change of a spec does to another one is known only after it is built: an equal result
+//! rebuilds nothing ([`crate::plan`]); what is listed is what *may* have to be built again. So do specs that take packages
+//! of remote repositories, where these are others.
 
 mod git;
+mod inputs;
+mod links;
 mod parts;
+mod ranges;
+mod readings;
 mod settings;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod versions;
@@ -17,16 +25,24 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use std::time::SystemTime;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use git::{Change, FileChange, GitError, Repository};
 pub use parts::Part;
+pub use ranges::{Range, Ranges, ranges};
 
+use self::inputs::Inputs;
 use self::parts::Parts;
-use self::settings::{Settings, settings};
+use self::settings::{Settings, Sides, settings};
+use self::signed::Signed;
+use self::versions::{Takers, Touched};
 use crate::graph::{BuildGraph, spec_named};
 use crate::image::config::ConfigError;
-use crate::pipeline::{Pipeline, Stage};
+use crate::pipeline::{self, Pipeline, Stage};
+use crate::plan::Exception;
 use crate::spec::SourcePackage;
 
 /// The version of [`Changed`] as JSON; counts up when something in it changes its meaning or goes away.
@@ -95,10 +111,11 @@ pub struct Affected {
     files: Vec<FileChange>,
     project: PathBuf,
     settings: Settings,
-    /// Specs whose version may be another one.
-    touched: BTreeSet<String>,
-    /// What macros with versions of other specs begin with.
-    prefix: Option<String>,
+    /// What of changed spec files may have another value.
+    touched: Touched,
+    signed: Signed,
+    /// Files of macros that every spec is read with.
+    macro_files: Vec<PathBuf>,
     parts: Parts,
 }
 
@@ -111,6 +128,8 @@ pub struct Place<'a> {
     pub path: &'a Path,
     /// What it says now.
     pub pipeline: &'a Pipeline,
+    /// The time of the run.
+    pub now: SystemTime,
 }
 
 /// Why it cannot be said.
@@ -124,88 +143,65 @@ pub enum ChangedError {
     Image(#[from] ConfigError),
 }
 
-/// The two sides of a change; None is the working tree.
-#[derive(Clone, Debug)]
-pub struct Range {
-    /// The repository.
-    pub repository: Repository,
-    /// A commit.
-    pub from: String,
-    /// A commit.
-    pub to: Option<String>,
-}
-
-impl Range {
-    /// True when both are of one repository.
-    pub fn is_of(&self, other: &Self) -> bool {
-        self.repository.root() == other.repository.root()
-    }
-
-    /// The same of the repository that `folder` is in, when that is another one; and, in words, what it is compared with:
-    /// the commit that this repository records for it, what it calls by the same name, or else its last commit.
-    pub async fn inside(
-        &self,
-        folder: &Path,
-        (from, to): (&str, Option<&str>),
-    ) -> Result<Option<(Self, String)>, GitError> {
-        let Ok(repository) = Repository::of(folder).await else { return Ok(None) };
-        if repository.root() == self.repository.root() {
-            return Ok(None);
-        }
-        let recorded = self.repository.recorded(&self.from, repository.root()).await?;
-        let (commit, words) = match (recorded, repository.commit(from).await) {
-            (Some(commit), _) => (commit, "the commit that is recorded for it".to_owned()),
-            (None, Ok(commit)) => (commit, format!("its own `{from}`")),
-            (None, Err(_)) => (repository.commit("HEAD").await?, "its last commit".to_owned()),
-        };
-        let to = match (&self.to, to) {
-            (Some(own), Some(word)) => match self.repository.recorded(own, repository.root()).await? {
-                Some(commit) => Some(commit),
-                None => repository.commit(word).await.ok(),
-            },
-            _ => None,
-        };
-        Ok(Some((Self { repository, from: commit, to }, words)))
-    }
-}
-
-/// The folders that the pipeline's packages and stages come from, as far as they are there.
-pub fn folders(pipeline: &Pipeline) -> BTreeSet<PathBuf> {
-    let packages = pipeline.packages.iter().flat_map(|packages| packages.specs.iter().chain(&packages.macro_files));
-    let specs = pipeline.packages.iter().flat_map(|packages| &packages.specs);
-    let linked = specs.flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
-    let linked = linked.filter_map(|entry| entry.path().canonicalize().ok());
-    let all = packages.cloned().chain(linked).chain(pipeline.stages.iter().flat_map(Stage::inputs));
-    let folder = |path: PathBuf| if path.is_dir() { Some(path) } else { path.parent().map(Path::to_owned) };
-    all.filter_map(folder).filter(|folder| folder.is_dir()).collect()
-}
-
 /// The files that differ in `ranges`, and what of `place` they are part of. The first range is that of the project's own
 /// repository, the others are those of repositories inside it.
 pub async fn affected(ranges: &[Range], place: Place<'_>) -> Result<Affected, ChangedError> {
-    let (mut files, mut touched) = (Vec::new(), BTreeSet::new());
+    let (mut files, mut touched, mut signed) = (Vec::new(), Touched::new(), Signed::default());
     for range in ranges {
         let changes = range.repository.changes(&range.from, range.to.as_deref()).await?;
-        touched.extend(versions::touched(range, &changes).await?);
+        for (spec, fields) in versions::touched(range, &changes).await? {
+            touched.entry(spec).or_default().extend(fields);
+        }
+        signed.add(range, &changes).await?;
         files.extend(changes);
     }
     files.sort();
-    let parts = Parts::new(place.path, place.pipeline, &files)?;
+    let parts = Parts::new((place.project, place.path), place.pipeline, &files)?;
+    let comments = only_comments(ranges, place.pipeline, &files).await?;
+    let today = DateTime::<Utc>::from(place.now).date_naive();
     let mut settings = match ranges.first() {
-        Some(range) => settings(range, place).await?,
+        Some(range) => settings(range, place, today).await?,
         None => Settings::default(),
     };
-    for part in files.iter().flat_map(FileChange::paths).flat_map(|path| parts.of(path)) {
+    let paths = files.iter().flat_map(FileChange::paths).filter(|path| !comments.contains(*path));
+    for part in paths.flat_map(|path| parts.besides_specs(path)) {
         match part {
             Part::Toolchain(stage) => {
                 of_stage(&stage, place.pipeline, (&mut settings.everything, &mut settings.images));
             }
             Part::MacroFile(name) => drop(settings.everything.insert(format!("macro file `{name}`"))),
+            Part::Remote => settings.remote = true,
             Part::Pipeline | Part::Spec(_) | Part::Image(_) => {}
         }
     }
-    let prefix = place.pipeline.packages.as_ref().and_then(|packages| packages.version_macros.clone());
-    Ok(Affected { files, project: place.project.to_owned(), settings, touched, prefix, parts })
+    let macro_files = place.pipeline.packages.iter().flat_map(|packages| packages.macro_files.clone()).collect();
+    Ok(Affected { files, project: place.project.to_owned(), settings, touched, signed, macro_files, parts })
+}
+
+/// Lists of what stages provide, among `files`, that name the same packages as before.
+async fn only_comments(
+    ranges: &[Range],
+    pipeline: &Pipeline,
+    files: &[FileChange],
+) -> Result<BTreeSet<PathBuf>, ChangedError> {
+    let lists = pipeline.stages.iter().filter_map(|stage| match stage {
+        Stage::Image(stage) => stage.manifest.as_ref(),
+        Stage::Rpms(stage) => Some(&stage.manifest),
+        Stage::Packages(_) => None,
+    });
+    let mut found = BTreeSet::new();
+    for path in lists.filter(|path| files.iter().any(|file| file.path == **path)) {
+        for range in ranges {
+            let (before, after) = range.both(path).await?;
+            let named = |text: Option<String>| pipeline::parse_manifest(path, &text?).ok();
+            if let (Some(before), Some(after)) = (named(before), named(after))
+                && before == after
+            {
+                found.insert(path.clone());
+            }
+        }
+    }
+    Ok(found)
 }
 
 type Reasons<'a> = (&'a mut BTreeSet<String>, &'a mut BTreeSet<String>);
@@ -254,15 +250,17 @@ impl Affected {
         sources: &[SourcePackage],
         held: &BTreeMap<String, BTreeSet<String>>,
     ) -> Changed {
-        let inputs = self.parts.with_inputs(sources);
+        let paths: Vec<&Path> = self.files.iter().flat_map(FileChange::paths).collect();
+        let inputs = Inputs::new(&self.parts, (sources, &self.macro_files), (&paths, &self.signed));
         let files = self.changed(|path| inputs.of(path));
+        let readers: BTreeSet<String> = paths.iter().flat_map(|path| inputs.readers(path)).collect();
         let (mut specs, removed): (BTreeSet<String>, BTreeSet<String>) =
             named(&files).into_iter().partition(|spec| self.parts.is_present(spec));
-        let spec = |word: &String| spec_named(word, sources).ok().map(str::to_owned);
-        let has_check = |spec: &String| sources.iter().any(|source| source.spec == *spec && source.has_check);
-        specs.extend(self.settings.checked.iter().filter_map(spec).filter(has_check));
-        specs.extend(self.settings.excepted.iter().filter_map(spec));
-        specs.extend(versions::takers(&self.touched, self.prefix.as_deref(), sources));
+        specs.extend(self.turned(sources));
+        specs.extend(self.taking((&specs, &removed, &readers), sources));
+        if self.settings.remote {
+            specs.extend(graph.remote.keys().cloned());
+        }
         let mut dependants: BTreeMap<String, Dependant> = BTreeMap::new();
         for spec in &specs {
             let direct = graph.rdeps(spec);
@@ -286,6 +284,45 @@ impl Affected {
             }
         }
         Changed { specs, removed, dependants, images, ..self.start(files) }
+    }
+
+    /// Specs whose checks run and did not, or that may do what they might not; or the other way round.
+    fn turned(&self, sources: &[SourcePackage]) -> BTreeSet<String> {
+        let Settings { checked: Sides { before, after }, excepted, .. } = &self.settings;
+        let spec = |word: &String| spec_named(word, sources).ok().map(str::to_owned);
+        let has_check = |spec: &String| sources.iter().any(|source| source.spec == *spec && source.has_check);
+        let runs = |list: &BTreeSet<String>| list.iter().filter_map(spec).filter(has_check).collect::<BTreeSet<_>>();
+        let (before, after) = (runs(before), runs(after));
+        let counts = |(spec, allowed): &&(String, String)| {
+            let exists = sources.iter().any(|source| source.spec == *spec);
+            exists && (*allowed != Exception::NetworkInCheck.to_string() || after.contains(spec))
+        };
+        let excepted = excepted.before.symmetric_difference(&excepted.after).filter(counts);
+        before.symmetric_difference(&after).chain(excepted.map(|(spec, _)| spec)).cloned().collect()
+    }
+
+    /// Specs that take something of the versions of changed or removed ones, or took it; `readers` read files that have
+    /// changed.
+    fn taking(
+        &self,
+        (specs, removed, readers): (&BTreeSet<String>, &BTreeSet<String>, &BTreeSet<String>),
+        sources: &[SourcePackage],
+    ) -> BTreeSet<String> {
+        let Sides { before, after } = &self.settings.prefix;
+        let has_changed = !self.touched.is_empty() || !readers.is_empty();
+        if before.is_none() && after.is_none() || before == after && !has_changed {
+            return BTreeSet::new();
+        }
+        let takers = Takers::of(sources);
+        if before != after {
+            return before.iter().chain(after).flat_map(|prefix| takers.with_prefix(prefix)).collect();
+        }
+        let changed = self.touched.iter().filter(|(spec, _)| specs.contains(*spec) || removed.contains(*spec));
+        let mut touched: Touched = changed.map(|(spec, fields)| (spec.clone(), fields.clone())).collect();
+        for spec in readers {
+            touched.entry(spec.clone()).or_default().extend(takers.not_literal(spec));
+        }
+        after.iter().flat_map(|prefix| takers.taking(prefix, touched.clone())).collect()
     }
 
     /// The changed files that something is made from, by what `of` says of a path.

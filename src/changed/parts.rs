@@ -1,7 +1,8 @@
 //! What a file of the project is part of: specs, toolchain stages, images, the pipeline.
 //!
 //! A spec's files are those beside it and below its folder, as in `SPECS/NAME/**`. Where several specs share a folder,
-//! each has its own `NAME.spec` and `NAME.signatures.json`, and all others belong to all of them.
+//! each has its own `NAME.spec` and `NAME.signatures.json`, and all others belong to all of them. What of these a spec is
+//! really made from is told by [`super::inputs`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,9 +10,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::git::FileChange;
+use super::links::plain;
 use crate::image::config::{self, ConfigError};
+use crate::layout::LOCK_FILE;
 use crate::pipeline::Pipeline;
-use crate::spec::SourcePackage;
+use crate::remote::{Place, WantedRepository};
 
 /// What a file is part of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,12 +30,16 @@ pub enum Part {
     Spec(String),
     /// An image, by the name of its configuration.
     Image(String),
+    /// What packages of remote repositories are found by.
+    Remote,
 }
 
 /// Where the parts of a pipeline are.
 pub(super) struct Parts {
     /// Folders of specs, the longest path first.
-    folders: Vec<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
+    /// The same in the pipeline's order: of two specs of one name that of the first folder counts.
+    pub(super) places: Vec<PathBuf>,
     /// Names of specs by the folder that they are in.
     specs: BTreeMap<PathBuf, BTreeSet<String>>,
     /// Specs that are there.
@@ -42,11 +49,17 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The parts of `pipeline`, whose file is `path`. Specs that only the old side of `changes` has count, too.
-    pub(super) fn new(path: &Path, pipeline: &Pipeline, changes: &[FileChange]) -> Result<Self, ConfigError> {
-        let mut folders = pipeline.packages.as_ref().map(|packages| packages.specs.clone()).unwrap_or_default();
+    /// The parts of `pipeline`, whose file is `path`, in the folder `project`. Specs that only the old side of `changes`
+    /// has count, too.
+    pub(super) fn new(
+        (project, path): (&Path, &Path),
+        pipeline: &Pipeline,
+        changes: &[FileChange],
+    ) -> Result<Self, ConfigError> {
+        let places = pipeline.packages.as_ref().map(|packages| packages.specs.clone()).unwrap_or_default();
+        let mut folders = places.clone();
         folders.sort_by_key(|folder| std::cmp::Reverse(folder.as_os_str().len()));
-        let mut parts = Self { folders, specs: BTreeMap::new(), present: BTreeSet::new(), others: Vec::new() };
+        let mut parts = Self { folders, places, specs: BTreeMap::new(), present: BTreeSet::new(), others: Vec::new() };
         for folder in parts.folders.clone() {
             parts.find_specs(&folder);
         }
@@ -70,47 +83,20 @@ impl Parts {
             let inputs = image.inputs.into_values();
             parts.others.extend(inputs.map(|input| (plain(&input), Part::Image(image.name.clone()))));
         }
+        let repositories = pipeline.packages.iter().flat_map(|packages| &packages.repositories);
+        let remote = repositories.flat_map(files_of).chain([project.join(LOCK_FILE)]);
+        parts.others.extend(remote.map(|path| (path, Part::Remote)));
         Ok(parts)
     }
 
     /// What the file `path` is part of, sorted; empty for a file that nothing here is made from.
     pub(super) fn of(&self, path: &Path) -> BTreeSet<Part> {
-        let inside = self.others.iter().filter(|(input, _)| path.starts_with(input)).map(|(_, part)| part.clone());
-        inside.chain(self.specs_of(path).into_iter().map(Part::Spec)).collect()
+        self.besides_specs(path).chain(self.specs_of(path).into_iter().map(Part::Spec)).collect()
     }
 
-    /// The same with what is known of `sources`, the specs that can be read.
-    pub(super) fn with_inputs<'a>(&'a self, sources: &'a [SourcePackage]) -> Inputs<'a> {
-        let mut inputs = Inputs { parts: self, read: BTreeMap::new(), elsewhere: BTreeMap::new() };
-        for source in sources {
-            let names = inputs.read.entry(source.spec.as_str()).or_default();
-            names.extend(source.sources.iter().map(|file| file.name.clone()));
-            names.extend([format!("{}.spec", source.spec), format!("{}.signatures.json", source.spec)]);
-            let folder = source.spec_path.parent().unwrap_or(&source.spec_path);
-            for link in folder.ancestors().filter(|folder| folder.is_symlink()) {
-                inputs.elsewhere.entry(link.to_owned()).or_default().insert(source.spec.clone());
-            }
-            // Where a link leads on the way to a file, the change is at its end.
-            for path in names.iter().map(|name| folder.join(name)) {
-                if let Ok(real) = path.canonicalize()
-                    && real != path
-                {
-                    inputs.elsewhere.entry(real).or_default().insert(source.spec.clone());
-                }
-            }
-        }
-        // Of a spec that cannot be read, all that is beside it counts.
-        for (folder, specs) in &self.specs {
-            let unread: BTreeSet<String> =
-                specs.iter().filter(|spec| !inputs.read.contains_key(spec.as_str())).cloned().collect();
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-            for path in entries.filter(|_| !unread.is_empty()) {
-                if let Some(real) = path.canonicalize().ok().filter(|real| *real != path) {
-                    inputs.elsewhere.entry(real).or_default().extend(unread.iter().cloned());
-                }
-            }
-        }
-        inputs
+    /// The same without specs.
+    pub(super) fn besides_specs(&self, path: &Path) -> impl Iterator<Item = Part> {
+        self.others.iter().filter(move |(input, _)| path.starts_with(input)).map(|(_, part)| part.clone())
     }
 
     /// True when the spec's file is there.
@@ -123,7 +109,8 @@ impl Parts {
         &self.present
     }
 
-    fn specs_of(&self, path: &Path) -> BTreeSet<String> {
+    /// The specs that the file `path` may belong to.
+    pub(super) fn specs_of(&self, path: &Path) -> BTreeSet<String> {
         let Some(folder) = self.folder_of(path) else { return BTreeSet::new() };
         let Some(specs) = self.specs.get(&folder) else { return BTreeSet::new() };
         let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -156,54 +143,32 @@ impl Parts {
         }
     }
 
+    /// True when a spec file in `path` is one that is read.
+    pub(super) fn is_place_of_spec(&self, path: &Path) -> bool {
+        self.folder_of(path).is_some_and(|folder| path.parent() == Some(&folder))
+    }
+
     /// Notes the spec whose file is `path`, if it is one; its name.
     fn add_spec(&mut self, path: &Path) -> Option<String> {
         let name = path.file_name()?.to_str()?.strip_suffix(".spec")?.to_owned();
-        let folder = self.folder_of(path).filter(|folder| path.parent() == Some(folder))?;
+        let folder = self.folder_of(path).filter(|_| self.is_place_of_spec(path))?;
         self.specs.entry(folder).or_default().insert(name.clone());
         Some(name)
     }
 }
 
-/// What files are part of, where it is known what each spec is made from.
-pub(super) struct Inputs<'a> {
-    parts: &'a Parts,
-    /// For each spec that can be read the names of its files.
-    read: BTreeMap<&'a str, BTreeSet<String>>,
-    /// Files of specs that links lead to, by their own paths.
-    elsewhere: BTreeMap<PathBuf, BTreeSet<String>>,
-}
-
-impl Inputs<'_> {
-    /// What the file `path` is part of, sorted. A file beside a spec that the spec does not name is no part of it.
-    pub(super) fn of(&self, path: &Path) -> BTreeSet<Part> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let is_used = |part: &Part| match part {
-            Part::Spec(spec) => self.read.get(spec.as_str()).is_none_or(|names| names.contains(name.as_ref())),
-            Part::Pipeline | Part::MacroFile(_) | Part::Toolchain(_) | Part::Image(_) => true,
-        };
-        let linked = self.elsewhere.get(path).into_iter().flatten().cloned().map(Part::Spec);
-        self.parts.of(path).into_iter().filter(is_used).chain(linked).collect()
-    }
+/// The files that a repository is found and trusted by.
+fn files_of(repository: &WantedRepository) -> impl Iterator<Item = PathBuf> {
+    let WantedRepository { place, keys, access, .. } = repository;
+    let file = if let Place::File(path) = place { Some(path) } else { None };
+    let access = [&access.ca, &access.client_certificate, &access.client_key].into_iter().flatten();
+    file.into_iter().chain(keys).chain(access).cloned().collect::<Vec<_>>().into_iter()
 }
 
 /// The path, and where it leads to by links.
 fn both_names(path: &Path) -> impl Iterator<Item = PathBuf> {
     let real = path.canonicalize().ok().filter(|real| real != path);
     std::iter::once(path.to_owned()).chain(real)
-}
-
-/// `path` without `.` and `..`: image configurations name files of folders beside theirs.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for component in path.components() {
-        match component {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => drop(plain.pop()),
-            other => plain.push(other),
-        }
-    }
-    plain
 }
 
 #[cfg(test)]
@@ -224,7 +189,7 @@ mod tests {
         let gone = FileChange { path: root.join("gone/gone.spec"), before: None, change: Change::Deleted };
         let packages = Packages { specs: vec![root.clone()], ..Packages::default() };
         let pipeline = Pipeline { name: "p".into(), packages: Some(packages), ..Pipeline::default() };
-        let parts = Parts::new(&place.path().join("p.yaml"), &pipeline, &[gone]).unwrap();
+        let parts = Parts::new((place.path(), &place.path().join("p.yaml")), &pipeline, &[gone]).unwrap();
         let of = |file: &str| {
             let found = parts.of(&root.join(file)).into_iter();
             found.map(|part| if let Part::Spec(name) = part { name } else { "?".into() }).collect::<Vec<_>>().join(" ")
@@ -239,6 +204,5 @@ mod tests {
         assert_eq!(of("gone/gone.patch"), "gone");
         assert!(parts.is_present("a") && !parts.is_present("gone"));
         assert_eq!(parts.of(&place.path().join("p.yaml")), BTreeSet::from([Part::Pipeline]));
-        assert_eq!(plain(Path::new("/a/./b/../c")), Path::new("/a/c"));
     }
 }

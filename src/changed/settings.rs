@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::{ChangedError, Place, Range};
@@ -15,50 +16,57 @@ pub(super) struct Settings {
     pub(super) everything: BTreeSet<String>,
     /// The same for every image.
     pub(super) images: BTreeSet<String>,
-    /// Names of specs or packages whose checks run and did not, or the other way round.
-    pub(super) checked: BTreeSet<String>,
-    /// Names of specs that may do something that they might not, or not any more.
-    pub(super) excepted: BTreeSet<String>,
+    /// True when remote repositories are others.
+    pub(super) remote: bool,
+    /// Names of specs or packages whose checks run.
+    pub(super) checked: Sides<BTreeSet<String>>,
+    /// Specs that may do something on the day of the run that others may not, and what.
+    pub(super) excepted: Sides<BTreeSet<(String, String)>>,
+    /// What macros with versions of other specs begin with.
+    pub(super) prefix: Sides<Option<String>>,
+}
+
+/// Something before and after a change.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Sides<T> {
+    pub(super) before: T,
+    pub(super) after: T,
 }
 
 /// Parts of a pipeline file that every package is made with.
-const OF_PACKAGES: [&str; 7] = [
-    "/toolchain",
-    "/toolchain-of",
-    "/packages/toolchain",
-    "/packages/specs",
-    "/packages/macros",
-    "/packages/macro-files",
-    "/packages/version-macros",
-];
+const OF_PACKAGES: [&str; 5] =
+    ["/toolchain-of", "/packages/toolchain", "/packages/specs", "/packages/macros", "/packages/macro-files"];
 /// Those that every image is made with.
 const OF_IMAGES: [&str; 2] = ["/images/toolchain", "/images/version"];
+/// Those that remote packages are found by.
+const OF_REMOTE: [&str; 2] = ["/packages/repositories", "/packages/release-version"];
 
-/// Compares the pipeline's files on both sides of `range`; one that cannot be read counts as changed altogether.
-pub(super) async fn settings(range: &Range, place: Place<'_>) -> Result<Settings, ChangedError> {
+/// A pipeline file, and the one whose stages come first.
+struct Files {
+    own: Value,
+    below: Value,
+}
+
+/// Compares the pipeline's files on both sides of `range`; one that cannot be read counts as changed altogether. `today`
+/// tells which exceptions hold.
+pub(super) async fn settings(range: &Range, place: Place<'_>, today: NaiveDate) -> Result<Settings, ChangedError> {
     let mut settings = Settings::default();
-    if let Some((before, after)) = both(range, place.path, &mut settings).await? {
-        settings.compare(&before, &after);
-    }
-    if let Some(below) = &place.pipeline.toolchain_of
-        && let Some((before, after)) = both(range, below, &mut settings).await?
-        && before.pointer("/toolchain") != after.pointer("/toolchain")
-    {
-        settings.everything.insert("`toolchain` of the pipeline that `toolchain-of` names".to_owned());
-    }
+    let Some(own) = both(range, place.path, &mut settings).await? else { return Ok(settings) };
+    let below = match &place.pipeline.toolchain_of {
+        Some(path) => both(range, path, &mut settings).await?,
+        None => None,
+    };
+    let (below_before, below_after) = below.unwrap_or_default();
+    let (before, after) = (Files { own: own.0, below: below_before }, Files { own: own.1, below: below_after });
+    settings.compare((&before, &after), today);
     Ok(settings)
 }
 
 /// The file `path` on both sides; None when one cannot be read, which is noted.
 async fn both(range: &Range, path: &Path, settings: &mut Settings) -> Result<Option<(Value, Value)>, ChangedError> {
-    let read = async |commit: Option<&String>| -> Result<Option<Value>, ChangedError> {
-        let text = match commit {
-            Some(commit) => range.repository.text(commit, path).await?,
-            None => std::fs::read_to_string(path).ok(),
-        };
-        Ok(text.and_then(|text| yaml::parse(path, &text).ok()))
-    };
-    let (before, after) = (read(Some(&range.from)).await?, read(range.to.as_ref()).await?);
+    let (before, after) = range.both(path).await?;
+    let read = |text: Option<String>| yaml::parse(path, &text?).ok();
+    let (before, after): (Option<Value>, Option<Value>) = (read(before), read(after));
     let both = before.zip(after);
     if both.is_none() {
         settings.everything.insert("the pipeline file".to_owned());
@@ -67,15 +75,43 @@ async fn both(range: &Range, path: &Path, settings: &mut Settings) -> Result<Opt
 }
 
 impl Settings {
-    fn compare(&mut self, before: &Value, after: &Value) {
-        let differ = |part: &&&str| before.pointer(part) != after.pointer(part);
+    fn compare(&mut self, (before, after): (&Files, &Files), today: NaiveDate) {
+        let differ = |part: &&&str| before.own.pointer(part) != after.own.pointer(part);
         let words = |part: &&str| format!("`{}` of the pipeline file", part[1..].replace('/', "."));
         self.everything.extend(OF_PACKAGES.iter().filter(differ).map(words));
         self.images.extend(OF_IMAGES.iter().filter(differ).map(words));
-        self.checked.extend(checked(before).symmetric_difference(&checked(after)).cloned());
-        let (before, after) = (excepted(before), excepted(after));
-        self.excepted.extend(before.symmetric_difference(&after).map(|(spec, _, _)| spec.clone()));
+        self.remote = OF_REMOTE.iter().any(|part| differ(&part));
+        let stages = |user: &str| before.stages_of(user) != after.stages_of(user);
+        if stages("/packages/toolchain") {
+            self.everything.insert("`toolchain` of the pipeline file".to_owned());
+        } else if stages("/images/toolchain") {
+            self.images.insert("`toolchain` of the pipeline file".to_owned());
+        }
+        self.checked = Sides { before: checked(&before.own), after: checked(&after.own) };
+        self.excepted = Sides { before: excepted(&before.own, today), after: excepted(&after.own, today) };
+        let prefix = |file: &Files| file.own.pointer("/packages/version-macros")?.as_str().map(str::to_owned);
+        self.prefix = Sides { before: prefix(before), after: prefix(after) };
     }
+}
+
+impl Files {
+    /// The stages that the one which `user` names stands on, as the file has them, and those whose packages they take.
+    fn stages_of(&self, user: &str) -> Vec<&Value> {
+        let list = |file| Value::pointer(file, "/toolchain").and_then(Value::as_array).into_iter().flatten();
+        let all: Vec<&Value> = list(&self.below).chain(list(&self.own)).collect();
+        let named = |name: &str| all.iter().copied().find(|stage| text(stage, "stage") == Some(name));
+        let (mut found, mut next) = (Vec::new(), self.own.pointer(user).and_then(Value::as_str));
+        while let Some(stage) = next.and_then(named).filter(|stage| !found.contains(stage)) {
+            found.push(stage);
+            found.extend(text(stage, "packages-of").and_then(named));
+            next = text(stage, "from");
+        }
+        found
+    }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key)?.as_str()
 }
 
 /// The specs whose checks run.
@@ -84,12 +120,13 @@ fn checked(pipeline: &Value) -> BTreeSet<String> {
     list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// What specs may do that others may not, and until when.
-fn excepted(pipeline: &Value) -> BTreeSet<(String, String, String)> {
+/// What specs may do `today` that others may not.
+fn excepted(pipeline: &Value, today: NaiveDate) -> BTreeSet<(String, String)> {
     let list = pipeline.pointer("/packages/exceptions").and_then(Value::as_array);
-    let text = |one: &Value, key: &str| one.get(key).map(ToString::to_string).unwrap_or_default();
-    let of = |one: &Value| Some((one.get("spec")?.as_str()?.to_owned(), text(one, "allow"), text(one, "until")));
-    list.into_iter().flatten().filter_map(of).collect()
+    let holds =
+        |one: &&Value| text(one, "until").and_then(|day| day.parse().ok()).is_none_or(|day: NaiveDate| today <= day);
+    let of = |one: &Value| Some((text(one, "spec")?.to_owned(), text(one, "allow")?.to_owned()));
+    list.into_iter().flatten().filter(holds).filter_map(of).collect()
 }
 
 #[cfg(test)]
@@ -97,45 +134,49 @@ mod tests {
     use super::*;
 
     fn compared(before: &str, after: &str) -> Settings {
-        let value = |text: &str| yaml::parse(Path::new("p.yaml"), text).unwrap();
+        let files = |text: &str| Files {
+            own: yaml::parse(Path::new("p.yaml"), text).unwrap(),
+            below: yaml::parse(Path::new("q.yaml"), "toolchain: [{ stage: q, provides: [make] }]").unwrap(),
+        };
         let mut settings = Settings::default();
-        settings.compare(&value(before), &value(after));
+        settings.compare((&files(before), &files(after)), NaiveDate::from_ymd_opt(2026, 6, 1).unwrap());
         settings
     }
 
     #[test]
     fn what_is_said_of_single_specs_affects_these_alone() {
-        let of = |text: &str| format!("packages: {{ toolchain: t, {text} }}\n");
-        let named = |before: &str, after: &str| {
-            let found = compared(&of(before), &of(after));
-            assert!(found.everything.is_empty() && found.images.is_empty(), "{found:?}");
-            found.checked.into_iter().collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(named("check: [zlib]", "check: [musl, zlib]"), "musl");
-        assert_eq!(named("check: [zlib]", "check: []"), "zlib");
+        let found = compared("packages: { toolchain: t, check: [zlib] }", "packages: { toolchain: t, check: [musl] }");
+        assert!(found.everything.is_empty() && found.images.is_empty(), "{found:?}");
+        let named = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!((named(found.checked.before), named(found.checked.after)), ("zlib".into(), "musl".into()));
+        let found = compared("packages: { version-macros: azl }", "packages: {}");
+        assert_eq!(found.prefix, Sides { before: Some("azl".to_owned()), after: None });
+        assert!(found.everything.is_empty());
     }
 
     #[test]
-    fn reasons_of_exceptions_change_nothing_and_what_is_allowed_does() {
-        let of = |allow: &str, reason: &str| {
+    fn exceptions_are_what_is_allowed_today() {
+        let of = |allow: &str, reason: &str, until: &str| {
             format!(
-                "packages: {{ exceptions: [{{ spec: groff, allow: {allow}, reason: {reason}, until: 2027-01-01 }}] }}\n"
+                "packages: {{ exceptions: [{{ spec: groff, allow: {allow}, reason: {reason}, until: {until} }}] }}\n"
             )
         };
-        assert_eq!(compared(&of("root", "a"), &of("root", "b")), Settings::default());
-        let found = compared(&of("root", "a"), &of("network-in-check", "a"));
-        assert_eq!(found.excepted, BTreeSet::from(["groff".to_owned()]));
-        assert!(found.everything.is_empty());
+        let differ = |before: &str, after: &str| {
+            let found = compared(before, after);
+            assert!(found.everything.is_empty());
+            found.excepted.before != found.excepted.after
+        };
+        assert!(!differ(&of("root", "a", "2027-01-01"), &of("root", "b", "2026-06-01")), "it holds on both sides");
+        assert!(differ(&of("root", "a", "2027-01-01"), &of("network-in-check", "a", "2027-01-01")));
+        assert!(differ(&of("root", "a", "2027-01-01"), &of("root", "a", "2026-05-31")));
     }
 
     #[test]
     fn what_every_package_is_made_with_affects_everything() {
         for (before, after, what) in [
-            ("toolchain: [{ provides: [gcc] }]", "toolchain: [{ provides: [gcc, make] }]", "`toolchain` of"),
             ("toolchain-of: a.yaml", "toolchain-of: b.yaml", "`toolchain-of` of"),
             ("packages: { macro-files: [a] }", "packages: { macro-files: [a, b] }", "`packages.macro-files` of"),
             ("packages: { macros: { dist: a } }", "packages: { macros: { dist: b } }", "`packages.macros` of"),
-            ("packages: { version-macros: azl }", "packages: {}", "`packages.version-macros` of"),
         ] {
             let found = compared(before, after);
             assert_eq!(found.everything.len(), 1, "{found:?}");
@@ -143,5 +184,21 @@ mod tests {
         }
         let images = compared("images: { version: 1 }", "images: { version: 2 }");
         assert_eq!((images.everything.len(), images.images.len()), (0, 1));
+        let remote = compared("packages: { repositories: [{ url: a }] }", "packages: { repositories: [{ url: b }] }");
+        assert!(remote.remote && remote.everything.is_empty());
+    }
+
+    #[test]
+    fn only_the_stages_that_packages_are_built_in_affect_everything() {
+        let of = |lower: &str, other: &str| {
+            format!(
+                "toolchain:\n- {{ stage: a, from: q, provides: [{lower}] }}\n- {{ stage: t, from: a }}\n\
+                 - {{ stage: i, from: a, provides: [{other}] }}\npackages: {{ toolchain: t }}\nimages: {{ toolchain: i }}\n"
+            )
+        };
+        let found = compared(&of("gcc", "x"), &of("make", "x"));
+        assert_eq!((found.everything.len(), found.images.len()), (1, 0), "{found:?}");
+        let found = compared(&of("gcc", "x"), &of("gcc", "y"));
+        assert_eq!((found.everything.len(), found.images.len()), (0, 1), "{found:?}");
     }
 }

@@ -22,10 +22,10 @@ fn dependants_and_images_follow_the_graph() {
     let of = |path: &str, change| FileChange { path: root.join(path), before: None, change };
     let gone = of("SPECS/gone.spec", Change::Deleted);
     let files = vec![of("SPECS/libc.spec", Change::Modified), gone.clone(), of("README", Change::Modified)];
-    let parts = Parts::new(&root.join("p.yaml"), &pipeline, &[gone]).unwrap();
+    let parts = Parts::new((root, &root.join("p.yaml")), &pipeline, &[gone]).unwrap();
     let settings = Settings { images: set(&["tools"]), ..Settings::default() };
-    let (project, touched, prefix) = (root.to_owned(), BTreeSet::new(), None);
-    let affected = Affected { files, project, settings, touched, prefix, parts };
+    let (project, touched, signed) = (root.to_owned(), Touched::new(), Signed::default());
+    let affected = Affected { files, project, settings, touched, signed, macro_files: Vec::new(), parts };
     let needs = [("libc", &[][..]), ("kmod", &["libc"]), ("app", &["kmod"]), ("alone", &[])];
     let needs = needs.map(|(spec, needs)| (spec.to_owned(), set(needs))).into();
     let graph = BuildGraph { needs, ..BuildGraph::default() };

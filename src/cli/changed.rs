@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use super::Project;
 use super::bench::{Bench, Look};
 use super::fault::Fault;
-use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place, Range, Repository};
+use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place};
 use crate::event::Event;
 use crate::report;
 
@@ -25,32 +26,26 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
-    let pipeline = project.pipeline()?;
-    let repository = Repository::of(&project.folder).await.map_err(git_fault)?;
-    let from = repository.commit(&args.from).await.map_err(git_fault)?;
-    let to = match &args.to {
-        Some(to) => Some(repository.commit(to).await.map_err(git_fault)?),
-        None => None,
-    };
-    let place = Place { project: &project.folder, path: project.pipeline_path(), pipeline: &pipeline };
-    let mut ranges = vec![Range { repository, from, to }];
-    for folder in changed::folders(&pipeline) {
-        let others = ranges[0].inside(&folder, (&args.from, args.to.as_deref())).await.map_err(git_fault)?;
-        if let Some((range, compared)) = others.filter(|(other, _)| ranges.iter().all(|one| !one.is_of(other))) {
-            let root = range.repository.root().display();
-            let text = format!("`{root}` is a repository of its own and is compared with {compared}");
-            project.tell(&Event::Note { text });
-            ranges.push(range);
-        }
-    }
-    let affected = changed::affected(&ranges, place).await.map_err(fault)?;
-    let changed = follow(project, &pipeline, affected).await?;
+    let changed = find(project, &args).await?;
     if project.json {
         report::json(&(serde_json::to_string(&changed).map_err(|error| Fault::host_error(&error))? + "\n"))?;
     } else {
         report::data(&(text(&changed) + "\n"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn find(project: &Project, args: &Args) -> Result<Changed, Fault> {
+    let pipeline = project.pipeline()?;
+    let ranges = changed::ranges(&project.folder, &pipeline, (&args.from, args.to.as_deref())).await;
+    let ranges = ranges.map_err(git_fault)?;
+    for text in ranges.notes {
+        project.tell(&Event::Note { text });
+    }
+    let (path, now) = (project.pipeline_path(), SystemTime::now());
+    let place = Place { project: &project.folder, path, pipeline: &pipeline, now };
+    let affected = changed::affected(&ranges.all, place).await.map_err(fault)?;
+    follow(project, &pipeline, affected).await
 }
 
 async fn follow(project: &Project, pipeline: &crate::pipeline::Pipeline, affected: Affected) -> Result<Changed, Fault> {
@@ -129,3 +124,6 @@ fn fault(error: ChangedError) -> Fault {
         ChangedError::Image(error) => Fault::usage_error(&error).with_hint(error.hint()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,6 +124,7 @@ mod tests {
             install: Vec::new(),
             containerfile: None,
             provides: vec![zlib.clone()],
+            manifest: None,
         });
         let made = |installed| Made::of(&[&stage], Sha256::of_bytes(b"image"), installed);
         let without = made(Installed::default());

@@ -13,9 +13,14 @@ use crate::text_file::without_mark;
 pub(super) fn read(path: &Path) -> Result<Vec<Nevra>, Vec<String>> {
     let text =
         std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read `{}`: {error}", path.display())])?;
+    parse(path, &text)
+}
+
+/// The packages in `text`, the content of the manifest `path`, or every fault in it.
+pub fn parse(path: &Path, text: &str) -> Result<Vec<Nevra>, Vec<String>> {
     let (mut packages, mut faults) = (Vec::new(), Vec::new());
     let mut lines = BTreeMap::new();
-    for (number, line) in without_mark(&text).lines().map(str::trim).enumerate() {
+    for (number, line) in without_mark(text).lines().map(str::trim).enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }

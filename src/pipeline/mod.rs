@@ -39,6 +39,7 @@ pub use error::{Blame, PipelineError};
 pub use exceptions::Allowance;
 pub use images::distinct_images;
 pub use made::{Made, MadeStages, finished_stages};
+pub use manifest::parse as parse_manifest;
 pub use prepare::Prepared;
 pub use recipe::Recipes;
 pub use registry::{RegistryOptions, StageRegistry};

@@ -68,6 +68,28 @@ impl Runner<'_> {
         Ok(source::signed(&all, &prepared.grounds.checkout, self.layout, &|_| {}).await?)
     }
 
+    /// For each spec what of its build key is its own, or why it has none: the inputs without the buildroot, what is asked
+    /// of that, and what it makes.
+    #[cfg(test)]
+    pub(crate) async fn own_keys(&self, prepared: &Prepared) -> std::collections::BTreeMap<String, String> {
+        let specs = &prepared.specs.packages;
+        let wanted: Vec<WantedSource> = specs.iter().flat_map(SourcePackage::wanted_sources).collect();
+        let (sources, problems) =
+            source::signed(&wanted, &prepared.grounds.checkout, self.layout, &|_| {}).await.unwrap();
+        let look = |context: &build::BuildContext<'_>, _: &crate::graph::BuildGraph| {
+            let key = |package: &SourcePackage| {
+                if let Some(problem) = problems.iter().find(|problem| problem.spec == package.spec) {
+                    return format!("{:?}", problem.wrong);
+                }
+                let inputs = build::own_inputs(context, package).unwrap();
+                let asks = if inputs.check { package.check_requires.as_slice() } else { &[] };
+                format!("{inputs:#?}\n{:?} {asks:?}\n{:?}", package.build_requires, package.binaries)
+            };
+            Ok(specs.iter().map(|package| (package.spec.clone(), key(package))).collect())
+        };
+        self.look((prepared, &prepared.graph), &sources, look).unwrap()
+    }
+
     /// Finds the sources of `wanted`, specs of `packages`.
     pub async fn fetch_for(
         &self,

@@ -83,7 +83,11 @@ impl Stage {
         match self {
             Self::Image(stage) => toolchain::inputs(stage),
             Self::Packages(stage) => stage.packages.specs.iter().chain(&stage.packages.macro_files).cloned().collect(),
-            Self::Rpms(stage) => stage.keys.iter().chain([&stage.manifest]).cloned().collect(),
+            Self::Rpms(stage) => {
+                // Without keys, the RPMs at hand count as they are.
+                let folders = stage.folders.iter().filter(|_| stage.keys.is_empty());
+                folders.chain(&stage.keys).chain([&stage.manifest]).cloned().collect()
+            }
         }
     }
 }
@@ -204,7 +208,8 @@ impl Check<'_> {
             self.faults.push(format!("stage `{name}`: install: `{wrong}` is no name of a package"));
         }
         let install = raw.install.clone();
-        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides }
+        let manifest = raw.provides_manifest.as_ref().map(|path| self.project.join(path));
+        toolchain::Stage { name: name.clone(), origin, install, containerfile, provides, manifest }
     }
 
     fn package_stage(&mut self, raw: RawStage, above: &[Stage]) -> PackageStage {

@@ -46,6 +46,8 @@ enum Writer {
     Live(Live),
     Lines,
     Json,
+    #[cfg(test)]
+    Silent,
 }
 
 /// Version of the JSON lines; counts up when a field changes its meaning.
@@ -68,6 +70,14 @@ impl Printer {
         };
         let (counter, activity) = (Counter::default(), Activity::default());
         Self { told: Mutex::new(Told { writer, counter, activity, failed: None }) }
+    }
+
+    /// A printer that writes nothing, for tests of what is not written.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        let printer = Self::new(Format::Text);
+        printer.told.lock().unwrap_or_else(PoisonError::into_inner).writer = Writer::Silent;
+        printer
     }
 
     /// Writes `event`.
@@ -113,6 +123,8 @@ impl Told {
                     self.failed.get_or_insert(error);
                 }
             }
+            #[cfg(test)]
+            Writer::Silent => {}
             Writer::Lines => write_lines(&line::of(event, &mut self.counter)),
             Writer::Live(live) => {
                 let lines = line::of(event, &mut self.counter);

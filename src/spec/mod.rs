@@ -26,6 +26,8 @@ mod query;
 mod saved;
 mod script;
 #[cfg(test)]
+pub(crate) mod stand_in;
+#[cfg(test)]
 mod tests;
 mod text;
 mod versions;
@@ -42,7 +44,7 @@ pub use failure::SpecFailure;
 #[cfg(test)]
 pub(crate) use package::tests::zlib;
 pub use package::{BinaryPackage, FileEntry, SourceFile, SourcePackage};
-pub use versions::takes_version_of;
+pub use versions::{macro_name, version_macros};
 
 use self::answers::Answered;
 use self::cache::{Cache, Outcome};

@@ -52,13 +52,7 @@ impl Versions {
 
     /// The macros that stand in a spec's text.
     fn named(&self, text: &str) -> Vec<String> {
-        let is_inside = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        let words = text.match_indices(&self.prefix).filter_map(|(at, _)| {
-            let starts = !text[..at].ends_with(is_inside);
-            let end = text[at..].find(|letter| !is_inside(letter)).map_or(text.len(), |length| at + length);
-            (starts && self.spec_of(&text[at..end]).is_some()).then(|| text[at..end].to_owned())
-        });
-        words.collect::<BTreeSet<_>>().into_iter().collect()
+        version_macros(text, self.prefix.trim_end_matches('_')).into_iter().collect()
     }
 
     /// What a macro is called without prefix and field: the spec whose version it is, as macros write its name.
@@ -126,13 +120,21 @@ pub(super) fn ring(uses: &Uses) -> Outcome {
     Outcome::Failure(format!("error: {} cannot be known: specs take each other's versions", names.join(", ")))
 }
 
-/// Whether the spec that made `source` names a macro that begins with `prefix` and has the version of the spec `other`.
-pub fn takes_version_of(source: &SourcePackage, prefix: &str, other: &str) -> bool {
-    let name = format!("{prefix}_{}", macro_name(other));
-    ["version", "release", "epoch"].iter().any(|end| source.version_macros.contains_key(&format!("{name}_{end}")))
+/// The macros in `text` that begin with `prefix` and would have the version, release or epoch of a spec.
+pub fn version_macros(text: &str, prefix: &str) -> BTreeSet<String> {
+    let is_inside = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let start = format!("{prefix}_");
+    let words = text.match_indices(&start).filter_map(|(at, _)| {
+        let starts = !text[..at].ends_with(is_inside);
+        let end = text[at..].find(|letter| !is_inside(letter)).map_or(text.len(), |length| at + length);
+        let spec = FIELDS.iter().find_map(|field| text[at + start.len()..end].strip_suffix(field));
+        (starts && spec.is_some_and(|spec| !spec.is_empty())).then(|| text[at..end].to_owned())
+    });
+    words.collect()
 }
 
-fn macro_name(spec: &str) -> String {
+/// The name of a spec as macros with its version write it.
+pub fn macro_name(spec: &str) -> String {
     spec.replace('-', "_")
 }
 

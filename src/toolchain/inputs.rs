@@ -6,10 +6,11 @@ use super::containerfile::{self, Instruction};
 use super::{Base, Instructions, Origin, Stage};
 use crate::text_file;
 
-/// The containerfile of `stage`, what it copies, and the archives that it may start from: files and folders, absolute.
+/// The containerfile of `stage`, what it copies, the archives that it may start from, and the list of what it provides:
+/// files and folders, absolute.
 /// What a containerfile copies that cannot be read or is wrong is left out; building the stage tells about it.
 pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+    let mut found: Vec<PathBuf> = stage.manifest.iter().cloned().collect();
     if let Origin::Bases(bases) = &stage.origin {
         let archive = |base: &Base| if let Base::Archive(path) = base { Some(path.clone()) } else { None };
         found.extend(bases.iter().filter_map(archive));

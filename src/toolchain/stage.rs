@@ -17,6 +17,8 @@ pub struct Stage {
     pub containerfile: Option<Instructions>,
     /// What RPM may take as given in it, besides what the stage below provides: its RPM database says so, too.
     pub provides: Vec<Capability>,
+    /// The file that lists some of these, absolute.
+    pub manifest: Option<PathBuf>,
 }
 
 /// What a stage starts from.

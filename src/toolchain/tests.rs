@@ -17,6 +17,7 @@ fn key_of(folder: &Path, text: &str, mirror: Option<&str>) -> Sha256 {
         install: Vec::new(),
         containerfile: Some(Instructions { path, context: folder.to_owned() }),
         provides: Vec::new(),
+        manifest: None,
     };
     let layout = Layout::new(folder.join("build"), folder.join("out"), folder.join("cache"));
     ReadStage::of(&stage, &layout).unwrap().key(None)
@@ -58,6 +59,7 @@ fn an_archive_is_the_one_that_the_key_names() {
         install: Vec::new(),
         containerfile: None,
         provides: Vec::new(),
+        manifest: None,
     };
     let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
     let read = || ReadStage::of(&stage, &layout).unwrap();

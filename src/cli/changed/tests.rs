@@ -1,0 +1,229 @@
+//! What `changed` names is what gets another build key, whatever was edited: held over random edits of a small project.
+
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use clap::Parser;
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestCaseError};
+
+use self::tree::{CHOICES, LENGTH, Tree};
+use super::{Args, find};
+use crate::changed::Changed;
+use crate::cli::bench::{Bench, Look};
+use crate::cli::interrupt::Interrupt;
+use crate::cli::{Cli, Project};
+use crate::oci::{ImageConfig, Member, MemberKind, MemberWriter, Store};
+use crate::pipeline::{Pipeline, Stage};
+use crate::report::Printer;
+use crate::spec;
+use crate::toolchain::{self, Installed, ReadStage};
+
+/// What is its own of the build key of each spec.
+type Keys = BTreeMap<String, String>;
+
+/// A project in a git repository, with another one inside it.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(tree: &Tree, inner_is_recorded: bool) -> Self {
+        // In memory where that is possible: nothing here has to outlive a power cut.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let place = Self { folder: folder.unwrap() };
+        tree::write(&place.root(), tree, None);
+        let ignored = if inner_is_recorded { "" } else { "own/\n" };
+        std::fs::write(place.root().join(".gitignore"), ignored).unwrap();
+        for repository in place.repositories() {
+            git(&repository, &["init", "-q"]);
+        }
+        place.commit();
+        for repository in place.repositories() {
+            git(&repository, &["tag", "base"]);
+        }
+        place
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        self.folder.path().join("project")
+    }
+
+    /// The inner one first: the other records its commit.
+    fn repositories(&self) -> [std::path::PathBuf; 2] {
+        [self.root().join("own"), self.root()]
+    }
+
+    fn commit(&self) {
+        for repository in self.repositories() {
+            git(&repository, &["add", "-A"]);
+            git(&repository, &["commit", "-q", "--allow-empty", "-m", "a change"]);
+        }
+    }
+
+    fn project(&self) -> Project {
+        let (root, build) = (self.root(), self.folder.path().join("build"));
+        let folders = [root.display().to_string(), build.display().to_string()];
+        let arguments = ["drydock", "--project", &folders[0], "--build-dir", &folders[1], "--pipeline", "p.yaml"];
+        let cli =
+            Cli::try_parse_from(arguments.into_iter().chain(["--engine", "embedded", "changed", "--from", "base"]));
+        let mut project = Project::open(&cli.unwrap().global, &Interrupt::default()).ok().unwrap();
+        project.printer = Arc::new(Printer::silent());
+        project
+    }
+}
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"];
+    let quiet = ["-c", "advice.addEmbeddedRepo=false"];
+    let ran = Command::new("git").args(identity).args(quiet).args(arguments).current_dir(folder).output().unwrap();
+    assert!(ran.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// Makes the stage that packages are built in, as far as keys go: an image of its own for each key, with a layer more for
+/// what it provides.
+fn make_stage(project: &Project, pipeline: &Pipeline, store: &Store) {
+    let Some(Stage::Image(stage)) = pipeline.stages.first() else { panic!("no stage") };
+    let read = |stage: &toolchain::Stage| ReadStage::of(stage, &project.layout).unwrap();
+    let (key, plain) = (read(stage).key(None), toolchain::Stage { provides: Vec::new(), ..stage.clone() });
+    let config = ImageConfig { env: vec![format!("KEY={}", read(&plain).key(None))], ..ImageConfig::default() };
+    let base = store.from_rootfs_tar(&layer(project, "base"), &config).unwrap();
+    let image = store.append_layer(&base, &layer(project, &format!("{:?}", stage.provides)), &config).unwrap().manifest;
+    toolchain::keep_image(key, image, &project.layout).unwrap();
+    let installed = project.layout.toolchain_state().join(format!("toolchain/installed/{image}.json"));
+    std::fs::create_dir_all(installed.parent().unwrap()).unwrap();
+    std::fs::write(installed, serde_json::to_vec(&Installed::default()).unwrap()).unwrap();
+}
+
+/// A layer with one file of the text `text`.
+fn layer(project: &Project, text: &str) -> std::path::PathBuf {
+    let member = Member {
+        path: b"file".to_vec(),
+        kind: MemberKind::File,
+        mode: 0o644,
+        size: text.len() as u64,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+        xattrs: BTreeMap::default(),
+    };
+    let mut writer = MemberWriter::new(Vec::new());
+    writer.append(&member, &mut text.as_bytes()).unwrap();
+    let path = project.layout.build().join("layer.tar");
+    std::fs::create_dir_all(project.layout.build()).unwrap();
+    std::fs::write(&path, writer.finish().unwrap()).unwrap();
+    path
+}
+
+/// The keys that a plan of the project goes by now.
+async fn keys(project: &Project) -> Keys {
+    let pipeline = project.pipeline().ok().unwrap();
+    let bench = Bench::new(project).ok().unwrap();
+    make_stage(project, &pipeline, &bench.store);
+    let look = Look::at(&bench, &pipeline).ok().unwrap();
+    let toolchain = look.runner.toolchain(look.packages, &look.made).unwrap();
+    spec::stand_in::read(&project.layout, &toolchain, &look.packages.specs);
+    let prepared = look.survey(&[]).await.ok().unwrap();
+    look.runner.own_keys(&prepared).await
+}
+
+/// An edited project: what `changed` says of it, and the keys before and after.
+struct Edited {
+    changed: Changed,
+    before: Keys,
+    after: Keys,
+}
+
+impl Place {
+    /// Makes `edits` of the project `base`, which it is and will be again.
+    async fn edited(&self, base: &Tree, edits: &[(usize, u8)], is_committed: bool) -> Edited {
+        let project = self.project();
+        let before = keys(&project).await;
+        let mut tree = base.clone();
+        for (at, choice) in edits {
+            tree[*at] = *choice;
+        }
+        tree::write(&self.root(), &tree, Some(base));
+        let after = keys(&project).await;
+        let to = is_committed.then(|| "HEAD".to_owned());
+        if is_committed {
+            self.commit();
+        }
+        let changed = find(&project, &Args { from: "base".to_owned(), to }).await.ok().unwrap();
+        tree::write(&self.root(), base, Some(&tree));
+        for repository in self.repositories() {
+            git(&repository, &["reset", "-q", "base"]);
+        }
+        Edited { changed, before, after }
+    }
+
+    fn holds(&self, base: &Tree, edits: &[(usize, u8)], is_committed: bool) -> Result<(), TestCaseError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let Edited { changed, before, after } = runtime.block_on(self.edited(base, edits, is_committed));
+        let differs = |spec: &&String| before.get(*spec) != after.get(*spec);
+        let expected: BTreeSet<String> = after.keys().filter(differs).cloned().collect();
+        let gone: BTreeSet<String> = before.keys().filter(|spec| !after.contains_key(*spec)).cloned().collect();
+        let edits = edits.iter().filter(|(at, choice)| base[*at] != *choice);
+        let edits: Vec<String> = edits.map(|(at, to)| format!("{}: {} -> {to}", tree::name(*at), base[*at])).collect();
+        let why = format!("{edits:?}, committed: {is_committed}, {changed:#?}");
+        prop_assert!(changed.specs.is_superset(&expected), "wanted {:?}; {}", expected, why);
+        let more: Vec<&String> = changed.specs.difference(&expected).collect();
+        prop_assert!(more.iter().all(|spec| perhaps(&changed).contains(spec.as_str())), "{:?} more; {}", more, why);
+        prop_assert_eq!(&changed.removed, &gone, "{}", why);
+        Ok(())
+    }
+}
+
+/// What may be named for nothing: what an included file says, or which file `%(ls)` reads, is known only when it is read;
+/// and so are the versions that others take of such specs.
+fn perhaps(changed: &Changed) -> BTreeSet<&'static str> {
+    let has = |path: &str| changed.files.iter().any(|file| file.path == Path::new(path));
+    let mut found = BTreeSet::new();
+    if ["common.inc", "more.inc", "needs"].iter().any(|name| has(&format!("SPECS/app/{name}"))) {
+        found.extend(["app", "kmod", "next"]);
+    }
+    found.extend(has("SPECS/listing/README").then_some("listing"));
+    found
+}
+
+fn trees() -> impl Strategy<Value = Tree> {
+    // Most choices are the plain one, so that a failure is soon a small one.
+    prop::collection::vec(prop_oneof![2 => Just(0), 1 => 0..CHOICES], LENGTH)
+}
+
+/// Few cases and always the same ones, unless `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for others.
+fn config() -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    let cases = if asked.cases == 256 { 24 } else { asked.cases };
+    let rng_seed = if let RngSeed::Random = asked.rng_seed { RngSeed::Fixed(16) } else { asked.rng_seed };
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..asked }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_changed_names_is_what_gets_another_key(
+        base in trees(),
+        edits in prop::collection::vec((0..LENGTH, 0..CHOICES), 1..4),
+        is_recorded in any::<bool>(),
+        is_committed in any::<bool>(),
+    ) {
+        Place::new(&base, is_recorded).holds(&base, &edits, is_committed)?;
+    }
+}
+
+/// Each edit alone, of the plain project.
+#[test]
+fn every_single_edit_agrees() {
+    let base: Tree = vec![0; LENGTH];
+    let places = [false, true].map(|inner_is_recorded| Place::new(&base, inner_is_recorded));
+    let edits = (0..LENGTH).flat_map(|at| (1..CHOICES).map(move |choice| (at, choice)));
+    let wrong = edits.filter_map(|edit| places[usize::from(edit.1 == 1)].holds(&base, &[edit], edit.1 == 2).err());
+    let wrong: Vec<String> = wrong.map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
