@@ -3,7 +3,8 @@
 //! Engines tell the same change in different ways. One marks a folder that was removed and made again as hiding all below
 //! it, with a mode of its own choice; another marks each name that is gone. One leaves in what was only touched; another
 //! compares and leaves it out. Here a layer has a mark for each name that is gone, no other marks, and nothing that is as
-//! it is below; folders above a change stay in, since unpackers give a folder that is missing there other owners.
+//! it is below; folders above a change stay in, since unpackers give a folder that is missing there other owners. A folder
+//! that only has another time is as it was: engines make places for their mounts, and that changes it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -91,7 +92,7 @@ impl<'a> Difference<'a> {
     fn looks_like(&self, upper: &Member, lower: &Member) -> bool {
         let about = |member: &Member| {
             let xattrs = member.xattrs.clone().into_iter().filter(|(name, _)| is_part_of_a_file(name));
-            let time = member.mtime.min(self.epoch);
+            let time = if member.kind == MemberKind::Folder { 0 } else { member.mtime.min(self.epoch) };
             (member.kind.clone(), member.mode, (member.uid, member.gid), member.size, time, xattrs.collect::<Vec<_>>())
         };
         about(upper) == about(lower)

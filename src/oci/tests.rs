@@ -158,6 +158,8 @@ fn a_layer_holds_what_differs_and_the_folders_above() {
     assert_eq!(of(&[other(".wh.d", MemberKind::File)]), [".wh.d"], "what is in it goes with it");
     assert_eq!(of(&[file("d", "a file")]), ["d"], "a file hides the folder");
     assert_eq!(of(&[other("e/.wh.f", MemberKind::File), file("e/f", "f")]), ["e/f"], "below, it is gone already");
+    let later = Member { mtime: 700, ..member("e", MemberKind::Folder) };
+    assert_eq!(of(&[(later, String::new())]), [""; 0], "its time says nothing");
     let mode = Member { mode: 0o700, ..member("e", MemberKind::Folder) };
     assert_eq!(of(&[(mode, String::new())]), ["e"]);
     let hard_links = [file("d/kept", "same"), other("d/twin", MemberKind::HardLink("d/kept".into()))];

@@ -99,6 +99,8 @@ struct Member {
     /// Without `/` at its ends.
     name: String,
     is_folder: bool,
+    /// True for a folder as an engine makes one: root's, and everybody may enter it.
+    is_plain: bool,
     is_empty_file: bool,
     /// Its bytes in the archive, with the headers that belong to it.
     begin: u64,
@@ -119,6 +121,7 @@ fn members(layer: &mut File) -> io::Result<Vec<Member>> {
         members.push(Member {
             name: name.trim_start_matches("./").trim_matches('/').to_owned(),
             is_folder: kind.is_dir(),
+            is_plain: kind.is_dir() && is_plain(entry.header())?,
             // Podman makes `etc/mtab` as a link.
             is_empty_file: (has_content && bytes == 0) || (kind.is_symlink() && name.ends_with("etc/mtab")),
             begin,
@@ -129,7 +132,12 @@ fn members(layer: &mut File) -> io::Result<Vec<Member>> {
     Ok(members)
 }
 
-/// Which members are left out: a mount point, if it is empty, and then the folder above it, if nothing else is in there.
+fn is_plain(header: &tar::Header) -> io::Result<bool> {
+    Ok(header.mode()? & 0o7777 == 0o755 && (header.uid()?, header.gid()?) == (0, 0))
+}
+
+/// Which members are left out: a mount point, if it is empty, and then the folder above it, if nothing else is in there and
+/// it may be the engine's own.
 fn dropped(members: &[Member], mounted: &[String]) -> BTreeSet<usize> {
     let mounted = mounted.iter().map(|guest| guest.trim_matches('/'));
     let mut points: BTreeSet<&str> = MOUNT_POINTS.into_iter().chain(mounted).collect();
@@ -144,7 +152,8 @@ fn dropped(members: &[Member], mounted: &[String]) -> BTreeSet<usize> {
         let is_empty = member.is_empty_file || member.is_folder && others.all(|(other, _)| dropped.contains(&other));
         if is_empty && points.contains(&*member.name) {
             dropped.insert(at);
-            points.extend(member.name.rsplit_once('/').map(|(above, _)| above));
+            let above = member.name.rsplit_once('/').map(|(above, _)| above);
+            points.extend(above.filter(|above| members.iter().all(|other| other.name != *above || other.is_plain)));
         }
     }
     dropped
@@ -165,7 +174,9 @@ mod tests {
             let mut header = tar::Header::new_gnu();
             header.set_entry_type(if name.ends_with('/') { EntryType::Directory } else { EntryType::Regular });
             header.set_size(content.len() as u64);
-            header.set_mode(0o644);
+            header.set_mode(if name.ends_with('/') { 0o755 } else { 0o644 });
+            header.set_uid(0);
+            header.set_gid(0);
             builder.append_data(&mut header, name, content.as_bytes()).unwrap();
         }
         builder.into_inner().unwrap()
