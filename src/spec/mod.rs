@@ -23,6 +23,7 @@ mod package;
 mod parsed;
 mod progress;
 mod query;
+mod readable;
 mod saved;
 mod script;
 #[cfg(test)]
@@ -52,6 +53,7 @@ use self::find::SpecFiles;
 use self::key::KeyedSpec;
 use self::progress::Progress;
 use self::query::Batch;
+use self::readable::Readable;
 use self::text::Glance;
 use self::versions::Versions;
 use crate::engine::Engine;
@@ -193,7 +195,9 @@ async fn read(
     let (unknown, mut all) = glanced(loader, unknown).await?;
     let stop = loader.cancel.child_token();
     let progress = Progress::new(loader.report, unknown.len());
-    let batches = batches((loader, &progress), folders, &unknown).into_iter().map(|batch| batch.run(&stop));
+    let readable = readable(loader, folders, &unknown).await?;
+    let all_batches = batches((loader, &progress), (folders, &readable), &unknown);
+    let batches = all_batches.into_iter().map(|batch| batch.run(&stop));
     let mut batches = futures_util::stream::iter(batches).buffer_unordered(loader.jobs.get());
     let mut fault = None;
     while let Some(answered) = batches.next().await {
@@ -214,6 +218,17 @@ async fn read(
         }
     }
     fault.map_or(Ok((cache, all)), Err)
+}
+
+/// The files that containers see, for every user.
+async fn readable(loader: &Loader<'_>, folders: &[PathBuf], specs: &[KeyedSpec]) -> Result<Readable, SpecError> {
+    let macro_files = loader.toolchain.macro_files.iter().map(|file| file.path.clone());
+    let linked = specs.iter().filter_map(|spec| spec.file.linked.clone());
+    let paths: Vec<PathBuf> = folders.iter().cloned().chain(linked).chain(macro_files).collect();
+    let work = loader.layout.work().join(format!("readable-{}", std::process::id()));
+    let state = work.clone();
+    let made = tokio::task::spawn_blocking(move || Readable::new(&paths, work)).await;
+    made.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
 }
 
 /// Looks at the texts of `specs`: those that rpm can read, and those that are faulty before that.
@@ -270,11 +285,11 @@ async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, Spec
 
 fn batches<'a>(
     (loader, progress): (&'a Loader<'a>, &'a Progress<'a>),
-    folders: &'a [PathBuf],
+    (folders, readable): (&'a [PathBuf], &'a Readable),
     specs: &[KeyedSpec],
 ) -> Vec<Batch<'a>> {
     let shares = specs.chunks(batch_size(specs.len(), loader.jobs.get())).map(<[KeyedSpec]>::to_vec).enumerate();
-    shares.map(|(number, specs)| Batch { loader, folders, specs, number, progress }).collect()
+    shares.map(|(number, specs)| Batch { loader, folders, readable, specs, number, progress }).collect()
 }
 
 /// Equal shares, so that all `jobs` end together.

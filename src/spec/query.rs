@@ -16,6 +16,7 @@ use super::answers::{self, Answered, Answers};
 use super::cache::Outcome;
 use super::key::KeyedSpec;
 use super::progress::Progress;
+use super::readable::Readable;
 use super::script::{self, Script, Way};
 use super::{Loader, SpecError};
 use crate::engine::{
@@ -47,6 +48,8 @@ pub(super) struct Batch<'a> {
     pub(super) loader: &'a Loader<'a>,
     /// The searched folders; all are shown, since a spec may lead to a file of another one by a link.
     pub(super) folders: &'a [PathBuf],
+    /// What is shown in the place of files that not everybody can read.
+    pub(super) readable: &'a Readable,
     pub(super) specs: Vec<KeyedSpec>,
     /// Counted from 0; names the batch's folder of work.
     pub(super) number: usize,
@@ -206,7 +209,7 @@ impl Batch<'_> {
         let linked: BTreeMap<String, &PathBuf> = self.specs.iter().filter_map(linked_folder).collect();
         let linked = linked.into_iter().map(|(guest, host)| (host, guest));
         let shown = folders.chain(linked).chain(files).map(|(host, guest)| {
-            Ok(Mount::ReadOnly { host: HostPath::new(host.clone())?, guest: GuestPath::new(guest)? })
+            Ok(Mount::ReadOnly { host: HostPath::new(self.readable.path(host))?, guest: GuestPath::new(guest)? })
         });
         let mut mounts: Vec<Mount> = shown.collect::<Result<_, SpecError>>()?;
         if way == Way::Apart {
