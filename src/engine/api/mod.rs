@@ -29,7 +29,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::models::SystemInfoCgroupVersionEnum;
+use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -78,15 +78,19 @@ impl Api {
             .await
             .unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let init = init.map_err(|source| ApiError::Folder { folder: home.folder.clone(), source })?;
-        let sharing = match (places.transfer, connection.is_local) {
+        let info = connection.docker.info().await.unwrap_or_default();
+        // With a root of its own, an engine may see the files of this machine's root and not read them.
+        let has_same_root = !has_option(&info, "name=userns");
+        let sharing = match (places.transfer, connection.is_local && has_same_root) {
             (Transfer::Mount, _) => OnceCell::new_with(Some(Sharing::All)),
             (Transfer::Copy, _) | (Transfer::Auto, false) => OnceCell::new_with(Some(Sharing::Trees(Vec::new()))),
             (Transfer::Auto, true) => OnceCell::new(),
         };
-        let api = Self {
+        let missing = missing_limits(connection.flavor, connection.owner, &info);
+        Ok(Self {
             images: Images::new(connection.docker.clone(), home.store),
             flavor: connection.flavor,
-            description: connection.description,
+            description: connection.description + &missing,
             docker: connection.docker,
             init,
             owner: Owner::this_process(),
@@ -96,9 +100,7 @@ impl Api {
             pids: places.pids(),
             sharing,
             _tunnel: connection.tunnel,
-        };
-        let missing = api.missing_limits(connection.owner).await;
-        Ok(Self { description: format!("{}{missing}", api.description), ..api })
+        })
     }
 
     /// Product, version, socket, and which limits it cannot keep.
@@ -189,23 +191,25 @@ impl Api {
         let random = random().to_le_bytes();
         KeyBuilder::new("run").field("owner", self.owner.label()).field("random", random).finish().to_string()
     }
+}
 
-    /// In words, which limits the engine takes and does not keep: all of them, when it is rootless and has cgroup v1.
-    /// Docker itself says that it is rootless, Podman's answer to Docker's question does not.
-    async fn missing_limits(&self, socket: SocketOwner) -> String {
-        let Ok(info) = self.docker.info().await else { return String::new() };
-        let says_rootless = info.security_options.iter().flatten().any(|option| option == "name=rootless");
-        let is_rootless = says_rootless || (self.flavor == Flavor::Podman && socket == SocketOwner::User);
-        let has_none = is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
-        let missing: Vec<_> = [(info.memory_limit, "memory"), (info.pids_limit, "process")]
-            .into_iter()
-            .filter_map(|(has, what)| (has_none || has == Some(false)).then_some(what))
-            .collect();
-        if missing.is_empty() {
-            return String::new();
-        }
-        format!(" (it cannot keep {} limits)", missing.join(" and "))
+/// In words, which limits the engine takes and does not keep: all of them, when it is rootless and has cgroup v1. Docker
+/// itself says that it is rootless, Podman's answer to Docker's question does not.
+fn missing_limits(flavor: Flavor, socket: SocketOwner, info: &SystemInfo) -> String {
+    let is_rootless = has_option(info, "name=rootless") || (flavor == Flavor::Podman && socket == SocketOwner::User);
+    let has_none = is_rootless && info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1);
+    let missing: Vec<_> = [(info.memory_limit, "memory"), (info.pids_limit, "process")]
+        .into_iter()
+        .filter_map(|(has, what)| (has_none || has == Some(false)).then_some(what))
+        .collect();
+    if missing.is_empty() {
+        return String::new();
     }
+    format!(" (it cannot keep {} limits)", missing.join(" and "))
+}
+
+fn has_option(info: &SystemInfo, name: &str) -> bool {
+    info.security_options.iter().flatten().any(|option| option == name)
 }
 
 /// A number that nobody can foresee.
