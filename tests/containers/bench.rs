@@ -36,6 +36,8 @@ pub enum Kind {
     Podman,
     PodmanByCopy,
     PodmanRootless,
+    /// Docker whose containers' root is an ordinary user of the machine.
+    DockerByRemap,
     /// Docker of a later suite.
     DockerOf(Suite),
     /// The same with the containerd image store.
@@ -197,7 +199,11 @@ impl Kind {
     /// What a user would choose.
     pub fn choice(self) -> Choice {
         match self {
-            Self::Docker | Self::DockerByCopy | Self::DockerOf(_) | Self::DockerWithContainerd(_) => Choice::Docker,
+            Self::Docker
+            | Self::DockerByCopy
+            | Self::DockerByRemap
+            | Self::DockerOf(_)
+            | Self::DockerWithContainerd(_) => Choice::Docker,
             Self::Podman | Self::PodmanByCopy | Self::PodmanRootless | Self::PodmanOf(_) => Choice::Podman,
             Self::Embedded | Self::EmbeddedRootless => Choice::Embedded,
         }
@@ -205,7 +211,14 @@ impl Kind {
 
     /// The kind with this debug form.
     pub fn read(name: &str) -> Self {
-        let daemons = [Self::Docker, Self::DockerByCopy, Self::Podman, Self::PodmanByCopy, Self::PodmanRootless];
+        let daemons = [
+            Self::Docker,
+            Self::DockerByCopy,
+            Self::DockerByRemap,
+            Self::Podman,
+            Self::PodmanByCopy,
+            Self::PodmanRootless,
+        ];
         let later =
             Suite::ALL.map(|suite| [Self::DockerOf(suite), Self::DockerWithContainerd(suite), Self::PodmanOf(suite)]);
         let all = daemons.into_iter().chain([Self::Embedded, Self::EmbeddedRootless]).chain(later.concat());
@@ -225,14 +238,18 @@ impl Kind {
         }
     }
 
-    fn daemon(self, folder: &Path) -> Option<Daemon> {
+    /// Starts its daemon, with all files below `folder`; none for an engine without one.
+    pub fn daemon(self, folder: &Path) -> Option<Daemon> {
         let containerd_store = matches!(self, Self::DockerWithContainerd(_));
-        let installation = Installation { suite: self.suite(), containerd_store };
+        let is_remapped = self == Self::DockerByRemap;
+        let installation = Installation { suite: self.suite(), containerd_store, is_remapped };
         match self {
             Self::Docker | Self::DockerByCopy if !nix::unistd::geteuid().is_root() => None,
-            Self::Docker | Self::DockerByCopy | Self::DockerOf(_) | Self::DockerWithContainerd(_) => {
-                Some(Daemon::docker(folder, installation))
-            }
+            Self::Docker
+            | Self::DockerByCopy
+            | Self::DockerByRemap
+            | Self::DockerOf(_)
+            | Self::DockerWithContainerd(_) => Some(Daemon::docker(folder, installation)),
             Self::Podman | Self::PodmanByCopy | Self::PodmanOf(_) => {
                 Some(Daemon::podman(folder, Owner::Root, installation))
             }

@@ -37,6 +37,8 @@ pub struct Installation {
     pub suite: Option<Suite>,
     /// True for Docker's containerd image store.
     pub containerd_store: bool,
+    /// True when root of Docker's containers is an ordinary user of the machine.
+    pub is_remapped: bool,
 }
 
 impl Installation {
@@ -57,6 +59,9 @@ impl Daemon {
             let settings = folder.join("daemon.json");
             std::fs::write(&settings, r#"{"features": {"containerd-snapshotter": true}}"#).unwrap();
             words.extend(["--config-file".to_owned(), settings.display().to_string()]);
+        }
+        if installation.is_remapped {
+            words.push(format!("--userns-remap={}", ordinary_user().name));
         }
         let mut command = parented(&words);
         command.args(["--host", &format!("unix://{}", socket.display())]);

@@ -20,6 +20,7 @@ mod collected;
 mod daemon;
 mod debootstrap;
 mod engine_contract;
+mod engines;
 mod fetched;
 mod killed;
 mod learned;
