@@ -12,7 +12,7 @@ use crate::removal;
 #[derive(clap::Args)]
 #[command(after_help = "Example: drydock clean --results")]
 pub(super) struct Args {
-    /// Also finished results: the store, toolchain images, unpacked layers and caches of this project
+    /// Also finished results: the store, toolchain images, unpacked layers and caches of this project, and its images in Docker and Podman
     #[arg(long)]
     results: bool,
     /// Also what is in the output folder
@@ -37,7 +37,10 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         layout.for_verification().build().to_owned(),
     ];
     if args.results {
-        engine.wipe().await.map_err(|error| Fault::host_error(&error).with_hint(error.hint()))?;
+        let wiped = engine.wipe().await.map_err(|error| Fault::host_error(&error).with_hint(error.hint()))?;
+        for what in wiped {
+            project.tell(&Event::Note { text: format!("removed {what}") });
+        }
         gone.extend([layout.store(), layout.oci(), layout.embedded(), layout.state(), layout.stages()]);
     }
     if args.output {

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use super::Project;
 use super::fault::{self, Fault};
 use crate::causes;
-use crate::engine::{APPARMOR_PROFILE, Choice};
+use crate::engine::{APPARMOR_PROFILE, Choice, Tried};
 use crate::report;
 
-/// Says what of this machine Drydock can use
+/// Says what of this machine Drydock can use; runs a small container on each engine
 #[derive(clap::Args)]
 #[command(after_help = "Example: drydock doctor\n\nExit code 0 when at least one engine can be used.")]
 pub(super) struct Args {
@@ -40,15 +40,18 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
     let store = project.store()?;
     let (mut usable, mut lines) = (0, Vec::new());
     for choice in [Choice::Docker, Choice::Podman, Choice::Embedded] {
-        match project.connect(choice, &store).await {
-            Ok(engine) => {
-                usable += 1;
-                lines.push(format!("ok      {}", engine.description().unwrap_or_default()));
+        let tried = project.try_out(choice, &store).await;
+        usable += usize::from(tried.is_ok());
+        let (word, error) = match tried {
+            Ok(Tried { description, fault }) => {
+                lines.push(format!("ok      {description}: it runs containers"));
+                ("        but commands that download something will fail: ", fault)
             }
-            Err(error) => {
-                lines.push(format!("no      {}", causes::in_one_line(&error)));
-                lines.extend(error.hint().map(|hint| format!("        hint: {hint}")));
-            }
+            Err(error) => ("no      ", Some(error)),
+        };
+        if let Some(error) = error {
+            lines.push(format!("{word}{}", causes::in_one_line(&error)));
+            lines.extend(error.hint().map(|hint| format!("        hint: {hint}")));
         }
     }
     for tool in &TOOLS {

@@ -13,7 +13,7 @@ use super::interrupt::Interrupt;
 use super::options::ContainerArgs;
 use super::{FormatArg, Global, goals};
 use crate::build::Preview;
-use crate::engine::{Choice, Engine, EngineError, Home, Outside, Places, Transfer};
+use crate::engine::{self, Choice, Engine, EngineError, Home, Outside, Places, Transfer, Tried};
 use crate::event::Event;
 use crate::graph::Partial;
 use crate::layout::Layout;
@@ -137,9 +137,10 @@ impl Project {
         engine.telling(move |description| printer.tell(&Event::Engine { description }))
     }
 
-    /// The engine of `choice`, connected.
-    pub(super) async fn connect(&self, choice: Choice, store: &Store) -> Result<Engine, EngineError> {
-        Engine::connect(choice, &self.places(), self.home(store)).await
+    /// Runs small containers on the engine of `choice`.
+    pub(super) async fn try_out(&self, choice: Choice, store: &Store) -> Result<Tried, EngineError> {
+        let work = self.layout.work().join(format!("doctor-{}", std::process::id()));
+        Box::pin(engine::try_out((choice, &self.places()), self.home(store), &work, &self.cancel)).await
     }
 
     fn places(&self) -> Places {

@@ -3,6 +3,7 @@
 use super::api::ApiError;
 use super::collect::{CollectError, Refusal};
 use super::embedded::SandboxError;
+use super::trial::TrialError;
 
 /// The engine, the host or an image is broken; a program that fails in its container is an [`super::Exit`].
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,9 @@ pub enum EngineError {
     /// The files of a container's output folder were not taken.
     #[error(transparent)]
     Collect(#[from] CollectError),
+    /// A container was run for a trial, in vain.
+    #[error(transparent)]
+    Trial(#[from] TrialError),
     /// None of the engines can be used.
     #[error("no container engine can be used: {}", .reasons.join("; "))]
     NoEngine {
@@ -41,6 +45,7 @@ impl EngineError {
         match self {
             Self::Api(fault) => fault.hint(),
             Self::Embedded(fault) => fault.hint(),
+            Self::Trial(fault) => fault.hint(),
             Self::Collect(_) => None,
             Self::NoEngine { hint: None, .. } => Some("start Docker or Podman".to_owned()),
             Self::NoEngine { hint: Some(hint), .. } => {

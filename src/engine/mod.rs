@@ -11,6 +11,7 @@ mod error;
 mod places;
 mod spec;
 mod terminal;
+mod trial;
 
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,7 @@ pub use spec::{
 pub use terminal::{Terminal, TerminalSize};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
+pub use trial::{TrialError, Tried, try_out};
 
 use self::api::{Api, Flavor};
 use self::embedded::Embedded;
@@ -234,7 +236,7 @@ impl Engine {
     /// Removes the derived image of `key`; none is no error.
     pub async fn remove_derived(&self, key: Sha256) -> Result<(), EngineError> {
         match self.backend().await? {
-            Backend::Api(api) => Ok(api.remove_derived(key).await?),
+            Backend::Api(api) => Ok(api.remove_image(ImageId::Derived(key)).await?),
             Backend::Embedded(embedded) => Ok(embedded.remove_derived(key).await?),
         }
     }
@@ -244,12 +246,25 @@ impl Engine {
         self.backend().await?.sweep().await
     }
 
-    /// Removes the embedded engine's layers and derived images, whoever owns their files; other engines keep theirs.
-    pub async fn wipe(&self) -> Result<(), EngineError> {
-        if !self.home.folder.exists() {
-            return Ok(());
+    /// Removes the embedded engine's layers and derived images, whoever owns their files, and this project's images from
+    /// the Docker and the Podman that answer. Says what is gone.
+    pub async fn wipe(&self) -> Result<Vec<String>, EngineError> {
+        if self.home.folder.exists() {
+            Embedded::connect(self.home.clone(), &self.places).await?.wipe().await?;
         }
-        Ok(Embedded::connect(self.home.clone(), &self.places).await?.wipe().await?)
+        let mut gone = Vec::new();
+        for flavor in [Flavor::Docker, Flavor::Podman] {
+            let api = match self.api(flavor).await {
+                Ok(api) => api,
+                Err(fault) => {
+                    tracing::debug!(%fault, "nothing to remove there");
+                    continue;
+                }
+            };
+            let names = api.remove_images().await?;
+            gone.extend(names.iter().map(|name| format!("the image {name} of {}", api.description())));
+        }
+        Ok(gone)
     }
 }
 
@@ -260,15 +275,19 @@ impl Connected {
     }
 
     fn describe(&self) -> String {
-        let engine = match &self.backend {
-            Backend::Api(api) => api.description(),
-            Backend::Embedded(embedded) => embedded.description(),
-        };
-        format!("{engine}{}", self.why)
+        format!("{}{}", self.backend.description(), self.why)
     }
 }
 
 impl Backend {
+    /// Product and version, for people.
+    fn description(&self) -> String {
+        match self {
+            Self::Api(api) => api.description(),
+            Self::Embedded(embedded) => embedded.description(),
+        }
+    }
+
     async fn sweep(&self) -> Result<(), EngineError> {
         match self {
             Self::Api(api) => Ok(api.sweep().await?),

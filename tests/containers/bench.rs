@@ -242,7 +242,7 @@ impl Kind {
     pub fn daemon(self, folder: &Path) -> Option<Daemon> {
         let containerd_store = matches!(self, Self::DockerWithContainerd(_));
         let is_remapped = self == Self::DockerByRemap;
-        let installation = Installation { suite: self.suite(), containerd_store, is_remapped };
+        let installation = Installation { suite: self.suite(), containerd_store, is_remapped, is_broken: false };
         match self {
             Self::Docker | Self::DockerByCopy if !nix::unistd::geteuid().is_root() => None,
             Self::Docker

@@ -39,6 +39,8 @@ pub struct Installation {
     pub containerd_store: bool,
     /// True when root of Docker's containers is an ordinary user of the machine.
     pub is_remapped: bool,
+    /// True when Docker's runtime is a program that starts nothing.
+    pub is_broken: bool,
 }
 
 impl Installation {
@@ -62,6 +64,9 @@ impl Daemon {
         }
         if installation.is_remapped {
             words.push(format!("--userns-remap={}", ordinary_user().name));
+        }
+        if installation.is_broken {
+            words.extend(["--add-runtime", "broken=/bin/false", "--default-runtime", "broken"].map(str::to_owned));
         }
         let mut command = parented(&words);
         command.args(["--host", &format!("unix://{}", socket.display())]);

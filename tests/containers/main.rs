@@ -19,6 +19,7 @@ mod campaign;
 mod collected;
 mod daemon;
 mod debootstrap;
+mod doctor;
 mod engine_contract;
 mod engines;
 mod fetched;

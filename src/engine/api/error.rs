@@ -123,6 +123,12 @@ pub enum ApiError {
         /// The engine's answer.
         source: Bollard,
     },
+    /// Containers of an engine with a root of its own should see this machine's network.
+    #[error("Docker with a user namespace of its own (userns-remap) gives no container this machine's network")]
+    NoHostNetwork,
+    /// Docker was started without the network that containers get.
+    #[error("Docker has no bridge network, so that its containers reach no other machine")]
+    NoBridge,
     /// The program of a container does not exist or is not executable.
     #[error("cannot start `{program}` in the container")]
     Program {
@@ -211,6 +217,8 @@ impl ApiError {
                 format!("looked for in {}; a script needs its interpreter in the image, too", tried.join(", "))
             }
             Self::Program { .. } => "a script needs its interpreter in the image, too".to_owned(),
+            Self::NoHostNetwork => "leave out `--network host`: its containers have a network of their own".to_owned(),
+            Self::NoBridge => "start `dockerd` without `--bridge none`, or give `--network host`".to_owned(),
             Self::Cut { .. } => "repeat the command; if it is told again, restart the engine".to_owned(),
             Self::Lost { .. } => {
                 "start the engine again and repeat the command: it removes what is left of the container and goes on".to_owned()

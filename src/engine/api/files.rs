@@ -124,8 +124,9 @@ mod tests {
         let store = Store::open(folder.join("oci")).unwrap();
         Api {
             outside: crate::engine::Outside::default(),
+            is_remapped: false,
             pids: 1,
-            images: Images::new(docker.clone(), store),
+            images: Images::new(docker.clone(), store, String::new()),
             docker,
             flavor: Flavor::Podman,
             description: String::new(),

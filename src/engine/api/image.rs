@@ -1,7 +1,7 @@
 //! Images in the engine: found by what they contain, loaded from the store when missing, derived ones by their key.
 //!
-//! A container is made from an image's ID alone; names exist so that `docker image prune` keeps the images and people see
-//! whose they are. An image counts as ours only when its layers are the expected ones. What a later run must know of a
+//! A container is made from an image's ID alone; names exist so that `docker image prune` keeps the images, and that each
+//! project has its own: an image goes when the last project that uses it gives up its name. An image counts as ours only when its layers are the expected ones. What a later run must know of a
 //! derived image (the environment of the stored image below it, what the engine itself put into the last layer) is kept
 //! in labels, which outlive this process.
 
@@ -11,7 +11,9 @@ use std::path::Path;
 use bollard::Docker;
 use bollard::errors::Error as Bollard;
 use bollard::models::ImageInspect;
-use bollard::query_parameters::{ImportImageOptionsBuilder, RemoveImageOptionsBuilder};
+use bollard::query_parameters::{
+    ImportImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+};
 use futures_util::TryStreamExt;
 use tokio::sync::Mutex;
 
@@ -36,6 +38,8 @@ pub(super) const MOUNTED: &str = "drydock.mounted";
 pub(super) struct Images {
     docker: Docker,
     store: Store,
+    /// The project whose names the images get.
+    project: String,
     loading: Mutex<()>,
 }
 
@@ -53,16 +57,16 @@ pub(super) struct Ready {
 }
 
 impl Images {
-    /// The images that come from `store`.
-    pub(super) fn new(docker: Docker, store: Store) -> Self {
-        Self { docker, store, loading: Mutex::new(()) }
+    /// The images that come from `store`, with names of `project`.
+    pub(super) fn new(docker: Docker, store: Store, project: String) -> Self {
+        Self { docker, store, project, loading: Mutex::new(()) }
     }
 
     /// The image, if the engine has it.
     pub(super) async fn find(&self, image: ImageId) -> Result<Option<Ready>, ApiError> {
         match image {
             ImageId::Derived(key) => {
-                let Some(found) = self.inspect(&derived_name(key)).await? else { return Ok(None) };
+                let Some(found) = self.inspect(&self.derived_name(key)).await? else { return Ok(None) };
                 let ready = Ready::of(found);
                 let environment = ready.labels.get(ENVIRONMENT).and_then(|json| serde_json::from_str(json).ok());
                 Ok(Some(Ready { environment: environment.unwrap_or_default(), ..ready }))
@@ -92,14 +96,53 @@ impl Images {
         self.find_stored(&stored).await?.ok_or(ApiError::Vanished { image: manifest.to_string() })
     }
 
-    /// Removes the name of a derived image, and the image when nothing else needs it.
-    pub(super) async fn remove_derived(&self, key: Sha256) -> Result<(), ApiError> {
-        let name = derived_name(key);
-        let options = RemoveImageOptionsBuilder::default().force(true).build();
-        match self.docker.remove_image(&name, Some(options), None).await {
-            Ok(_) | Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
-            Err(source) => Err(ApiError::Request { operation: "remove the image", thing: name, source }),
+    /// Removes the project's name of an image, and the image when nothing else needs it; none is no error.
+    pub(super) async fn remove(&self, image: ImageId) -> Result<(), ApiError> {
+        let name = match image {
+            ImageId::Stored(manifest) => self.stored_name(manifest),
+            ImageId::Derived(key) => self.derived_name(key),
+        };
+        self.remove_name(&name).await
+    }
+
+    /// Removes all names that the project gave, and the images that nothing else needs; gives the names.
+    pub(super) async fn remove_all(&self) -> Result<Vec<String>, ApiError> {
+        let ours = [STORED, DERIVED].map(|repository| format!("{repository}:{}-", self.project));
+        let listed = self.docker.list_images(Some(ListImagesOptionsBuilder::default().build())).await;
+        let listed = listed.map_err(ApiError::request("list images for", &self.project))?;
+        let names = listed.into_iter().flat_map(|image| image.repo_tags);
+        let mut names: Vec<String> = names.filter(|name| ours.iter().any(|start| name.starts_with(start))).collect();
+        names.sort();
+        for name in &names {
+            self.remove_name(name).await?;
         }
+        Ok(names)
+    }
+
+    async fn remove_name(&self, name: &str) -> Result<(), ApiError> {
+        let options = RemoveImageOptionsBuilder::default().force(true).build();
+        match self.docker.remove_image(name, Some(options), None).await {
+            Ok(_) | Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            Err(source) => Err(ApiError::request("remove the image", name)(source)),
+        }
+    }
+
+    /// Repository and tag of the derived image of `key`.
+    pub(super) fn derived(&self, key: Sha256) -> (&'static str, String) {
+        (DERIVED, format!("{}-{key}", self.project))
+    }
+
+    fn derived_name(&self, key: Sha256) -> String {
+        let (repository, tag) = self.derived(key);
+        format!("{repository}:{tag}")
+    }
+
+    fn stored_name(&self, manifest: Sha256) -> String {
+        format!("{STORED}:{}", self.stored_tag(manifest))
+    }
+
+    fn stored_tag(&self, manifest: Sha256) -> String {
+        format!("{}-{}", self.project, manifest.short())
     }
 
     /// Writes the last layer of a derived image to `into`.
@@ -108,7 +151,7 @@ impl Images {
         let ready = self.find(ImageId::Derived(key)).await?.ok_or(ApiError::NotDerived(image.clone()))?;
         let partial = into.with_extension("partial");
         let scratch = into.with_extension("layer");
-        let outcome = self.write_changes(&ready, &derived_name(key), (&scratch, &partial)).await;
+        let outcome = self.write_changes(&ready, &self.derived_name(key), (&scratch, &partial)).await;
         let _ = std::fs::remove_file(&scratch);
         let outcome = outcome.map_err(|fault| match fault {
             Fault::File(source) => ApiError::Export { image: image.clone(), path: into.to_owned(), source },
@@ -173,16 +216,30 @@ impl Images {
     }
 
     /// Docker and Podman name a loaded image by its configuration; Docker's containerd store by its manifest, under
-    /// which it is then found by our name.
+    /// which it is then found by our name. What another project loaded gets a name of ours, too.
     async fn find_stored(&self, stored: &StoredImage) -> Result<Option<Ready>, ApiError> {
         let expected: Vec<_> = stored.layers.iter().map(|layer| layer.diff_id.to_oci()).collect();
-        for name in [stored.config.to_oci(), stored_name(stored)] {
-            let found = self.inspect(&name).await?.map(Ready::of);
-            if let Some(ready) = found.filter(|ready| ready.layers == expected) {
-                return Ok(Some(Ready { environment: stored.env.clone(), ..ready }));
+        let (own, config) = (self.stored_name(stored.manifest), stored.config.to_oci());
+        for name in [&own, &config] {
+            let found = self.inspect(name).await?.map(Ready::of);
+            let Some(ready) = found.filter(|ready| ready.layers == expected) else { continue };
+            if *name == config && !self.name(&ready, stored.manifest).await? {
+                continue;
             }
+            return Ok(Some(Ready { environment: stored.env.clone(), ..ready }));
         }
         Ok(None)
+    }
+
+    /// Gives the image the project's name; false when it is gone meanwhile.
+    async fn name(&self, image: &Ready, manifest: Sha256) -> Result<bool, ApiError> {
+        let tag = self.stored_tag(manifest);
+        let options = TagImageOptionsBuilder::default().repo(STORED).tag(&tag).build();
+        match self.docker.tag_image(&image.id, Some(options)).await {
+            Ok(()) => Ok(true),
+            Err(Bollard::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+            Err(source) => Err(ApiError::request("name the image", &image.id)(source)),
+        }
     }
 
     async fn inspect(&self, name: &str) -> Result<Option<ImageInspect>, ApiError> {
@@ -194,7 +251,7 @@ impl Images {
     }
 
     async fn load(&self, stored: &StoredImage) -> Result<(), ApiError> {
-        let name = stored_name(stored);
+        let name = self.stored_name(stored.manifest);
         tracing::debug!(image = %stored.manifest, name, "loading an image");
         let (store, image) = (self.store.clone(), stored.clone());
         let (body, produced) = pipe::written_by(move |writer| archive::write(&store, &image, &name, writer));
@@ -226,14 +283,7 @@ enum Fault {
     Engine(Bollard),
 }
 
-fn stored_name(image: &StoredImage) -> String {
-    format!("localhost/drydock:{}", image.manifest.short())
-}
-
+/// Repository of all images that come from a store.
+const STORED: &str = "localhost/drydock";
 /// Repository of all derived images.
-pub(super) const DERIVED: &str = "localhost/drydock-derived";
-
-/// The name of the derived image of `key`.
-pub(super) fn derived_name(key: Sha256) -> String {
-    format!("{DERIVED}:{key}")
-}
+const DERIVED: &str = "localhost/drydock-derived";

@@ -27,6 +27,9 @@ const MACHINE: u16 = 62;
 #[cfg(target_arch = "aarch64")]
 const MACHINE: u16 = 183;
 
+/// Its exit code when nobody reads its output or writes to its input.
+pub(in crate::engine) const UNATTENDED: i32 = 125;
+
 const HEADER_BYTES: u64 = 64 + 56;
 const ADDRESS: u64 = 0x40_0000;
 
@@ -71,7 +74,7 @@ fn machine_code() -> &'static [u8] {
 }
 
 /// The program as an ELF executable.
-pub(super) fn executable() -> Vec<u8> {
+pub(in crate::engine) fn executable() -> Vec<u8> {
     let code = machine_code();
     let size = HEADER_BYTES + code.len() as u64;
     let mut elf = Vec::from(*b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");

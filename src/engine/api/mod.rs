@@ -29,12 +29,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::models::{SystemInfo, SystemInfoCgroupVersionEnum};
-use bollard::query_parameters::{ListContainersOptionsBuilder, ListVolumesOptionsBuilder};
+use bollard::models::{Network, SystemInfo, SystemInfoCgroupVersionEnum};
+use bollard::query_parameters::{ListContainersOptionsBuilder, ListNetworksOptions, ListVolumesOptionsBuilder};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ApiError;
+pub(super) use init::{UNATTENDED, executable};
+pub(super) use record::TOKEN_BYTES;
 pub(super) use socket::Flavor;
 
 use self::image::Images;
@@ -59,6 +61,8 @@ pub(super) struct Api {
     owner: Owner,
     folder: PathBuf,
     outside: Outside,
+    /// True when the containers' root is an ordinary user of the machine.
+    is_remapped: bool,
     /// The limit of containers that have none of their own.
     pids: u32,
     /// Folders of which it is tried whether the engine sees them.
@@ -80,15 +84,15 @@ impl Api {
         let init = init.map_err(|source| ApiError::Folder { folder: home.folder.clone(), source })?;
         let info = connection.docker.info().await.unwrap_or_default();
         // With a root of its own, an engine may see the files of this machine's root and not read them.
-        let has_same_root = !has_option(&info, "name=userns");
-        let sharing = match (places.transfer, connection.is_local && has_same_root) {
+        let is_remapped = has_option(&info, "name=userns");
+        let sharing = match (places.transfer, connection.is_local && !is_remapped) {
             (Transfer::Mount, _) => OnceCell::new_with(Some(Sharing::All)),
             (Transfer::Copy, _) | (Transfer::Auto, false) => OnceCell::new_with(Some(Sharing::Trees(Vec::new()))),
             (Transfer::Auto, true) => OnceCell::new(),
         };
         let missing = missing_limits(connection.flavor, connection.owner, &info);
         Ok(Self {
-            images: Images::new(connection.docker.clone(), home.store),
+            images: Images::new(connection.docker.clone(), home.store, owner::project(&home.folder)),
             flavor: connection.flavor,
             description: connection.description + &missing,
             docker: connection.docker,
@@ -97,6 +101,7 @@ impl Api {
             trees: home.trees,
             folder: home.folder,
             outside: places.outside,
+            is_remapped,
             pids: places.pids(),
             sharing,
             _tunnel: connection.tunnel,
@@ -144,9 +149,25 @@ impl Api {
         self.images.export_changes(key, into).await
     }
 
-    /// Removes the derived image of `key`; none is no error.
-    pub(super) async fn remove_derived(&self, key: Sha256) -> Result<(), ApiError> {
-        self.images.remove_derived(key).await
+    /// Removes the project's name of the image, and the image when nothing else needs it; none is no error.
+    pub(super) async fn remove_image(&self, image: ImageId) -> Result<(), ApiError> {
+        self.images.remove(image).await
+    }
+
+    /// Removes the images of this project; gives their names.
+    pub(super) async fn remove_images(&self) -> Result<Vec<String>, ApiError> {
+        self.images.remove_all().await
+    }
+
+    /// Makes sure that containers can have a network of their own.
+    pub(super) async fn check_network(&self) -> Result<(), ApiError> {
+        if self.outside == Outside::Host || self.flavor == Flavor::Podman {
+            return Ok(());
+        }
+        let listed = self.docker.list_networks(None::<ListNetworksOptions>).await;
+        let listed = listed.map_err(ApiError::request("list the networks of", &self.description))?;
+        let is_bridge = |network: &Network| network.driver.as_deref() == Some("bridge");
+        if listed.iter().any(is_bridge) { Ok(()) } else { Err(ApiError::NoBridge) }
     }
 
     /// Removes the containers and volumes of this project whose process is gone.

@@ -4,7 +4,7 @@
 //! begins with a token that the run chose at random, so that no program writes one by chance; it may be cut anywhere.
 
 /// Length of the token.
-pub(super) const TOKEN_BYTES: usize = 32;
+pub(in crate::engine) const TOKEN_BYTES: usize = 32;
 
 /// Length of what the kernel counted, filled up with zeros.
 const EVENTS_BYTES: usize = 256;

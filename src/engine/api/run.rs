@@ -20,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Api;
 use super::error::ApiError;
-use super::image::{DERIVED, ENVIRONMENT, LAYERS_BELOW, MOUNTED, Ready};
+use super::image::{ENVIRONMENT, LAYERS_BELOW, MOUNTED, Ready};
 use super::inputs::{Helper, Inputs, Shown};
 use super::leftovers::{Leftover, Leftovers};
 use super::record::{End, Filter, Record};
 use super::request::{self, Given};
 use crate::digest::Sha256;
 use crate::engine::collect::Patience;
-use crate::engine::{ContainerSpec, EngineError, Exit, Mount, Session, Stream as Which};
+use crate::engine::{ContainerSpec, EngineError, Exit, Mount, Network, Outside, Session, Stream as Which};
 
 /// How long a killed container may take to be gone.
 const DYING: Duration = Duration::from_mins(1);
@@ -130,6 +130,9 @@ impl<'a> Run<'a> {
             labels.insert(LAYERS_BELOW.to_owned(), ready.layers.len().to_string());
             labels
                 .insert(MOUNTED.to_owned(), json(&self.spec.mounts.iter().flat_map(Mount::places).collect::<Vec<_>>()));
+        }
+        if self.api.is_remapped && (self.spec.network, self.api.outside) == (Network::Outside, Outside::Host) {
+            return Err(ApiError::NoHostNetwork);
         }
         let (image, environment, token) = (&*ready.id, &*ready.environment, &*self.token);
         let Api { flavor, outside, pids, .. } = *self.api;
@@ -264,7 +267,8 @@ impl<'a> Run<'a> {
     async fn commit(&self, key: Sha256) -> Result<(), ApiError> {
         let options = CommitContainerOptionsBuilder::default();
         // A rootless Podman cannot pause with cgroup v1, and nothing runs any more.
-        let options = options.container(&self.name).repo(DERIVED).tag(&key.to_string()).pause(false).build();
+        let (repository, tag) = self.api.images.derived(key);
+        let options = options.container(&self.name).repo(repository).tag(&tag).pause(false).build();
         let committed = self.api.docker.commit_container(options, ContainerConfig::default()).await;
         committed.map(|_| ()).map_err(ApiError::request("keep the file system of the container", &self.name))
     }
