@@ -7,6 +7,7 @@ pub mod address;
 pub mod causes;
 pub mod printable;
 pub mod tail;
+pub mod pace;
 pub mod removal;
 pub mod text_file;
 pub mod json;

@@ -24,6 +24,7 @@ use super::receive::{Written, receive};
 use crate::address::shown;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::{Event, Report};
+use crate::pace::{LEAST_RATE, TooSlow};
 
 /// How often a broken transfer is tried again.
 const RETRIES: usize = 3;
@@ -47,7 +48,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(15), stall: seconds(60), least_rate: 1000, retry: seconds(1) }
+        Self { connect: seconds(15), stall: seconds(60), least_rate: LEAST_RATE, retry: seconds(1) }
     }
 }
 
@@ -75,15 +76,8 @@ pub(super) enum Fault {
     #[error("{0}")]
     Broken(String),
     /// The server is so slow that the transfer would not end.
-    #[error("it brought {bytes} bytes in {} s, which is less than {least} a second", time.as_secs_f32())]
-    Slow {
-        /// What came.
-        bytes: u64,
-        /// In this time.
-        time: Duration,
-        /// What would do.
-        least: u64,
-    },
+    #[error("{0}")]
+    Slow(TooSlow),
     /// The content is not what the signature says.
     #[error("has digest {got} instead of {expected} (kept in `{}`)", kept.display())]
     Mismatch { expected: Sha256, got: Sha256, kept: PathBuf },
@@ -104,7 +98,7 @@ impl Fault {
                 status.is_server_error()
                     || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(status)
             }
-            Self::Silent(_) | Self::Slow { .. } | Self::Mismatch { .. } | Self::TooLarge { .. } | Self::Disk { .. } => {
+            Self::Silent(_) | Self::Slow(_) | Self::Mismatch { .. } | Self::TooLarge { .. } | Self::Disk { .. } => {
                 false
             }
         }

@@ -71,11 +71,15 @@ impl Download<'_> {
         let resumed = self.received > 0;
         let (client, reference) = (self.remote.client().await?, &self.remote.reference);
         let descriptor = OciDescriptor { digest: self.digest.to_oci(), ..OciDescriptor::default() };
-        let response = if resumed {
-            client.pull_blob_stream_partial(reference, &descriptor, self.received, None).await
-        } else {
-            client.pull_blob_stream(reference, &descriptor).await.map(BlobResponse::Full)
+        let received = self.received;
+        let response = async {
+            Ok(if resumed {
+                client.pull_blob_stream_partial(reference, &descriptor, received, None).await
+            } else {
+                client.pull_blob_stream(reference, &descriptor).await.map(BlobResponse::Full)
+            })
         };
+        let response = self.remote.unless_it_stalls(&self.what, None, response).await?;
         if matches!(response, Err(OciDistributionError::ServerError { code: 416, .. })) {
             // The registry has fewer bytes than the manifest says.
             return self.finish(false).await;
@@ -87,11 +91,16 @@ impl Download<'_> {
                 stream
             }
         };
+        let mut pace = self.remote.pace();
         while self.received < self.size
             && let Some(bytes) = stream.next().await
         {
             match bytes {
-                Ok(bytes) => self.take(&bytes).await?,
+                Ok(bytes) => {
+                    self.take(&bytes).await?;
+                    pace.came(bytes.len())
+                        .or_else(|slow| self.broken(io::Error::new(io::ErrorKind::TimedOut, slow)))?;
+                }
                 // The blob's own end and digest are looked at below.
                 Err(error) => return self.broken(error),
             }

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{OciError, Store};
 use crate::event::Report;
+use crate::pace::LEAST_RATE;
 
 /// Blobs on their way at a time.
 const AT_A_TIME: usize = 4;
@@ -56,8 +57,11 @@ pub struct Access<'a> {
 pub struct Patience {
     /// For a connection.
     pub connect: Duration,
-    /// For the next bytes of an answer; five times as long for it to take the next bytes of a blob.
+    /// For the next bytes of an answer, and for as many of them as `least_rate` asks for; five times as long for it to
+    /// take the next bytes of a blob.
     pub stall: Duration,
+    /// Bytes a second that an answer brings at least, on the average of `stall`.
+    pub least_rate: u64,
     /// The pause before the first retry; the next one is four times as long.
     pub retry: Duration,
 }
@@ -65,7 +69,7 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(30), stall: seconds(60), retry: seconds(1) }
+        Self { connect: seconds(30), stall: seconds(60), least_rate: LEAST_RATE, retry: seconds(1) }
     }
 }
 

@@ -14,6 +14,7 @@ use super::session::{self, Session};
 use super::{Access, OciError, Refusal};
 use crate::digest::Sha256;
 use crate::event::Event;
+use crate::pace::Pace;
 
 /// How often something is tried.
 const ATTEMPTS: u32 = 3;
@@ -108,6 +109,12 @@ impl<'a> Remote<'a> {
     pub(super) fn by_tag(&self, tag: &str) -> Reference {
         let (registry, repository) = (self.reference.registry(), self.reference.repository());
         Reference::with_tag(registry.to_owned(), repository.to_owned(), tag.to_owned())
+    }
+
+    /// How fast an answer has to come.
+    pub(super) fn pace(&self) -> Pace {
+        let patience = self.access.patience;
+        Pace::new(patience.stall, patience.least_rate)
     }
 
     /// Does `attempt`, and does it again when it fails of something that passes; each failure is told.

@@ -20,6 +20,7 @@ struct Place {
     folder: TempDir,
     store: Store,
     credentials: Credentials,
+    patience: Patience,
     cancel: CancellationToken,
     told: Mutex<Vec<String>>,
 }
@@ -29,7 +30,10 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("oci")).unwrap();
         let cancel = CancellationToken::new();
-        Self { folder, store, credentials: Credentials::default(), cancel, told: Mutex::default() }
+        let milliseconds = Duration::from_millis;
+        let (connect, stall, retry) = (milliseconds(2000), milliseconds(500), milliseconds(5));
+        let patience = Patience { connect, stall, least_rate: 0, retry };
+        Self { folder, store, credentials: Credentials::default(), patience, cancel, told: Mutex::default() }
     }
 
     /// A place whose user has logged in.
@@ -44,14 +48,13 @@ impl Place {
     }
 
     async fn with<T>(&self, work: impl AsyncFnOnce(&Access<'_>) -> T) -> T {
-        let milliseconds = Duration::from_millis;
         let report = |event| {
             if let Event::Note { text } | Event::Warning { text } = event {
                 self.told.lock().unwrap().push(text);
             }
         };
-        let patience = Patience { connect: milliseconds(2000), stall: milliseconds(500), retry: milliseconds(5) };
-        let access = Access { credentials: &self.credentials, patience, report: &report, cancel: &self.cancel };
+        let Self { credentials, patience, cancel, .. } = self;
+        let access = Access { credentials, patience: *patience, report: &report, cancel };
         work(&access).await
     }
 
@@ -93,8 +96,12 @@ impl Place {
 
 /// A registry that has an image of three layers, the image, and its reference by digest.
 async fn registry() -> (Server, StoredImage, String) {
+    registry_of(&["one", "two", "three"]).await
+}
+
+async fn registry_of(layers: &[&str]) -> (Server, StoredImage, String) {
     let (server, place) = (Server::start().await, Place::new());
-    let image = place.image(&["one", "two", "three"]);
+    let image = place.image(layers);
     let blobs = image.layers.iter().map(|layer| layer.digest).chain([image.config]);
     for blob in blobs {
         server.keep(format!("blobs/{}", blob.to_oci()), std::fs::read(place.store.blob_path(blob)).unwrap());
@@ -223,6 +230,23 @@ async fn a_broken_transfer_goes_on_where_it_broke() {
     let place = Place::new();
     assert_eq!(place.pull(&reference).await.unwrap().image, image);
     assert!(place.told().contains("the parts of several answers do not fit"), "{}", place.told());
+}
+
+#[tokio::test]
+async fn a_blob_that_trickles_is_given_up() {
+    let content: String = (0..100_u8).map(|number| Sha256::of_bytes(&[number]).to_oci()).collect();
+    let (server, image, reference) = registry_of(&[&content]).await;
+    let get = format!("GET {}", blob_path(image.layers[0].digest));
+    server.trickle(&get, Duration::from_millis(1));
+    let mut place = Place::new();
+    place.patience.least_rate = 100_000;
+    let fault = place.pull(&reference).await.unwrap_err();
+    let told = message(&fault, &server);
+    assert!(told.contains("the blob `[DIGEST]`") && told.contains("which is less than 100000 a second"), "{told}");
+    assert_eq!(server.asked(&get).len(), 3);
+    assert!(place.is_tidy().await && !place.store.has(image.manifest));
+    place.patience.least_rate = 10;
+    place.pull(&reference).await.unwrap();
 }
 
 #[tokio::test]

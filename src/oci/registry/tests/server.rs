@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +20,8 @@ struct State {
     /// Answers for requests that begin with a text, taken in their order.
     scripts: Vec<(String, VecDeque<Answer>)>,
     asked: Vec<String>,
+    /// The start of requests whose answers come byte by byte, with the pause before each.
+    trickle: Option<(String, Duration)>,
     /// The `Authorization` that every request but that for a token needs, and how a client is told so.
     guard: Option<(String, String)>,
 }
@@ -59,6 +62,11 @@ impl Server {
         self.state.lock().unwrap().scripts.insert(0, (request.into(), answers.into()));
     }
 
+    /// Sends a byte at a time of what it answers to requests that begin with `request`.
+    pub(super) fn trickle(&self, request: impl Into<String>, pause: Duration) {
+        self.state.lock().unwrap().trickle = Some((request.into(), pause));
+    }
+
     /// Asks for `authorization` from now on, by the header `challenge`.
     pub(super) fn guard(&self, authorization: &str, challenge: String) {
         self.state.lock().unwrap().guard = Some((authorization.to_owned(), challenge));
@@ -94,6 +102,16 @@ impl Server {
         let mut body = request.split_off(head_end + 4);
         while body.len() < length && stream.read_buf(&mut body).await.unwrap_or(0) > 0 {}
         let answer = self.answer(&head, body);
+        let trickle = self.state.lock().unwrap().trickle.clone();
+        if let Some((_, pause)) = trickle.filter(|(request, _)| head.starts_with(request.as_str())) {
+            for byte in answer {
+                tokio::time::sleep(pause).await;
+                if stream.write_all(&[byte]).await.is_err() {
+                    return;
+                }
+            }
+            return;
+        }
         let _ = stream.write_all(&answer).await;
         let _ = stream.shutdown().await;
     }
