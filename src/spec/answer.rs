@@ -117,8 +117,8 @@ fn excluded(source: &Records<'_>, main_arch: &str, arch: &str) -> Option<String>
     })
 }
 
-/// The answers to several specs, in their order: what stands before each package called `boundary`.
-pub(super) fn split(text: &str, boundary: &str) -> Vec<String> {
+/// The packages of several specs, in their order: what stands before each package called `boundary`.
+pub(super) fn before_each(text: &str, boundary: &str) -> Vec<String> {
     let boundary = format!("N\u{1f}{boundary}\u{1f}");
     let (mut parts, mut open) = (Vec::new(), Some(String::new()));
     for record in text.split_inclusive('\u{1e}') {
@@ -127,6 +127,18 @@ pub(super) fn split(text: &str, boundary: &str) -> Vec<String> {
             parts.push(open.take().unwrap_or_default());
         } else if bare.starts_with("N\u{1f}") || open.is_some() {
             open.get_or_insert_default().push_str(record);
+        }
+    }
+    parts
+}
+
+/// The source packages of several specs, in their order; each spec has one.
+pub(super) fn source_packages(text: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for record in text.split_inclusive('\u{1e}') {
+        match parts.last_mut() {
+            Some(part) if !record.trim_start_matches("(none)").starts_with("N\u{1f}") => part.push_str(record),
+            _ => parts.push(record.to_owned()),
         }
     }
     parts

@@ -29,24 +29,32 @@ impl Told {
     fn read(folder: &Path) -> Result<Option<Self>, SpecError> {
         let flat = read_text(&folder.join("flat"))?.unwrap_or_default();
         let (all, plain): (Vec<&str>, Vec<&str>) =
-            (flat.lines().collect(), flat.lines().filter(|name| !name.ends_with(".with.spec")).collect());
-        let (source, binary) = (told(folder, "source", &all)?, told(folder, "binary", &plain)?);
+            (flat.lines().collect(), flat.lines().filter(|name| !name.ends_with(".checked")).collect());
+        let boundary = read_text(&folder.join("boundary"))?.unwrap_or_default();
+        let source = told(folder, ("source", &all), answer::source_packages)?;
+        let binary = told(folder, ("binary", &plain), |text| answer::before_each(text, boundary.trim_end()))?;
         Ok(source.zip(binary).map(|(source, binary)| Self { source, binary }))
     }
 }
 
 /// The answers of one kind by flat spec; None when it cannot be told which is whose.
-fn told(folder: &Path, kind: &str, flat: &[&str]) -> Result<Option<BTreeMap<String, String>>, SpecError> {
+fn told(
+    folder: &Path,
+    (kind, flat): (&str, &[&str]),
+    split: impl Fn(&str) -> Vec<String>,
+) -> Result<Option<BTreeMap<String, String>>, SpecError> {
+    let shown = |text: String| text.replace(script::HIDDEN, "%");
     if let Some(text) = read_text(&folder.join(kind))? {
-        let boundary = read_text(&folder.join("boundary"))?.unwrap_or_default();
-        let parts = answer::split(&text.replace(script::HIDDEN, "%"), boundary.trim_end());
+        let parts = split(&shown(text));
         let is_whole = parts.len() == flat.len();
         return Ok(is_whole.then(|| flat.iter().map(ToString::to_string).zip(parts).collect()));
     }
     let mut each = BTreeMap::new();
     for name in flat {
-        let text = read_text(&folder.join(format!("{name}.{kind}")))?;
-        each.extend(text.map(|text| ((*name).to_owned(), text.replace(script::HIDDEN, "%"))));
+        let Some(text) = read_text(&folder.join(format!("{name}.{kind}")))?.map(shown) else { continue };
+        // Where the flat text would not do, the spec was asked as it was written, which has no boundary.
+        let alone = split(&text).into_iter().next().unwrap_or(text);
+        each.insert((*name).to_owned(), alone);
     }
     Ok(Some(each))
 }
@@ -74,7 +82,7 @@ impl Answers<'_> {
             let (said, lasting) = self.failure(status, text("stderr")?.unwrap_or_default().trim());
             return Ok(Answered { spec, outcome: Outcome::Failure(printable(&said)), lasting });
         }
-        let (flat, with) = (format!("{number}.spec"), format!("{number}.with.spec"));
+        let (flat, with) = (format!("{number}.parsed"), format!("{number}.checked"));
         let (parsed, checked) = (text("parsed")?.unwrap_or_default(), text("checked")?);
         let answer = Answer {
             source: told.source.get(&flat).map_or("", String::as_str),

@@ -3,12 +3,15 @@
 //!
 //! Several specs share a container while nothing goes wrong in it. When it ends before its time, whoever brought that
 //! about, nothing of it is believed, and each of its specs is read in a container of its own: what goes wrong there is the
-//! fault of that spec alone.
+//! fault of that spec alone. When one takes longer than it may, they are read a second time with a limit for each.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::future::pending;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +37,9 @@ pub(super) const LINKED: &str = "/specs/linked";
 /// What a container may take for its start, and how many questions are asked of each spec, which have limits of their own.
 const START_LIMIT: Duration = Duration::from_mins(2);
 const QUESTIONS: u32 = 4;
+
+/// How often it is looked whether a spec takes too long.
+const BEAT: Duration = Duration::from_millis(250);
 
 /// What the specs of a container may use, unless the user says how much memory; some MiB will do.
 const MEMORY_BYTES: u64 = 2 << 30;
@@ -67,15 +73,20 @@ impl Batch<'_> {
     }
 
     async fn answers(&self, folder: &Path, stop: &CancellationToken) -> Result<Vec<Answered>, SpecError> {
-        if self.specs.len() > 1 {
-            let ended = self.ask((Way::Apart, &self.specs), folder, stop).await?;
+        let ways: &[Way] = if self.specs.len() > 1 { &[Way::Together, Way::Apart] } else { &[] };
+        for way in ways {
+            let ended = self.ask((*way, &self.specs), folder, stop).await?;
             if ended.exit.is_success()
                 && let Some(answered) = self.read(&self.specs, folder).await?
             {
                 return Ok(answered);
             }
-            tracing::debug!(exit = %ended.exit, said = ended.said, "each spec is read in a container of its own");
+            tracing::debug!(exit = %ended.exit, said = ended.said, ?way, "these specs are read again");
             self.progress.take_back(ended.answered);
+            // Which spec took too long, the other way tells.
+            if ended.exit != Exit::TimedOut {
+                break;
+            }
         }
         let mut all = Vec::with_capacity(self.specs.len());
         for spec in &self.specs {
@@ -130,12 +141,12 @@ impl Batch<'_> {
         let made = removal::remove(into).and_then(|()| fs::create_dir_all(into));
         made.map_err(|source| SpecError::State { path: into.to_owned(), source })?;
         let container = self.container(way, specs)?;
-        let (mut said, mut answered) = (Vec::new(), 0);
+        let (mut said, lines) = (Vec::new(), AtomicUsize::new(0));
         let mut keep = |stream, bytes: &[u8]| match stream {
             Stream::Stdout => {
-                let numbers = bytes.split(|byte| *byte == b'\n').count() - 1;
-                answered += numbers;
-                (0..numbers).for_each(|_| self.progress.advance());
+                let more = bytes.split(|byte| *byte == b'\n').count() - 1;
+                let before = lines.fetch_add(more, Ordering::Relaxed);
+                (before.max(1)..before + more).for_each(|_| self.progress.advance());
             }
             Stream::Stderr => {
                 said.extend_from_slice(bytes);
@@ -143,17 +154,48 @@ impl Batch<'_> {
             }
         };
         let collect = Collect { from: GuestPath::new(way.answers())?, into: into.to_owned() };
-        let session = Session { output: &mut keep, collect: Some(collect), cancel: stop };
-        let exit = match self.loader.engine.run(&container, session).await {
+        let end = stop.child_token();
+        let session = Session { output: &mut keep, collect: Some(collect), cancel: &end };
+        let ran = {
+            let mut run = pin!(self.loader.engine.run(&container, session));
+            tokio::select! {
+                exit = &mut run => exit,
+                () = self.stall(way, &lines, specs.len()) => {
+                    end.cancel();
+                    run.await.map(|_| Exit::TimedOut)
+                }
+            }
+        };
+        let exit = match ran {
             // The user of a spec that has a container for itself may write to the folder of its answers.
             Err(EngineError::Collect(_)) if way == Way::Single => Exit::Code(script::UNABLE),
             exit => exit.map_err(|source| SpecError::Engine { stage: stage(), source: Box::new(source) })?,
         };
         let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let answered = lines.into_inner().saturating_sub(1);
         match exit {
             Exit::Cancelled | Exit::Code(126 | 127) => Err(SpecError::Exit { stage: stage(), exit, output: said }),
             exit => Ok(Ended { exit, said, answered }),
         }
+    }
+
+    /// Returns when a spec takes longer than it may, by the `lines` that the container of so many `specs` wrote: one when
+    /// it has begun, and one for each spec. Never where the container sees to that.
+    async fn stall(&self, way: Way, lines: &AtomicUsize, specs: usize) {
+        let limit = Duration::from_secs(self.loader.limits.seconds);
+        let (mut seen, mut since) = (0, Instant::now());
+        while way == Way::Together && seen <= specs {
+            let may_take = if seen == 0 { START_LIMIT } else { limit };
+            if since.elapsed() > may_take {
+                return;
+            }
+            tokio::time::sleep(BEAT).await;
+            let now = lines.load(Ordering::Relaxed);
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
+        }
+        pending::<()>().await;
     }
 
     /// What the script left in `folder`; None when it does not say which answer is whose.
@@ -187,7 +229,7 @@ impl Batch<'_> {
             argv,
             env: BTreeMap::from([("LC_ALL".to_owned(), "C.UTF-8".to_owned()), ("TZ".to_owned(), "UTC".to_owned())]),
             user: match way {
-                Way::Apart => User::Root,
+                Way::Together | Way::Apart => User::Root,
                 Way::Single => User::Named("builder".to_owned()),
             },
             workdir: GuestPath::new("/")?,
@@ -212,7 +254,7 @@ impl Batch<'_> {
             Ok(Mount::ReadOnly { host: HostPath::new(self.readable.path(host))?, guest: GuestPath::new(guest)? })
         });
         let mut mounts: Vec<Mount> = shown.collect::<Result<_, SpecError>>()?;
-        if way == Way::Apart {
+        if way != Way::Single {
             mounts.push(Mount::Tmpfs { guest: GuestPath::new(script::PLACE)?, size_bytes: PLACE_BYTES });
         }
         Ok(mounts)

@@ -4,7 +4,10 @@
 //! expanded once, by `rpmspec -P`, and a second time only when it asks for `with_check`: its value for 0 is a macro that
 //! leaves a mark when it is expanded. The expanded text without any `%` but those of its sections is a *flat* spec: rpm
 //! reads it as the very same lines, and there is nothing in it to expand. So one `rpmspec -q` answers for all flat specs
-//! of a container; in its answer a package whose name begins with [`BOUNDARY`] follows each spec.
+//! of a container; each makes one more package, last, whose name begins with [`BOUNDARY`].
+//!
+//! What is left of the cost is the start of programs: for each spec that is `setpriv` and `rpmspec`, and what the spec
+//! runs itself. So specs are first read [`Way::Together`], where no `timeout` is started for each.
 //!
 //! **Apart.** Whoever writes a spec has it run programs here (`%(…)`), and must not get at the answers of others. The
 //! script is root; each spec is expanded as a user of its own, who can write to [`PLACE`] alone, and for a limited time.
@@ -25,13 +28,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `flat` | names of the flat specs, one a line: `n.spec`, and `n.with.spec` for checks on |
+//! | `flat` | names of the flat specs, one a line: `n.parsed`, and `n.checked` for checks on |
 //! | `boundary` | the name of the boundary, which no spec can know |
 //! | `source` | their source packages: [`SOURCE_FORMAT`] |
-//! | `binary` | the binary packages of each `n.spec` that have `%files`: [`BINARY_FORMAT`] |
+//! | `binary` | the binary packages of each `n.parsed` that have `%files`, and its boundary: [`BINARY_FORMAT`] |
 //!
-//! Where `rpmspec` does not take all flat specs together, `source` and `binary` are missing, and `n.spec.source`,
-//! `n.with.spec.source` and `n.spec.binary` hold what it says of each spec by itself.
+//! Where `rpmspec` does not take all flat specs together, `source` and `binary` are missing, and `n.parsed.source`,
+//! `n.checked.source` and `n.parsed.binary` hold what it says of each spec by itself.
 //!
 //! Records end with U+001E and their fields with U+001F, bytes that no name, version or URL has; flat specs have them
 //! taken out, so that no text of a spec can be taken for the answer to another one. [`HIDDEN`] stands for a `%` of a flat
@@ -49,7 +52,7 @@ pub(super) const PLACE: &str = "/tmp";
 /// The folder in the container with the files of macros, which are loaded in the order of their names.
 pub(super) const MACROS: &str = "/drydock-macros";
 
-/// What the name of the package begins with that stands between the answers to two specs.
+/// What the name of the package begins with that is the last one of each flat spec.
 const BOUNDARY: &str = "drydock-boundary";
 
 /// Stands for a `%` in flat specs and in what is said of them: characters that rpm takes in names and versions.
@@ -70,7 +73,7 @@ pub(super) const UNABLE: i32 = 123;
 const UNCLEAN: i32 = 124;
 
 /// Counts up when the questions or the reading of the answers change; cached answers of another version are not used.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// Tag, then fields.
 const SOURCE_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1e}\
@@ -87,7 +90,9 @@ const SCRIPT: &str = include_str!("read.sh");
 /// How specs are kept from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// By users of their own.
+    /// By users of their own. Who runs the container looks to the time, and ends it for all when a spec takes too long.
+    Together,
+    /// By users of their own, with a time limit for each question.
     Apart,
     /// By being alone in the container.
     Single,
@@ -97,15 +102,23 @@ impl Way {
     /// The folder of the answers in the container: nobody's, or below a folder that everybody may write to.
     pub(super) fn answers(self) -> &'static str {
         match self {
-            Self::Apart => "/drydock-specs",
+            Self::Together | Self::Apart => "/drydock-specs",
             Self::Single => "/tmp/drydock-specs",
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Self::Apart => "apart",
+            Self::Together | Self::Apart => "apart",
             Self::Single => "single",
+        }
+    }
+
+    /// What begins a command that may take so many seconds.
+    fn within(self, seconds: u64) -> String {
+        match self {
+            Self::Together | Self::Single => String::new(),
+            Self::Apart => format!("timeout -k 5 {seconds}"),
         }
     }
 }
@@ -134,8 +147,8 @@ impl Script<'_> {
         for file in &self.files {
             let _ = write!(ask, " --load {}", quoted(&format!("{MACROS}/{file}")));
         }
-        // The number of processors must not reach what a spec says.
-        ask.push_str(" -D '_smp_build_ncpus 1'");
+        // Neither the number of processors nor what `make` can do may reach what a spec says; rpm starts programs for both.
+        ask.push_str(" -D '_smp_build_ncpus 1' -D '_make_output_sync %{nil}'");
         for (name, body) in self.versions.iter().chain(self.macros) {
             let name = name.trim_start_matches('%');
             let is_name =
@@ -167,7 +180,8 @@ impl Script<'_> {
             ("unable", &UNABLE.to_string()),
             ("unclean", &UNCLEAN.to_string()),
             ("blocks", &BLOCKS.to_string()),
-            ("seconds", &self.seconds.to_string()),
+            ("within", &self.way.within(self.seconds)),
+            ("within_all", &self.way.within(self.seconds * 10)),
         ];
         texts.map(|(name, text)| format!("{name}={}\n", quoted(text))).concat()
     }
@@ -202,6 +216,7 @@ mod tests {
         };
         let text = script(&macros).unwrap();
         let start = r"turn rpmspec --target 'aarch64' --load '/drydock-macros/00-m' -D '_smp_build_ncpus 1'";
+        let start = format!("{start} -D '_make_output_sync %{{nil}}'");
         let rest = r"-D 'azl_a_version 1' -D 'dist .d'\''d %{x}' -D 'two a\";
         assert!(text.contains(&format!("{start} {rest}")), "{text}");
         assert!(script(&BTreeMap::from([("a b".to_owned(), String::new())])).is_err());

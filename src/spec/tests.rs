@@ -85,10 +85,14 @@ fn answers_to_several_specs_are_told_apart() {
     let text = recorded(&format!(
         "N|a|0|1|1|x86_64;V|a|1-1|8;N|a-devel|0|1|1|x86_64;{boundary}{boundary}(none)N|b|1|1|1|x;(none){boundary}"
     ));
-    let parts = answer::split(&text, "drydock-boundary");
+    let parts = answer::before_each(&text, "drydock-boundary");
     assert_eq!(parts.len(), 3);
     assert_eq!(parts[0], recorded("N|a|0|1|1|x86_64;V|a|1-1|8;N|a-devel|0|1|1|x86_64;"));
     assert_eq!((parts[1].as_str(), parts[2].as_str()), ("", recorded("(none)N|b|1|1|1|x;").as_str()));
+
+    let [a, b] = ["N|a|0|1|1|src;R|x|0;(none)", "N|b|0|1|1|src;(none)R|y|0;(none)"].map(recorded);
+    assert_eq!(answer::source_packages(&format!("{a}{b}")), [recorded("N|a|0|1|1|src;R|x|0;"), format!("(none){b}")]);
+    assert_eq!(answer::source_packages(""), Vec::<String>::new());
 }
 
 #[test]
