@@ -16,6 +16,9 @@ use crate::digest::Sha256;
 const EMPTY: &[u8] = b"{}";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 
+/// Where artifacts are listed, in the words of errors.
+const LIST: &str = "the list of artifacts";
+
 /// A document about an image.
 #[derive(Clone, Debug)]
 pub struct Artifact<'a> {
@@ -67,7 +70,7 @@ impl Store {
     pub fn referrers(&self, subject: Sha256) -> Result<Vec<Referrer>, OciError> {
         let mut found = Vec::new();
         for entry in self.read_index()?.iter().filter(|entry| entry.artifact_type().is_some()) {
-            let manifest = digest_of(entry)?;
+            let manifest = digest_of(entry, LIST)?;
             let bytes = self.read_blob(manifest)?;
             if artifact_of(&bytes, manifest)?.0 == Some(subject) {
                 found.push(referrer(entry)?);
@@ -87,21 +90,23 @@ impl Store {
                 format!("{} contents, where one is expected", document.layers().len()),
             ));
         };
-        self.read_blob(digest_of(content)?)
+        self.read_blob(digest_of(content, &what)?)
     }
 }
 
 /// The image that a manifest is about, and what the artifact is.
 pub(super) fn artifact_of(manifest: &[u8], digest: Sha256) -> Result<(Option<Sha256>, Option<String>), OciError> {
-    let document: ImageManifest = parse(manifest, &format!("the manifest `{digest}`"))?;
+    let what = format!("the manifest `{digest}`");
+    let document: ImageManifest = parse(manifest, &what)?;
     let artifact_type = document.artifact_type().as_ref().map(ToString::to_string);
-    Ok((document.subject().as_ref().map(digest_of).transpose()?, artifact_type))
+    let subject = document.subject().as_ref().map(|subject| digest_of(subject, &what));
+    Ok((subject.transpose()?, artifact_type))
 }
 
 /// The artifact that an entry of an index describes.
 pub(super) fn referrer(entry: &Descriptor) -> Result<Referrer, OciError> {
     Ok(Referrer {
-        manifest: digest_of(entry)?,
+        manifest: digest_of(entry, LIST)?,
         artifact_type: entry.artifact_type().as_ref().map(ToString::to_string).unwrap_or_default(),
         made_here: is_made_here(entry),
     })

@@ -52,10 +52,11 @@ impl Store {
     /// What the companion of `image` says; nothing when there is none. The oldest remark comes first.
     pub fn remarks(&self, image: Sha256, companion: Companion) -> Result<Vec<Remark>, OciError> {
         let Some(manifest) = self.find(&companion.tag(image))? else { return Ok(Vec::new()) };
+        let what = format!("the manifest `{manifest}`");
         let remark = |layer: &Descriptor| {
             Ok(Remark {
                 media_type: layer.media_type().to_string(),
-                content: self.read_blob(digest_of(layer)?)?,
+                content: self.read_blob(digest_of(layer, &what)?)?,
                 annotations: layer.annotations().clone().unwrap_or_default().into_iter().collect(),
             })
         };

@@ -60,10 +60,17 @@ pub(super) fn descriptor(media_type: MediaType, digest: Sha256, bytes: u64) -> R
     Ok(Descriptor::new(media_type, bytes, digest))
 }
 
-/// The digest that a descriptor names; only SHA-256 is accepted.
-pub(super) fn digest_of(descriptor: &Descriptor) -> Result<Sha256, OciError> {
-    let text = descriptor.digest().to_string();
-    text.parse().map_err(|_| OciError::malformed(format!("the digest `{text}`"), "only sha256 is understood"))
+/// The digest that a descriptor of the document `what` names; only SHA-256 is accepted.
+pub(super) fn digest_of(descriptor: &Descriptor, what: &str) -> Result<Sha256, OciError> {
+    sha256_of(descriptor).ok_or_else(|| {
+        let problem = format!("it names something by `{}`, which is no sha256 digest", descriptor.digest());
+        OciError::malformed(what, problem)
+    })
+}
+
+/// The digest that a descriptor names, if it is of SHA-256.
+pub(super) fn sha256_of(descriptor: &Descriptor) -> Option<Sha256> {
+    descriptor.digest().to_string().parse().ok()
 }
 
 /// Reads manifest and configuration of an image.
@@ -73,7 +80,7 @@ pub(super) fn stored_image(store: &Store, manifest: Sha256) -> Result<StoredImag
     }
     let what = format!("the manifest `{manifest}`");
     let document: ImageManifest = parse(&store.read_blob(manifest)?, &what)?;
-    let config = digest_of(document.config())?;
+    let config = digest_of(document.config(), &what)?;
     let configuration = configuration(&store.read_blob(config)?, config)?;
     let diff_ids = diff_ids(&configuration, config)?;
     if diff_ids.len() != document.layers().len() {
@@ -81,7 +88,7 @@ pub(super) fn stored_image(store: &Store, manifest: Sha256) -> Result<StoredImag
         return Err(OciError::malformed(what, problem));
     }
     let layers = document.layers().iter().zip(diff_ids).map(|(layer, diff_id)| {
-        let digest = digest_of(layer)?;
+        let digest = digest_of(layer, &what)?;
         Ok(Layer { digest, diff_id, bytes: layer.size(), media_type: layer.media_type().to_string() })
     });
     let env = configuration.config().as_ref().and_then(|config| config.env().clone()).unwrap_or_default();
@@ -199,4 +206,18 @@ fn written(config: &ImageConfig) -> Config {
         .set_user(config.user.clone())
         .set_labels(Some(labels).filter(|labels| !labels.is_empty()));
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_document_names_by_another_digest_is_told_with_the_document() {
+        let digest = format!("sha512:{}", "0".repeat(128));
+        let json = format!("{{\"mediaType\": \"a/b\", \"size\": 1, \"digest\": \"{digest}\"}}");
+        let descriptor: Descriptor = parse(json.as_bytes(), "it").unwrap();
+        let told = digest_of(&descriptor, "the manifest `m`").unwrap_err().to_string();
+        assert_eq!(told, format!("the manifest `m`: it names something by `{digest}`, which is no sha256 digest"));
+    }
 }

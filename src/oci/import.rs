@@ -55,12 +55,13 @@ impl Store {
         let index: ImageIndex = parse(&source.document("index.json")?, &what)?;
         let manifest = match index.manifests().as_slice() {
             [only] => source.manifest_of(only)?,
-            _ => digest_of(for_this_machine(&index, &what)?)?,
+            _ => digest_of(for_this_machine(&index, &what)?, &what)?,
         };
         let bytes = source.document(&blob_name(manifest))?;
-        let document: ImageManifest = parse(&bytes, &format!("the manifest `{manifest}`"))?;
+        let what = format!("the manifest `{manifest}`");
+        let document: ImageManifest = parse(&bytes, &what)?;
         for blob in document.layers().iter().chain([document.config()]) {
-            let digest = digest_of(blob)?;
+            let digest = digest_of(blob, &what)?;
             if !self.blob_path(digest).is_file() {
                 let name = blob_name(digest);
                 self.write_checked_blob(source.open(&name)?, digest, &source.path.join(name))?;
@@ -175,7 +176,7 @@ impl<'a> Source<'a> {
 
     /// The manifest that the only entry of an index leads to, through an index of platforms if need be.
     fn manifest_of(&self, entry: &Descriptor) -> Result<Sha256, OciError> {
-        let digest = digest_of(entry)?;
+        let digest = digest_of(entry, &format!("`index.json` of `{}`", self.path.display()))?;
         let is_index = *entry.media_type() == MediaType::ImageIndex
             || entry.media_type().to_string() == "application/vnd.docker.distribution.manifest.list.v2+json";
         if !is_index {
@@ -183,7 +184,7 @@ impl<'a> Source<'a> {
         }
         let what = format!("the index `{digest}` of `{}`", self.path.display());
         let index: ImageIndex = parse(&self.document(&blob_name(digest))?, &what)?;
-        digest_of(for_this_machine(&index, &what)?)
+        digest_of(for_this_machine(&index, &what)?, &what)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageIndexBuilder, MediaType};
 
-use super::document::{canonical, descriptor, digest_of, parse};
+use super::document::{canonical, descriptor, digest_of, parse, sha256_of};
 use super::{OciError, Store};
 use crate::digest::Sha256;
 
@@ -36,7 +36,7 @@ impl Store {
     pub fn images(&self) -> Result<Vec<(Sha256, Option<String>)>, OciError> {
         let index = self.read_index()?;
         let images = index.iter().filter(|entry| entry.artifact_type().is_none());
-        images.map(|image| Ok((digest_of(image)?, name(image)))).collect()
+        images.map(|image| Ok((digest_of(image, "the index of the layout")?, name(image)))).collect()
     }
 
     pub(super) fn create(&self) -> Result<(), OciError> {
@@ -54,12 +54,12 @@ impl Store {
     pub(super) fn add_to_index(&self, manifest: Sha256, new_name: Option<&str>) -> Result<(), OciError> {
         let _lock = self.lock_index()?;
         let mut images = self.read_index()?;
-        let known = images.iter().any(|image| digest_of(image).is_ok_and(|digest| digest == manifest));
+        let known = images.iter().any(|image| sha256_of(image) == Some(manifest));
         if new_name.is_none() && known {
             return Ok(());
         }
         images.retain(|image| name(image).as_deref() != new_name || new_name.is_none());
-        images.retain(|image| new_name.is_none() || name(image).is_some() || digest_of(image).ok() != Some(manifest));
+        images.retain(|image| new_name.is_none() || name(image).is_some() || sha256_of(image) != Some(manifest));
         images.push(self.index_entry(manifest, new_name)?);
         images.sort_by_key(|image| (name(image), image.digest().to_string()));
         self.write_index(images)
@@ -69,7 +69,7 @@ impl Store {
     pub(super) fn mark_made_here(&self, artifact: Sha256) -> Result<(), OciError> {
         let _lock = self.lock_index()?;
         let mut entries = self.read_index()?;
-        let of_artifact = entries.iter_mut().filter(|entry| digest_of(entry).is_ok_and(|digest| digest == artifact));
+        let of_artifact = entries.iter_mut().filter(|entry| sha256_of(entry) == Some(artifact));
         for entry in of_artifact {
             let mut annotations = entry.annotations().clone().unwrap_or_default();
             annotations.insert(MADE_HERE.to_owned(), "true".to_owned());
@@ -109,7 +109,7 @@ impl Store {
                 self.manifests()?
             }
         };
-        listed.retain(|entry| digest_of(entry).is_ok_and(|digest| self.blob_path(digest).is_file()));
+        listed.retain(|entry| sha256_of(entry).is_some_and(|digest| self.blob_path(digest).is_file()));
         Ok(listed)
     }
 

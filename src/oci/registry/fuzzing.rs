@@ -14,17 +14,20 @@ use crate::oci::document;
 /// Reads `bytes` as each of the documents that a registry gives, and as what it says when it refuses.
 pub fn answer(bytes: &[u8]) {
     let digest = Sha256::of_bytes(bytes);
-    if let Some(blobs) = read(blobs_of(bytes, digest)) {
+    let by_digest = format!("`{digest}`");
+    if let Some(blobs) = read(blobs_of(bytes, digest), &by_digest) {
         assert!(!blobs.is_empty() && blobs.len() * 64 <= bytes.len());
     }
-    read(artifact_of(bytes, digest));
-    read(document::media_type_of(bytes, "it"));
-    if let Some(index) = read(document::parse::<ImageIndex>(bytes, "it")) {
-        read(document::for_this_machine(&index, "it").map(|one| document::digest_of(one).is_ok()));
+    read(artifact_of(bytes, digest), &by_digest);
+    let name = "the answer";
+    read(document::media_type_of(bytes, name), name);
+    if let Some(index) = read(document::parse::<ImageIndex>(bytes, name), name) {
+        let image = document::for_this_machine(&index, name);
+        read(image.and_then(|image| document::digest_of(image, name)), name);
     }
-    if let Some(configuration) = read(document::configuration(bytes, digest)) {
-        read(document::diff_ids(&configuration, digest));
-        read(document::image_config(bytes, digest));
+    if let Some(configuration) = read(document::configuration(bytes, digest), &by_digest) {
+        read(document::diff_ids(&configuration, digest), &by_digest);
+        read(document::image_config(bytes, digest), &by_digest);
     }
     for status in [400, 401, 404, 429, 500] {
         let refusal = refusal_of_answer(status, bytes);
@@ -48,7 +51,19 @@ fn header(text: &str) {
     }
 }
 
-/// What was read; what is wrong is told.
-fn read<T>(result: Result<T, OciError>) -> Option<T> {
-    result.map_err(|error| assert!(error.to_string().contains("it") || error.to_string().len() > 30, "{error}")).ok()
+/// What was read. What is wrong is told by the name of the document, and its place or what it is.
+fn read<T>(result: Result<T, OciError>, document: &str) -> Option<T> {
+    let error = match result {
+        Ok(read) => return Some(read),
+        Err(error) => error,
+    };
+    let shown = error.to_string();
+    assert!(shown.contains(document), "{shown}");
+    match error {
+        OciError::Json { source, .. } => assert!(source.line() > 0, "{shown}: {source}"),
+        OciError::Malformed { problem, .. } => assert!(!problem.is_empty(), "{shown}"),
+        OciError::Platform { wanted, found, .. } => assert!(!wanted.is_empty() && !found.is_empty(), "{shown}"),
+        other => panic!("{other}"),
+    }
+    None
 }

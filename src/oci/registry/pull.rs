@@ -91,7 +91,7 @@ async fn image_manifest(remote: &Remote<'_>, digest: Sha256) -> Result<(Sha256, 
         return Ok((digest, bytes));
     }
     let index: ImageIndex = parse(&bytes, &what)?;
-    let manifest = digest_of(for_this_machine(&index, &what)?)?;
+    let manifest = digest_of(for_this_machine(&index, &what)?, &what)?;
     remote.document(&remote.by_digest(manifest)).await
 }
 
@@ -121,8 +121,9 @@ pub(super) async fn manifest_with_blobs(
 
 /// The blobs that a manifest names, each once, with their sizes.
 pub(super) fn blobs_of(manifest: &[u8], digest: Sha256) -> Result<BTreeMap<Sha256, u64>, OciError> {
-    let document: ImageManifest = parse(manifest, &format!("the manifest `{digest}`"))?;
-    let blob = |blob: &Descriptor| Ok((digest_of(blob)?, blob.size()));
+    let what = format!("the manifest `{digest}`");
+    let document: ImageManifest = parse(manifest, &what)?;
+    let blob = |blob: &Descriptor| Ok((digest_of(blob, &what)?, blob.size()));
     document.layers().iter().chain([document.config()]).map(blob).collect()
 }
 

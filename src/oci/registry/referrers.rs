@@ -71,8 +71,9 @@ async fn artifact(
     kinds: &[&str],
 ) -> Result<Option<(Referrer, Moved)>, OciError> {
     let what = format!("an entry of the list of artifacts about `{}`", subject.to_oci());
-    let entry: Descriptor = serde_json::from_value(entry.clone()).map_err(|source| OciError::Json { what, source })?;
-    let manifest = digest_of(&entry)?;
+    let entry: Descriptor =
+        serde_json::from_value(entry.clone()).map_err(|source| OciError::Json { what: what.clone(), source })?;
+    let manifest = digest_of(&entry, &what)?;
     let (_, bytes) = remote.document(&remote.by_digest(manifest)).await?;
     let (about, kind) = artifact_of(&bytes, manifest)?;
     if about != Some(subject) || !kind.is_some_and(|kind| kinds.contains(&kind.as_str())) {
