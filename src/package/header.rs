@@ -125,8 +125,9 @@ fn file_paths(metadata: &PackageMetadata) -> Result<Vec<String>, HeaderError> {
 }
 
 fn capability(dependency: rpm::Dependency) -> Capability {
+    let comparison = comparison(&dependency).unwrap_or_default();
     let evr = (!dependency.version.is_empty()).then(|| Evr::parse(&dependency.version));
-    Capability::new(dependency.name, evr)
+    Capability { name: dependency.name, evr, comparison }
 }
 
 fn requirements(found: Result<Vec<rpm::Dependency>, rpm::Error>) -> Result<Vec<Requirement>, HeaderError> {
@@ -139,17 +140,21 @@ fn requirement(dependency: rpm::Dependency) -> Result<Requirement, HeaderError> 
     if dependency.name.starts_with('(') {
         return Ok(dependency.name.parse()?);
     }
+    let bound = comparison(&dependency).map(|comparison| (comparison, Evr::parse(&dependency.version)));
+    Ok(Requirement::Simple(Dependency { name: dependency.name, bound }))
+}
+
+/// How its version bounds others; None for any version.
+fn comparison(dependency: &rpm::Dependency) -> Option<Comparison> {
     let has = |flag| dependency.flags.contains(flag);
-    let comparison = match (has(DependencyFlags::LESS), has(DependencyFlags::EQUAL), has(DependencyFlags::GREATER)) {
+    match (has(DependencyFlags::LESS), has(DependencyFlags::EQUAL), has(DependencyFlags::GREATER)) {
         (true, false, _) => Some(Comparison::Less),
         (true, true, _) => Some(Comparison::LessEqual),
         (false, true, true) => Some(Comparison::GreaterEqual),
         (false, false, true) => Some(Comparison::Greater),
         (false, true, false) => Some(Comparison::Equal),
         (false, false, false) => None,
-    };
-    let bound = comparison.map(|comparison| (comparison, Evr::parse(&dependency.version)));
-    Ok(Requirement::Simple(Dependency { name: dependency.name, bound }))
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +168,7 @@ mod tests {
             .requires(rpm::Dependency::greater_eq("zlib", "1.2"))
             .requires(rpm::Dependency::any("(a or b)"))
             .provides(rpm::Dependency::eq("pkgconfig(demo)", "1.2"))
+            .provides(rpm::Dependency::greater_eq("demo(api)", "3"))
             .build()
             .unwrap();
         let mut bytes = Vec::new();
@@ -173,7 +179,9 @@ mod tests {
         let mut requires: Vec<String> = header.requires.iter().map(ToString::to_string).collect();
         requires.sort();
         assert_eq!(requires, ["(a or b)", "zlib >= 1.2"]);
-        assert!(header.provides.contains(&Capability::parse("pkgconfig(demo) = 1.2")));
+        let provides: Vec<String> = header.provides.iter().map(ToString::to_string).collect();
+        assert!(provides.contains(&"pkgconfig(demo) = 1.2".to_owned()), "{provides:?}");
+        assert!(provides.contains(&"demo(api) >= 3".to_owned()), "{provides:?}");
     }
 
     #[test]
