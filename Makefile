@@ -26,6 +26,8 @@ setup-test:
 lint:
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
+	# What is there for the fuzz targets alone still compiles.
+	cargo rustc --locked --lib --profile check -- --cfg fuzzing
 	cargo test --locked --test fast
 
 bench: setup setup-test drydock

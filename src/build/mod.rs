@@ -39,6 +39,8 @@ mod container;
 mod drain;
 mod error;
 mod excerpt;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inputs;
 mod jobserver;
 mod late;

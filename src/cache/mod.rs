@@ -15,6 +15,8 @@ mod content;
 mod describe;
 mod error;
 pub mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod history;
 mod result;
 mod store;

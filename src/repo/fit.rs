@@ -21,15 +21,20 @@ pub fn unfit(rpm: &BuiltRpm, path: &Path) -> Option<String> {
 /// # Errors
 /// [`RepoError::Unfit`] when no index could hold it.
 pub(super) fn entry(rpm: &BuiltRpm, path: &Path) -> Result<Package, RepoError> {
+    let file = File::open(path).map_err(|source| RepoError::Open { path: path.to_owned(), source })?;
+    let metadata = header::metadata(&mut BufReader::new(file));
+    let metadata = metadata.map_err(|source| RepoError::Header { path: path.to_owned(), source: Box::new(source) })?;
+    entry_of(rpm, &metadata)
+}
+
+/// The index entry of `rpm`, whose header is `metadata`.
+pub(super) fn entry_of(rpm: &BuiltRpm, metadata: &rpm::PackageMetadata) -> Result<Package, RepoError> {
     let unfit = |what| RepoError::Unfit { file: rpm.file.clone(), what };
     if let Some(what) = forbidden(&rpm.header) {
         return Err(unfit(what));
     }
-    let file = File::open(path).map_err(|source| RepoError::Open { path: path.to_owned(), source })?;
-    let metadata = header::metadata(&mut BufReader::new(file));
-    let metadata = metadata.map_err(|source| RepoError::Header { path: path.to_owned(), source: Box::new(source) })?;
     // The writer has rules of its own.
-    let entry = repodata::entry(rpm, &metadata).and_then(|entry| repodata::check(&entry).map(|()| entry));
+    let entry = repodata::entry(rpm, metadata).and_then(|entry| repodata::check(&entry).map(|()| entry));
     entry.map_err(|error| unfit(causes::in_one_line(&error)))
 }
 

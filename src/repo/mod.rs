@@ -16,6 +16,8 @@ mod commit;
 mod compare;
 mod error;
 mod fit;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod record;
 mod repodata;
 mod state;
