@@ -1,15 +1,22 @@
 //! Blobs of a layout: written under a temporary name, synced and renamed; checked against their digest when read. One that
 //! is damaged is removed, so that what it belongs to counts as missing, and is pulled or made again.
+//!
+//! Every blob has one and the same time of change, by which it is known as it was written: one with another time was
+//! touched since, and is read before it counts.
 
 use std::cell::Cell;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, FileTimes, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use super::compress::{Encoder, decompressed};
 use super::{Compression, Layer, OciError, Store};
 use crate::digest::{HashingWriter, Sha256};
+
+/// The time of every blob, after 1970: the first day that every file system knows, 1980-01-01.
+const BLOB_TIME: Duration = Duration::from_hours(3652 * 24);
 
 /// A file that is removed again unless it is kept as a blob.
 pub(super) struct TemporaryFile {
@@ -53,6 +60,23 @@ impl Store {
         let mut content = CheckedReader::new(self.open_blob(digest)?, digest);
         let read = io::copy(&mut content, &mut io::sink());
         read.map(drop).map_err(|source| self.damaged(digest, source))
+    }
+
+    /// True when the blob is there as it was written. One that was touched since is read, and removed when it is damaged.
+    pub(super) fn has_blob(&self, digest: Sha256) -> bool {
+        let path = self.blob_path(digest);
+        let Ok(found) = path.metadata() else { return false };
+        if !found.is_file() {
+            return false;
+        }
+        if found.modified().ok() == Some(SystemTime::UNIX_EPOCH + BLOB_TIME) {
+            return true;
+        }
+        let is_whole = self.check_blob(digest).is_ok();
+        if is_whole && let Err(fault) = File::open(&path).and_then(|file| mark_as_written(&file)) {
+            tracing::debug!(path = %path.display(), %fault, "the blob will be read again");
+        }
+        is_whole
     }
 
     /// The error of a blob of the layout that could not be read to its end; one that is damaged is removed.
@@ -143,7 +167,8 @@ impl Store {
     pub(super) fn keep(&self, temporary: &TemporaryFile, digest: Sha256) -> Result<(), OciError> {
         let path = self.blob_path(digest);
         let folder = self.root.join("blobs/sha256");
-        temporary.file.sync_all().map_err(OciError::write(&temporary.path))?;
+        let written = mark_as_written(&temporary.file).and_then(|()| temporary.file.sync_all());
+        written.map_err(OciError::write(&temporary.path))?;
         fs::rename(&temporary.path, &path).map_err(OciError::write(&path))?;
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(OciError::write(&folder))
     }
@@ -170,6 +195,10 @@ impl Store {
         let path = self.temporary_folder().join("lock");
         File::options().write(true).create(true).truncate(false).open(&path).map_err(OciError::write(&path))
     }
+}
+
+fn mark_as_written(blob: &File) -> io::Result<()> {
+    blob.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + BLOB_TIME))
 }
 
 /// The archive in the layer `blob`, without its compression; reading it to the end checks its digest.

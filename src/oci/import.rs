@@ -62,7 +62,7 @@ impl Store {
         let document: ImageManifest = parse(&bytes, &what)?;
         for blob in document.layers().iter().chain([document.config()]) {
             let digest = digest_of(blob, &what)?;
-            if !self.blob_path(digest).is_file() {
+            if !self.has_blob(digest) {
                 let name = blob_name(digest);
                 self.write_checked_blob(source.open(&name)?, digest, &source.path.join(name))?;
             }

@@ -105,10 +105,12 @@ impl Store {
         &self.root
     }
 
-    /// True when the image's manifest, configuration and layers are all there, the layers with their sizes.
+    /// True when the image's manifest, configuration and layers are all there, the layers with their sizes. Layers that were
+    /// touched since they were written are read; what is damaged is removed.
     pub fn has(&self, manifest: Sha256) -> bool {
         let is_there = |layer: &Layer| {
-            self.blob_path(layer.digest).metadata().is_ok_and(|found| found.is_file() && found.len() == layer.bytes)
+            let bytes = self.blob_path(layer.digest).metadata().map(|found| found.len());
+            bytes.is_ok_and(|bytes| bytes == layer.bytes) && self.has_blob(layer.digest)
         };
         self.image(manifest).is_ok_and(|image| image.layers.iter().all(is_there))
     }

@@ -250,11 +250,18 @@ fn a_damaged_blob_is_named_and_removed() {
     let image = store.from_rootfs_tar(&tar_of(folder.path(), &[file("bin/a", "one")]), &config()).unwrap();
     let layer = image.layers[0].digest;
     let mut bytes = fs::read(store.blob_path(layer)).unwrap();
+    let blob = || fs::File::options().write(true).open(store.blob_path(layer)).unwrap();
+    let time = || blob().metadata().unwrap().modified().unwrap();
+    let written = time();
+    fs::write(store.blob_path(layer), &bytes).unwrap();
+    assert!(store.has(image.manifest) && time() == written, "what was only touched is read once");
     bytes[9] ^= 1;
     fs::write(store.blob_path(layer), &bytes).unwrap();
-    assert!(store.has(image.manifest), "no blob is read to see what is there");
+    blob().set_modified(written).unwrap();
+    assert!(store.has(image.manifest), "no blob is read that was not touched");
     assert!(matches!(store.check_blob(layer), Err(OciError::DamagedBlob { is_removed: true, .. })));
-    assert!(!store.has(image.manifest));
+    fs::write(store.blob_path(layer), &bytes).unwrap();
+    assert!(!store.has(image.manifest) && !store.blob_path(layer).exists());
     fs::write(store.blob_path(layer), &bytes[1..]).unwrap();
     assert!(!store.has(image.manifest), "a cut layer is none");
 }

@@ -285,6 +285,27 @@ scenarios! {
         std::fs::remove_file(layer).unwrap();
     }
 
+    async fn a_damaged_layer_is_told_as_that_and_removed(bench) {
+        let store = Store::open(bench.folder().join("oci")).unwrap();
+        let ImageId::Stored(manifest) = bench.image else { panic!("{:?}", bench.image) };
+        let image = rootfs::with_file(&store, &store.image(manifest).unwrap(), "srv/rotten", "whole");
+        let blob = store.blob_path(image.layers.last().unwrap().digest);
+        let (mut bytes, written) = (std::fs::read(&blob).unwrap(), blob.metadata().unwrap().modified().unwrap());
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x20;
+        std::fs::write(&blob, bytes).unwrap();
+        // As a disk does it, which tells nobody.
+        std::fs::File::options().write(true).open(&blob).unwrap().set_modified(written).unwrap();
+        let mut spec = bench.shell("cat /srv/rotten");
+        spec.image = ImageId::Stored(image.manifest);
+        let fault = bench.try_run(&spec, None).await.unwrap_err();
+        let causes = std::iter::successors(Some(&fault as &dyn std::error::Error), |fault| fault.source());
+        let told: Vec<String> = causes.map(ToString::to_string).collect();
+        assert!(told.contains(&format!("the blob `{}` is damaged", blob.display())), "{told:?}");
+        assert!(fault.hint().unwrap().contains("pulls or makes it again"), "{:?}", fault.hint());
+        assert!(!blob.exists());
+    }
+
     async fn a_layer_that_an_image_has_twice_counts_where_it_is_highest(bench) {
         let store = Store::open(bench.folder().join("oci")).unwrap();
         let ImageId::Stored(manifest) = bench.image else { panic!("{:?}", bench.image) };

@@ -201,3 +201,34 @@ fn texts_in_a_containerfile_are_those_of_docker_build() {
     let (code, told) = place.run(&["toolchain", "build", "base"]);
     assert_eq!(code, Some(0), "{told}");
 }
+
+#[test]
+fn what_is_damaged_of_an_image_is_made_again_by_the_same_command() {
+    if !is_asked_for() {
+        return;
+    }
+    let place = Place::new("ARG BASE\nFROM ${BASE}\nRUN echo one > /one\nRUN echo two > /two\n");
+    std::fs::write(place.path("SPECS/slow/slow.spec"), SPEC.replace('@', "true")).unwrap();
+    let stage = || {
+        let listed = place.command(&["toolchain", "list"]).output().unwrap().stdout;
+        String::from_utf8(listed).unwrap().trim().rsplit_once('\t').unwrap().1.to_owned()
+    };
+    let (code, told) = place.run(&["run", "pipeline.yaml"]);
+    assert_eq!(code, Some(0), "{told}");
+    let before = stage();
+    let store = drydock::oci::Store::open(place.path("build/oci")).unwrap();
+    let image = store.image(before.parse().unwrap()).unwrap();
+    let blobs = image.layers.iter().map(|layer| layer.digest).chain([image.config, image.manifest]);
+    for blob in blobs {
+        let path = store.blob_path(blob);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x20;
+        std::fs::write(&path, bytes).unwrap();
+        let (code, told) = place.run(&["run", "pipeline.yaml"]);
+        assert_eq!(code, Some(0), "{blob}: {told}");
+        assert!(told.contains("1 up to date"), "{blob}: {told}");
+        assert_eq!(stage(), before);
+        assert_eq!(drydock::digest::Sha256::of_file(&path).unwrap(), blob, "it is whole again");
+    }
+}

@@ -35,7 +35,14 @@ pub(super) fn write(store: &Store, image: &StoredImage, name: &str, into: &mut d
         let layer_name = format!("{}.tar", layer.diff_id);
         if !names.contains(&layer_name) {
             // The header comes first and needs the size, which is not noted anywhere.
-            let bytes = io::copy(&mut store.open_layer(layer)?, &mut io::sink())?;
+            let bytes = match io::copy(&mut store.open_layer(layer)?, &mut io::sink()) {
+                Ok(bytes) => bytes,
+                Err(fault) => {
+                    // When the blob is to blame, that is what is told.
+                    store.check_blob(layer.digest)?;
+                    return Err(fault.into());
+                }
+            };
             append(&mut archive, &layer_name, bytes, &mut store.open_layer(layer)?)?;
         }
         names.push(layer_name);

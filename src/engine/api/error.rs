@@ -217,6 +217,7 @@ impl ApiError {
                 format!("looked for in {}; a script needs its interpreter in the image, too", tried.join(", "))
             }
             Self::Program { .. } => "a script needs its interpreter in the image, too".to_owned(),
+            Self::Store { source, .. } | Self::Archive { source: ArchiveError::Layer(source), .. } => return source.hint(),
             Self::NoHostNetwork => "leave out `--network host`: its containers have a network of their own".to_owned(),
             Self::NoBridge => "start `dockerd` without `--bridge none`, or give `--network host`".to_owned(),
             Self::Cut { .. } => "repeat the command; if it is told again, restart the engine".to_owned(),

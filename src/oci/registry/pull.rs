@@ -103,8 +103,9 @@ pub(super) async fn manifest_with_blobs(
     bytes: Vec<u8>,
 ) -> Result<Moved, OciError> {
     let wanted = blobs_of(&bytes, manifest)?;
-    let (at_hand, away): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|(digest, _)| store.blob_path(*digest).is_file());
+    let at_hand = store.clone();
+    let sorted = move || Ok(wanted.into_iter().partition(|(digest, _)| at_hand.has_blob(*digest)));
+    let (at_hand, away): (Vec<_>, Vec<_>) = off_the_async_threads(sorted).await?;
     let size: u64 = away.iter().map(|(_, size)| size).sum();
     // Signatures and documents are there in no time.
     if size >= WORTH_TELLING {
