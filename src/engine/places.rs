@@ -37,6 +37,8 @@ pub struct Places {
     pub container_connection: Option<String>,
     /// `containers` in `XDG_CONFIG_HOME`, or in `.config` in the home folder.
     pub containers_config: Option<PathBuf>,
+    /// The folders with `containers.conf` that count for every user, the strongest last.
+    pub containers_system: Vec<PathBuf>,
     /// `HOME`.
     pub home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`.
@@ -68,6 +70,7 @@ impl Places {
             container_key: path("CONTAINER_SSHKEY"),
             container_connection: text("CONTAINER_CONNECTION"),
             containers_config: path("XDG_CONFIG_HOME").or_else(|| in_home(".config")).map(|it| it.join("containers")),
+            containers_system: ["/usr/share/containers", "/etc/containers"].map(PathBuf::from).into(),
             home: path("HOME"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
             transfer,

@@ -52,6 +52,11 @@ impl Installation {
 impl Daemon {
     /// A Docker whose files are all below `folder`.
     pub fn docker(folder: &Path, installation: Installation) -> Self {
+        Self::docker_with(folder, installation, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn docker_with(folder: &Path, installation: Installation, more: &[String]) -> Self {
         let socket = folder.join("docker.sock");
         let at = |name: &str| folder.join(name).display().to_string();
         let namespace = format!("drydock-contract-{}", std::process::id());
@@ -68,6 +73,7 @@ impl Daemon {
         if installation.is_broken {
             words.extend(["--add-runtime", "broken=/bin/false", "--default-runtime", "broken"].map(str::to_owned));
         }
+        words.extend_from_slice(more);
         let mut command = parented(&words);
         command.args(["--host", &format!("unix://{}", socket.display())]);
         command.args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("docker.pid")]);

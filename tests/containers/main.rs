@@ -26,6 +26,7 @@ mod fetched;
 mod killed;
 mod learned;
 mod mini;
+mod reached;
 mod registry;
 mod results;
 mod rootfs;

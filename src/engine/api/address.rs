@@ -100,28 +100,35 @@ fn context(places: &Places) -> Result<Option<Address>, ApiError> {
     let path = folder.join("contexts/meta").join(&id).join("meta.json");
     let fault = || ApiError::NoContext { name: name.clone(), named_by, path: path.clone() };
     let meta = json::<Context>(&path)?.ok_or_else(fault)?;
-    let host = meta.endpoints.docker.and_then(|endpoint| endpoint.host).ok_or_else(fault)?;
+    let endpoint = meta.endpoints.docker.ok_or_else(fault)?;
+    let host = endpoint.host.ok_or_else(fault)?;
+    if endpoint.skip_tls_verify {
+        return Err(ApiError::Unverified { name, path });
+    }
     let tls = folder.join("contexts/tls").join(id).join("docker");
     let tls = Some(tls).filter(|tls| tls.is_dir() && !host.starts_with("unix://"));
     Ok(Some(Address { tls, ..Address::named(&host, format!("the Docker context `{name}` ({named_by})")) }))
 }
 
-/// Podman's connections by name, and the name of the default one.
+/// Podman's connections by name, and the name of the default one. Root's are among the system's settings.
 fn connections(places: &Places) -> Result<(Option<String>, BTreeMap<String, Destination>), ApiError> {
-    let Some(folder) = &places.containers_config else { return Ok((None, BTreeMap::new())) };
-    let path = folder.join("containers.conf");
-    let engine = match read(&path)? {
-        Some(text) => toml::from_str::<ContainersConf>(&text).map_err(|fault| ApiError::Settings {
-            path,
-            source: io::Error::new(io::ErrorKind::InvalidData, fault.message().to_owned()),
-        })?,
-        None => ContainersConf::default(),
+    let (mut default, mut all) = (None, BTreeMap::new());
+    for folder in places.containers_system.iter().chain(&places.containers_config) {
+        let engine = settings(folder.join("containers.conf"))?;
+        default = engine.active_service.or(default);
+        all.extend(engine.service_destinations);
     }
-    .engine;
-    let newer = json::<Connections>(&folder.join("podman-connections.json"))?.unwrap_or_default().connection;
-    let mut all = engine.service_destinations;
+    let newer = places.containers_config.as_ref().map(|folder| folder.join("podman-connections.json"));
+    let newer = newer.map(|path| json::<Connections>(&path)).transpose()?.flatten().unwrap_or_default().connection;
     all.extend(newer.connections);
-    Ok((newer.default.filter(|name| !name.is_empty()).or(engine.active_service), all))
+    Ok((newer.default.filter(|name| !name.is_empty()).or(default), all))
+}
+
+fn settings(path: PathBuf) -> Result<EngineConf, ApiError> {
+    let Some(text) = read(&path)? else { return Ok(EngineConf::default()) };
+    let parsed = toml::from_str::<ContainersConf>(&text).map(|settings| settings.engine);
+    let fault = |fault: toml::de::Error| io::Error::new(io::ErrorKind::InvalidData, fault.message().to_owned());
+    parsed.map_err(|error| ApiError::Settings { path, source: fault(error) })
 }
 
 fn read(path: &Path) -> Result<Option<String>, ApiError> {
@@ -162,6 +169,8 @@ struct Endpoints {
 #[serde(rename_all = "PascalCase")]
 struct Endpoint {
     host: Option<String>,
+    #[serde(default, rename = "SkipTLSVerify")]
+    skip_tls_verify: bool,
 }
 
 /// `podman-connections.json`.
@@ -256,6 +265,9 @@ mod tests {
         assert!(address.named_by.unwrap().contains("`far`"));
         write(folder.path(), &format!("contexts/tls/{id}/docker/ca.pem"), "");
         assert!(addresses(Flavor::Docker, &places).unwrap()[0].tls.as_ref().unwrap().ends_with("docker"));
+        write(folder.path(), &format!("contexts/meta/{id}/meta.json"), &meta.replace("false", "true"));
+        let fault = addresses(Flavor::Docker, &places).unwrap_err();
+        assert!(fault.to_string().contains("SkipTLSVerify") && fault.hint().unwrap().contains("context update far"));
         places.docker_context = Some("default".to_owned());
         assert_eq!(urls(Flavor::Docker, &places), usual);
         places.docker_context = Some("none".to_owned());
@@ -276,6 +288,13 @@ mod tests {
             (&*address.url, address.identity),
             ("ssh://core@old:22/run/podman/podman.sock", Some("/keys/old".into()))
         );
+        let system = tempfile::tempdir().unwrap();
+        write(system.path(), "containers.conf", &conf.replace("old", "roots"));
+        places.containers_system = vec![system.path().to_owned()];
+        assert_eq!(urls(Flavor::Podman, &places).pop().unwrap(), "ssh://core@old:22/run/podman/podman.sock");
+        places.container_connection = Some("roots".to_owned());
+        assert_eq!(urls(Flavor::Podman, &places), ["ssh://core@roots:22/run/podman/podman.sock"]);
+        places.container_connection = None;
         let json =
             r#"{"Connection": {"Default": "new", "Connections": {"new": {"URI": "unix:///new.sock"}}}, "Farm": {}}"#;
         write(folder.path(), "podman-connections.json", json);

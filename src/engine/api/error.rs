@@ -41,6 +41,14 @@ pub enum ApiError {
         /// Where it would be.
         path: PathBuf,
     },
+    /// A Docker context wants that nobody checks who answers.
+    #[error("the Docker context `{name}` has `SkipTLSVerify` in `{}`, and no engine is used that does not prove who it is", .path.display())]
+    Unverified {
+        /// Its name.
+        name: String,
+        /// The context's file.
+        path: PathBuf,
+    },
     /// There is no such connection of Podman.
     #[error("there is no Podman connection `{0}`, which CONTAINER_CONNECTION names")]
     NoConnection(String),
@@ -52,8 +60,8 @@ pub enum ApiError {
         /// The socket.
         address: String,
     },
-    /// The socket is there and nothing answers.
-    #[error("nothing answers at the {engine} socket `{address}`")]
+    /// The socket is there, and nothing answers that can be understood.
+    #[error("no {engine} answers at `{address}`")]
     Silent {
         /// `Docker` or `Podman`.
         engine: &'static str,
@@ -199,6 +207,10 @@ impl ApiError {
                 "start it by `podman system service --time=0 &`, set CONTAINER_HOST, or use `--engine embedded`".to_owned()
             }
             Self::NoContext { .. } => "see `docker context ls`, or set DOCKER_HOST".to_owned(),
+            Self::Unverified { name, .. } => format!(
+                "give it the authority of the daemon's certificate: `docker context update {name} --docker \
+                 host=tcp://…,ca=ca.pem,cert=cert.pem,key=key.pem`"
+            ),
             Self::NoConnection(_) => "see `podman system connection list`, or set CONTAINER_HOST".to_owned(),
             Self::Silent { address, .. } if address.starts_with("ssh://") => {
                 format!("try `ssh` to that machine by hand: the engine's program must be in the PATH of a login there, for `{address}`")
@@ -210,6 +222,11 @@ impl ApiError {
             }
             Self::Permission { .. } => {
                 "use your own Podman (`podman system service --time=0 &`) or `--engine embedded`".to_owned()
+            }
+            Self::Silent { address, .. } if address.starts_with("tcp://") || address.starts_with("https://") => {
+                "does it speak TLS? DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH=FOLDER are for that: `ca.pem` is who vouches \
+                 for the daemon's certificate, `cert.pem` and `key.pem` are yours"
+                    .to_owned()
             }
             Self::Silent { .. } => "is its daemon running? A socket can outlive it".to_owned(),
             Self::Architecture { .. } => "use an engine on a machine with the same processor".to_owned(),
