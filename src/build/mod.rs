@@ -76,6 +76,7 @@ pub use preview::{Preview, preview};
 pub use record::write_broken;
 #[cfg(test)]
 pub(crate) use resolve::own_inputs;
+pub use resolve::required;
 pub use run::build_all;
 pub use shell::{Connection, Shell, ShellEnd, shell};
 pub use supply::Supplier;
@@ -94,7 +95,7 @@ use crate::spec::SourcePackage;
 use crate::toolchain::Toolchain;
 
 /// Counts up when packages are built in another way, so that every key changes.
-pub const KEY_VERSION: u32 = 3;
+pub const KEY_VERSION: u32 = 4;
 
 /// What packages are built with.
 #[derive(Clone, Copy)]

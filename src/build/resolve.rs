@@ -14,7 +14,7 @@ use super::{BuildContext, BuildError, KEY_VERSION};
 use crate::cache::StoredResult;
 use crate::digest::Sha256;
 use crate::graph;
-use crate::package::{Nevra, Requirement, RpmHeader};
+use crate::package::{Capability, Nevra, Requirement, RpmHeader};
 use crate::plan::BuildInputs;
 use crate::spec::SourcePackage;
 use crate::toolchain::Toolchain;
@@ -126,12 +126,33 @@ fn inputs_of(
     files: &[InputFile],
     buildroot: &[BuildrootRpm],
 ) -> BuildInputs {
+    let check = context.options.runs_check(package);
+    let inputs = inputs_without_buildroot(context.toolchain, package, files);
+    let mut given = inputs.given.clone();
+    given.extend(required(package, check, &context.toolchain.given).map(ToString::to_string));
     BuildInputs {
+        given,
         buildroot: buildroot.iter().map(|rpm| (rpm.nevra.clone(), rpm.content)).collect(),
-        check: context.options.runs_check(package),
+        check,
         exceptions: context.options.exceptions(package),
-        ..inputs_without_buildroot(context.toolchain, package, files)
+        ..inputs
     }
+}
+
+fn all_given(toolchain: &Toolchain) -> BTreeSet<String> {
+    toolchain.given.iter().map(ToString::to_string).collect()
+}
+
+/// What of `given` the build of `package` requires by name, with its `%check` or without.
+pub fn required<'a>(
+    package: &SourcePackage,
+    check: bool,
+    given: &'a [Capability],
+) -> impl Iterator<Item = &'a Capability> {
+    let of_check = package.check_requires.iter().filter(|_| check);
+    let all = package.build_requires.iter().chain(of_check).flat_map(Requirement::dependencies);
+    let names: BTreeSet<String> = all.map(|dependency| dependency.name.clone()).collect();
+    given.iter().filter(move |capability| names.contains(&capability.name))
 }
 
 /// The inputs of `package` with nothing installed and without `%check`.
@@ -148,7 +169,8 @@ pub(super) fn inputs_without_buildroot(
         sources: files.iter().filter(|file| !is_spec(file)).map(|file| (file.name.clone(), file.digest())).collect(),
         macros: macros_of(toolchain, package),
         macro_files: toolchain.macro_files.iter().map(|file| (file.name.clone(), file.digest)).collect(),
-        image: toolchain.digest,
+        image: toolchain.essence,
+        given: if package.asks_database { all_given(toolchain) } else { BTreeSet::new() },
         arch: toolchain.arch.clone(),
         buildroot: BTreeMap::new(),
         check: false,

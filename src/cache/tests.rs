@@ -57,6 +57,7 @@ fn inputs() -> BuildInputs {
         macros: BTreeMap::new(),
         macro_files: BTreeMap::new(),
         image: Sha256::of_bytes(b"image"),
+        given: BTreeSet::new(),
         arch: "x86_64".into(),
         buildroot: BTreeMap::new(),
         check: false,

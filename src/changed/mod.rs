@@ -39,8 +39,10 @@ use self::parts::Parts;
 use self::settings::{Settings, Sides, settings};
 use self::signed::Signed;
 use self::versions::{Takers, Touched};
+use crate::build;
 use crate::graph::{BuildGraph, spec_named};
 use crate::image::config::ConfigError;
+use crate::package::Capability;
 use crate::pipeline::{self, Pipeline, Stage};
 use crate::plan::Exception;
 use crate::spec::SourcePackage;
@@ -157,13 +159,13 @@ pub async fn affected(ranges: &[Range], place: Place<'_>) -> Result<Affected, Ch
     }
     files.sort();
     let parts = Parts::new((place.project, place.path), place.pipeline, &files)?;
-    let comments = only_comments(ranges, place.pipeline, &files).await?;
+    let lists = without_effect(ranges, place.pipeline, &files).await?;
     let today = DateTime::<Utc>::from(place.now).date_naive();
     let mut settings = match ranges.first() {
         Some(range) => settings(range, place, today).await?,
         None => Settings::default(),
     };
-    let paths = files.iter().flat_map(FileChange::paths).filter(|path| !comments.contains(*path));
+    let paths = files.iter().flat_map(FileChange::paths).filter(|path| !lists.contains(*path));
     for part in paths.flat_map(|path| parts.besides_specs(path)) {
         match part {
             Part::Toolchain(stage) => {
@@ -174,12 +176,18 @@ pub async fn affected(ranges: &[Range], place: Place<'_>) -> Result<Affected, Ch
             Part::Pipeline | Part::Spec(_) | Part::Image(_) => {}
         }
     }
+    if settings.provided.before != settings.provided.after {
+        let builds = place.pipeline.packages.as_ref().map(|packages| packages.toolchain.as_str());
+        if let Some(stage) = builds {
+            of_tools(stage, place.pipeline, &mut settings.images);
+        }
+    }
     let macro_files = place.pipeline.packages.iter().flat_map(|packages| packages.macro_files.clone()).collect();
     Ok(Affected { files, project: place.project.to_owned(), settings, touched, signed, macro_files, parts })
 }
 
-/// Lists of what stages provide, among `files`, that name the same packages as before.
-async fn only_comments(
+/// Lists of what stages provide, among `files`, that name the same packages as before or are compared line by line.
+async fn without_effect(
     ranges: &[Range],
     pipeline: &Pipeline,
     files: &[FileChange],
@@ -189,7 +197,12 @@ async fn only_comments(
         Stage::Rpms(stage) => Some(&stage.manifest),
         Stage::Packages(_) => None,
     });
-    let mut found = BTreeSet::new();
+    let builds = pipeline.packages.as_ref().map(|packages| packages.toolchain.as_str());
+    let own = pipeline.stages.iter().filter(|stage| Some(stage.name()) == builds).find_map(|stage| match stage {
+        Stage::Image(stage) => stage.manifest.clone(),
+        Stage::Packages(_) | Stage::Rpms(_) => None,
+    });
+    let mut found: BTreeSet<PathBuf> = own.into_iter().collect();
     for path in lists.filter(|path| files.iter().any(|file| file.path == **path)) {
         for range in ranges {
             let (before, after) = range.both(path).await?;
@@ -208,12 +221,17 @@ type Reasons<'a> = (&'a mut BTreeSet<String>, &'a mut BTreeSet<String>);
 
 fn of_stage(stage: &str, pipeline: &Pipeline, (everything, images): Reasons<'_>) {
     let builds = pipeline.packages.as_ref().map(|packages| packages.toolchain.as_str());
-    let assembles = pipeline.images.as_ref().map(|images| images.toolchain.as_str());
-    let reason = format!("toolchain stage `{stage}`");
     if builds.is_some_and(|last| stands_on(last, stage, &pipeline.stages)) {
-        everything.insert(reason);
-    } else if assembles.is_some_and(|last| stands_on(last, stage, &pipeline.stages)) {
-        images.insert(reason);
+        everything.insert(format!("toolchain stage `{stage}`"));
+    } else {
+        of_tools(stage, pipeline, images);
+    }
+}
+
+fn of_tools(stage: &str, pipeline: &Pipeline, images: &mut BTreeSet<String>) {
+    let assembles = pipeline.images.as_ref().map(|images| images.toolchain.as_str());
+    if assembles.is_some_and(|last| stands_on(last, stage, &pipeline.stages)) {
+        images.insert(format!("toolchain stage `{stage}`"));
     }
 }
 
@@ -286,7 +304,8 @@ impl Affected {
         Changed { specs, removed, dependants, images, ..self.start(files) }
     }
 
-    /// Specs whose checks run and did not, or that may do what they might not; or the other way round.
+    /// Specs whose checks run and did not, that may do what they might not, or that require what the toolchain's stage
+    /// provides and did not; or the other way round.
     fn turned(&self, sources: &[SourcePackage]) -> BTreeSet<String> {
         let Settings { checked: Sides { before, after }, excepted, .. } = &self.settings;
         let spec = |word: &String| spec_named(word, sources).ok().map(str::to_owned);
@@ -298,7 +317,15 @@ impl Affected {
             exists && (*allowed != Exception::NetworkInCheck.to_string() || after.contains(spec))
         };
         let excepted = excepted.before.symmetric_difference(&excepted.after).filter(counts);
-        before.symmetric_difference(&after).chain(excepted.map(|(spec, _)| spec)).cloned().collect()
+        let turned = before.symmetric_difference(&after).chain(excepted.map(|(spec, _)| spec)).cloned();
+        let Sides { before, after: now } = &self.settings.provided;
+        let given: Vec<Capability> = before.symmetric_difference(now).map(|text| Capability::parse(text)).collect();
+        let needs = |source: &&SourcePackage| {
+            let check = source.has_check && after.contains(&source.spec);
+            let all = source.asks_database && !given.is_empty();
+            all || build::required(source, check, &given).next().is_some()
+        };
+        turned.chain(sources.iter().filter(needs).map(|source| source.spec.clone())).collect()
     }
 
     /// Specs that take something of the versions of changed or removed ones, or took it; `readers` read files that have

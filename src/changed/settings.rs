@@ -7,6 +7,8 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::{ChangedError, Place, Range};
+use crate::package::Capability;
+use crate::pipeline;
 use crate::yaml;
 
 /// What of the pipeline has changed.
@@ -22,6 +24,8 @@ pub(super) struct Settings {
     pub(super) checked: Sides<BTreeSet<String>>,
     /// Specs that may do something on the day of the run that others may not, and what.
     pub(super) excepted: Sides<BTreeSet<(String, String)>>,
+    /// What the stage provides that packages are built in, besides those below it.
+    pub(super) provided: Sides<BTreeSet<String>>,
     /// What macros with versions of other specs begin with.
     pub(super) prefix: Sides<Option<String>>,
 }
@@ -41,6 +45,9 @@ const OF_IMAGES: [&str; 2] = ["/images/toolchain", "/images/version"];
 /// Those that remote packages are found by.
 const OF_REMOTE: [&str; 2] = ["/packages/repositories", "/packages/release-version"];
 
+/// What of a stage stands in the RPM database of its image alone.
+const PROVIDES: [&str; 2] = ["provides", "provides-manifest"];
+
 /// A pipeline file, and the one whose stages come first.
 struct Files {
     own: Value,
@@ -59,7 +66,42 @@ pub(super) async fn settings(range: &Range, place: Place<'_>, today: NaiveDate) 
     let (below_before, below_after) = below.unwrap_or_default();
     let (before, after) = (Files { own: own.0, below: below_before }, Files { own: own.1, below: below_after });
     settings.compare((&before, &after), today);
+    settings.provided = Sides {
+        before: provided(&before, range, place, Side::Before).await?,
+        after: provided(&after, range, place, Side::After).await?,
+    };
+    if settings.provided.before.is_empty() != settings.provided.after.is_empty() {
+        settings.everything.insert("`toolchain` of the pipeline file".to_owned());
+    }
     Ok(settings)
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Before,
+    After,
+}
+
+/// What the stage provides that packages of `files` are built in: the list in the file, and that of a manifest.
+async fn provided(
+    files: &Files,
+    range: &Range,
+    place: Place<'_>,
+    side: Side,
+) -> Result<BTreeSet<String>, ChangedError> {
+    let Some(stage) = files.stages_of("/packages/toolchain").first().copied() else { return Ok(BTreeSet::new()) };
+    let list = stage.get("provides").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let mut found: BTreeSet<String> = list.map(|text| Capability::parse(text).to_string()).collect();
+    if let Some(manifest) = text(stage, "provides-manifest") {
+        let path = place.project.join(manifest);
+        let content = match side {
+            Side::Before => range.repository.text(&range.from, &path).await?,
+            Side::After => range.after(&path).await?,
+        };
+        let listed = content.and_then(|content| pipeline::parse_manifest(&path, &content).ok()).unwrap_or_default();
+        found.extend(listed.into_iter().map(|package| Capability::new(package.name, Some(package.evr)).to_string()));
+    }
+    Ok(found)
 }
 
 /// The file `path` on both sides; None when one cannot be read, which is noted.
@@ -81,10 +123,10 @@ impl Settings {
         self.everything.extend(OF_PACKAGES.iter().filter(differ).map(words));
         self.images.extend(OF_IMAGES.iter().filter(differ).map(words));
         self.remote = OF_REMOTE.iter().any(|part| differ(&part));
-        let stages = |user: &str| before.stages_of(user) != after.stages_of(user);
-        if stages("/packages/toolchain") {
+        // What the last stage provides counts for each spec by itself.
+        if before.essence_of("/packages/toolchain") != after.essence_of("/packages/toolchain") {
             self.everything.insert("`toolchain` of the pipeline file".to_owned());
-        } else if stages("/images/toolchain") {
+        } else if before.stages_of("/images/toolchain") != after.stages_of("/images/toolchain") {
             self.images.insert("`toolchain` of the pipeline file".to_owned());
         }
         self.checked = Sides { before: checked(&before.own), after: checked(&after.own) };
@@ -107,6 +149,17 @@ impl Files {
             next = text(stage, "from");
         }
         found
+    }
+
+    /// The same without what the last stage provides.
+    fn essence_of(&self, user: &str) -> Vec<Value> {
+        let mut stages: Vec<Value> = self.stages_of(user).into_iter().cloned().collect();
+        if let Some(last) = stages.first_mut().and_then(Value::as_object_mut) {
+            for key in PROVIDES {
+                last.remove(key);
+            }
+        }
+        stages
     }
 }
 

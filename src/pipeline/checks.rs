@@ -111,6 +111,7 @@ mod tests {
             exclusive_arch: vec![],
             exclude_arch: vec![],
             version_macros: BTreeMap::new(),
+            asks_database: false,
             changelog_time: None,
             files: vec![],
         };

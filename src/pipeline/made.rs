@@ -16,6 +16,10 @@ use crate::toolchain::{self, Installed};
 pub struct Made {
     /// Its image.
     pub image: Sha256,
+    /// The digest of its image without what the stage itself provides.
+    pub essence: Sha256,
+    /// What the stage itself provides.
+    pub given: Vec<Capability>,
     /// What it provides, with what the stages below it provide.
     pub provides: Vec<Capability>,
     /// The packages that its RPM database has.
@@ -26,6 +30,19 @@ pub struct Made {
     pub pulled: Option<String>,
 }
 
+/// What the stage at the end of `chain` provides besides those below it.
+fn given<'a>(chain: &[&'a Stage]) -> &'a [Capability] {
+    match chain.last() {
+        Some(Stage::Image(stage)) => &stage.provides,
+        _ => &[],
+    }
+}
+
+/// `image`, that of the stage at the end of `chain`, and what it is without what the stage provides.
+pub(super) fn with_essence(chain: &[&Stage], image: Sha256, store: &Store) -> Result<(Sha256, Sha256), PipelineError> {
+    Ok((image, toolchain::essence(image, given(chain), store)?))
+}
+
 /// Stages that are made, by name.
 pub type MadeStages = BTreeMap<String, Made>;
 
@@ -33,8 +50,10 @@ impl Made {
     /// The stage at the end of `chain` with its image: what the pipeline says of it and of the images below it, and what
     /// the RPM database says where that knows packages. Builds ask that database; so a package of a manifest that it does
     /// not know counts by its name alone, which the stage has recorded there.
-    pub(super) fn of(chain: &[&Stage], image: Sha256, installed: Installed) -> Self {
-        let mut made = Self { image, provides: Vec::new(), packages: Vec::new(), base: None, pulled: None };
+    pub(super) fn of(chain: &[&Stage], (image, essence): (Sha256, Sha256), installed: Installed) -> Self {
+        let given = given(chain).to_vec();
+        let (provides, packages) = (Vec::new(), Vec::new());
+        let mut made = Self { image, essence, given, provides, packages, base: None, pulled: None };
         for stage in chain {
             match stage {
                 Stage::Image(stage) => made.provides.extend(stage.provides.iter().cloned()),
@@ -88,7 +107,8 @@ fn finished(
     let base = toolchain::base_of(key, layout);
     // A run that was stopped may not have asked the image for its packages yet.
     let known = image.and_then(|image| Some((image, toolchain::known_packages(&layout.toolchain_state(), image)?)));
-    Ok(known.map(|(image, installed)| Made { base, ..Made::of(chain, image, installed) }))
+    let Some((image, installed)) = known else { return Ok(None) };
+    Ok(Some(Made { base, ..Made::of(chain, with_essence(chain, image, store)?, installed) }))
 }
 
 /// The stages that the stage `name` stands on, the lowest first, and itself; empty when there is none of that name.
@@ -126,7 +146,10 @@ mod tests {
             provides: vec![zlib.clone()],
             manifest: None,
         });
-        let made = |installed| Made::of(&[&stage], Sha256::of_bytes(b"image"), installed);
+        let made = |installed| {
+            let (image, essence) = (Sha256::of_bytes(b"image"), Sha256::of_bytes(b"essence"));
+            Made::of(&[&stage], (image, essence), installed)
+        };
         let without = made(Installed::default());
         assert_eq!((without.provides, without.packages), (vec![zlib.clone()], Vec::new()));
         let nevra = Nevra { name: "zlib-devel".to_owned(), evr: Evr::parse("1.3-1"), arch: "x86_64".to_owned() };

@@ -46,7 +46,7 @@ impl Runner<'_> {
 
     /// Plans and builds `goals`.
     async fn built(&self, packages: &Packages, made: &MadeStages, goals: &Goals) -> Result<Summary, PipelineError> {
-        let (prepared, gathered) = self.ready(packages, made, goals).await.inspect_err(|error| {
+        let (prepared, gathered) = Box::pin(self.ready(packages, made, goals)).await.inspect_err(|error| {
             // The error itself counts.
             let _ = build::write_broken(self.layout, causes::in_one_line(error));
         })?;

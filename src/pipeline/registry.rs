@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::Pipeline;
 use super::error::PipelineError;
-use super::made::{Made, chain};
+use super::made::{Made, chain, with_essence};
 use super::recipe::Recipes;
 use super::runner::Runner;
 use super::stage::Stage;
@@ -94,7 +94,7 @@ impl Runner<'_> {
         let installed = toolchain::installed(name, image, &self.stage_context()).await?;
         let exact = registry::with_digest(&reference, digest)?;
         toolchain::keep_pulled(recipe, image, &exact, self.layout)?;
-        Ok(Some(of_pulled(chain, (image, installed), exact)))
+        of_pulled((chain, self.store), (image, installed), exact).map(Some)
     }
 
     /// False for the stage at the end of `chain` when it was pulled while no signature was asked for, and `key` has not
@@ -130,10 +130,9 @@ pub(super) fn pulled_before(
 ) -> Result<Option<Made>, PipelineError> {
     let layout = recipes.layout;
     let found = toolchain::pulled(recipes.of_chain(chain)?, layout, store);
-    Ok(found.and_then(|(image, reference)| {
-        let installed = toolchain::known_packages(&layout.toolchain_state(), image)?;
-        Some(of_pulled(chain, (image, installed), reference))
-    }))
+    let Some((image, reference)) = found else { return Ok(None) };
+    let Some(installed) = toolchain::known_packages(&layout.toolchain_state(), image) else { return Ok(None) };
+    of_pulled((chain, store), (image, installed), reference).map(Some)
 }
 
 /// The tag of the image of `stage`, which is made from what `recipe` is the digest of.
@@ -141,7 +140,12 @@ fn tag_of(stage: &str, recipe: Sha256) -> String {
     format!("{stage}-{}-{recipe}", std::env::consts::ARCH)
 }
 
-fn of_pulled(chain: &[&Stage], (image, installed): (Sha256, Installed), reference: String) -> Made {
+fn of_pulled(
+    (chain, store): (&[&Stage], &Store),
+    (image, installed): (Sha256, Installed),
+    reference: String,
+) -> Result<Made, PipelineError> {
     let base = Some((reference.clone(), image));
-    Made { base, pulled: Some(reference), ..Made::of(chain, image, installed) }
+    let image = with_essence(chain, image, store)?;
+    Ok(Made { base, pulled: Some(reference), ..Made::of(chain, image, installed) })
 }

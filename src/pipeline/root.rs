@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::error::PipelineError;
-use super::made::Made;
+use super::made::{Made, with_essence};
 use super::recipe::same_files;
 use super::runner::Runner;
 use super::stage::Stage;
@@ -42,6 +42,7 @@ impl Runner<'_> {
         let installed = toolchain::installed(stage, image, &context).await?;
         seen.map_or(Ok(()), |seen| same_files(stage, seen))?;
         toolchain::keep_image(recipe, image, self.layout)?;
+        let image = with_essence(chain, image, self.store)?;
         Ok((if was_there { "the same image" } else { "made" }, Made::of(chain, image, installed)))
     }
 }

@@ -28,6 +28,7 @@ use crate::oci::Store;
 use crate::oci::registry::Credentials;
 use crate::plan::Reserve;
 use crate::source::{Archive, MirrorAccess, SignatureMode};
+use crate::spec::asks_database;
 use crate::text_file;
 use crate::toolchain::{MacroFile, Toolchain};
 
@@ -116,6 +117,7 @@ impl Runner<'_> {
     /// The toolchain that `packages` are built in.
     pub fn toolchain(&self, packages: &Packages, made: &MadeStages) -> Result<Toolchain, PipelineError> {
         let toolchain = toolchain_of(&packages.toolchain, made)?;
+        let mut asks = false;
         let files = packages.macro_files.iter().enumerate().map(|(place, path)| {
             let wrong = |source| PipelineError::MacroFile { path: path.clone(), source };
             let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -124,12 +126,16 @@ impl Runner<'_> {
             if let Some(foreign) = text_file::foreign(&content) {
                 return Err(wrong(std::io::Error::other(foreign)));
             }
+            asks |= asks_database(&content);
             let digest = Sha256::of_bytes(&content);
             Ok(MacroFile { name: format!("{place:02}-{file}"), path: path.clone(), digest })
         });
+        let macro_files = files.collect::<Result<_, PipelineError>>()?;
         Ok(Toolchain {
+            // Then every spec may depend on all that is given.
+            essence: if asks { toolchain.digest } else { toolchain.essence },
             macros: packages.macros.clone(),
-            macro_files: files.collect::<Result<_, PipelineError>>()?,
+            macro_files,
             version_macros: packages.version_macros.clone(),
             ..toolchain
         })
@@ -142,6 +148,8 @@ pub fn toolchain_of(name: &str, made: &MadeStages) -> Result<Toolchain, Pipeline
     Ok(Toolchain {
         stage: name.to_owned(),
         digest: made.image,
+        essence: made.essence,
+        given: made.given.clone(),
         arch: std::env::consts::ARCH.to_owned(),
         provides: made.provides.iter().cloned().collect(),
         macros: BTreeMap::new(),

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::config::Pipeline;
 use super::error::PipelineError;
-use super::made::{Made, MadeStages, below_image, chain, finished_stages};
+use super::made::{Made, MadeStages, below_image, chain, finished_stages, with_essence};
 use super::recipe::{Inputs, PackageInputs, Recipes, same_files};
 use super::registry::StageRegistry;
 use super::root::Root;
@@ -132,7 +132,8 @@ impl Runner<'_> {
         let from = (finished.base.as_str(), below.or_else(|| base.as_ref().map(|(_, image)| *image)));
         statements::attach_commands(stage, about, from, &installed, self.store)?;
         let state = if finished.up_to_date { "up to date" } else { "made" };
-        Ok((state, Made { base, ..Made::of(chain, finished.image, installed) }))
+        let image = with_essence(chain, finished.image, self.store)?;
+        Ok((state, Made { base, ..Made::of(chain, image, installed) }))
     }
 
     async fn package_stage(

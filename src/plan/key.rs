@@ -17,7 +17,7 @@ impl BuildInputs {
     /// The digest of all inputs. Every field enters it; a new field needs a line here and a higher key version.
     pub fn key(&self) -> BuildKey {
         let Self { key_version, spec, spec_digest, sources, macros, macro_files, .. } = self;
-        let Self { image, arch, buildroot, check, exceptions, .. } = self;
+        let Self { image, given, arch, buildroot, check, exceptions, .. } = self;
         let mut key = KeyBuilder::new("build")
             .field("key-version", key_version.to_le_bytes())
             .field("spec", spec)
@@ -25,6 +25,9 @@ impl BuildInputs {
             .field("image", image.as_bytes())
             .field("arch", arch)
             .field("check", [u8::from(*check)]);
+        for capability in given {
+            key = key.field("given", capability);
+        }
         for (name, digest) in sources {
             key = key.field("source", name).field("source-digest", digest.as_bytes());
         }

@@ -1,7 +1,7 @@
 //! What is built, in which order, and why. Pure.
 //!
 //! - [`BuildInputs`] is everything that decides what a build gives; its digest is the [`BuildKey`]. Content by digest,
-//!   macros, the toolchain image, the arch, the RPMs of the buildroot with the digest of what each provides to a build,
+//!   macros, the toolchain image without what its stage provides, what of that is required, the arch, the RPMs of the buildroot with the digest of what each provides to a build,
 //!   whether `%check` runs and what the package may do that others may not enter it. Host paths, limits, the number of jobs and time do not. A package is up to
 //!   date when a result of its key is there, and never because a file of some name exists.
 //! - A dependency that was built again with an equal result has an equal digest, so nothing after it is built again.
@@ -10,8 +10,8 @@
 //! - [`Claims`] says which spec a file of the repository belongs to, so that no spec takes the place of another.
 //! - [`BuildQueue`] holds what may start now; [`Plan`] says before the run what will happen.
 //!
-//! Known hole: what a build reads from the machine itself (the kernel's version, the processor's features) is not in
-//! the key.
+//! Known holes: what a build reads from the machine itself (the kernel's version, the processor's features) is not in
+//! the key; nor is a line of what the toolchain's stage provides that a program out of an archive asks RPM's database for.
 
 mod claims;
 mod durations;
@@ -61,8 +61,11 @@ pub struct BuildInputs {
     /// Digests of files of RPM macros, by a name that sorts as they are loaded.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub macro_files: BTreeMap<String, Sha256>,
-    /// Manifest digest of the toolchain image.
+    /// Digest of the toolchain image without what its stage provides.
     pub image: Sha256,
+    /// What the toolchain's stage provides of what is required, or all of it where RPM's database is asked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub given: BTreeSet<String>,
     /// RPM's word for the architecture.
     pub arch: String,
     /// NEVRAs of the RPMs installed for the build, with the digest of what each provides to a build.

@@ -32,6 +32,8 @@ pub enum Reason {
     MacroFileChanged { file: String, old: Option<Sha256>, new: Option<Sha256> },
     /// The toolchain image is another one.
     ToolchainChanged { old: Sha256, new: Sha256 },
+    /// The toolchain's stage provides something now that is required, or does not any more.
+    GivenTurned { capability: String, given: bool },
     /// It is built for another architecture.
     ArchChanged { old: String, new: String },
     /// `%check` runs and did not, or the other way round.
@@ -69,6 +71,10 @@ pub fn reasons(old: Option<&BuildInputs>, new: &BuildInputs) -> Vec<Reason> {
     }
     if old.image != new.image {
         found.push(Reason::ToolchainChanged { old: old.image, new: new.image });
+    }
+    for capability in old.given.symmetric_difference(&new.given) {
+        let given = new.given.contains(capability);
+        found.push(Reason::GivenTurned { capability: capability.clone(), given });
     }
     if old.arch != new.arch {
         found.push(Reason::ArchChanged { old: old.arch.clone(), new: new.arch.clone() });
@@ -154,6 +160,12 @@ impl fmt::Display for Reason {
             Self::MacroFileChanged { file, old: None, .. } => write!(f, "the macro file `{file}` is new"),
             Self::MacroFileChanged { file, .. } => write!(f, "the macro file `{file}` is not loaded any more"),
             Self::ToolchainChanged { old, new } => write!(f, "the toolchain image changed {}", short(old, new)),
+            Self::GivenTurned { capability, given: true } => {
+                write!(f, "the toolchain's stage provides `{capability}` now")
+            }
+            Self::GivenTurned { capability, .. } => {
+                write!(f, "the toolchain's stage does not provide `{capability}` any more")
+            }
             Self::ArchChanged { old, new } => write!(f, "it is built for another architecture ({old} → {new})"),
             Self::CheckTurned { runs: true } => f.write_str("its %check runs now"),
             Self::CheckTurned { runs: false } => f.write_str("its %check does not run any more"),

@@ -67,6 +67,7 @@ pub(super) fn package(
         exclusive_arch: words("XA"),
         exclude_arch: words("EA"),
         version_macros: BTreeMap::new(),
+        asks_database: false,
         changelog_time: source.values("C").next().and_then(|time| time.parse().ok()),
         files: parsed.files,
     })

@@ -92,7 +92,11 @@ impl Answers<'_> {
             parsed: checked.as_ref().unwrap_or(&parsed),
         };
         let outcome = match answer::package(&spec.file, spec.digest, self.arch, answer) {
-            Ok(package) => Outcome::Package(Box::new(SourcePackage { version_macros: spec.seen(), ..package })),
+            Ok(package) => Outcome::Package(Box::new(SourcePackage {
+                version_macros: spec.seen(),
+                asks_database: spec.asks_database,
+                ..package
+            })),
             Err(reason) => Outcome::Failure(format!("error: {reason}")),
         };
         Ok(Answered { spec, outcome, lasting: true })

@@ -1,6 +1,7 @@
 //! What `rpmspec` said of each spec, kept for later runs.
 //!
-//! One file for each image, arch and set of macros: `state/specs/<context>.lines`. Each line is the digest of its JSON and
+//! One file for each image without what its stage provides, arch and set of macros: `state/specs/<context>.lines`. What
+//! was read of a spec that may ask RPM's database holds for one image alone. Each line is the digest of its JSON and
 //! the JSON: the spec's name, the key of what was read, the versions of other specs that it was read with, and the package
 //! or the failure. A line that is damaged counts as
 //! absent. The file is replaced as a whole.
@@ -31,27 +32,32 @@ struct Entry {
     spec: String,
     key: Sha256,
     uses: Uses,
+    /// The image whose database it may have asked; None where it asks none.
+    asked: Option<Sha256>,
     outcome: Outcome,
 }
 
 /// The kept outcomes of one context.
 pub(super) struct Cache {
     path: PathBuf,
+    /// The image that specs are read in now.
+    image: Sha256,
     entries: BTreeMap<String, Entry>,
 }
 
 impl Cache {
     /// Reads the cache of `context` below the state folder; what cannot be read is not there.
-    pub(super) fn open(state: &Path, context: Sha256) -> Self {
+    pub(super) fn open(state: &Path, context: Sha256, image: Sha256) -> Self {
         let path = state.join("specs").join(format!("{context}.lines"));
         let text = std::fs::read(&path).unwrap_or_default();
         let entries = text.split(|byte| *byte == b'\n').filter_map(entry);
-        Self { path, entries: entries.map(|entry| (entry.spec.clone(), entry)).collect() }
+        Self { path, image, entries: entries.map(|entry| (entry.spec.clone(), entry)).collect() }
     }
 
     /// The outcome of the spec, if it was read from the same files with the same versions of other specs.
     pub(super) fn outcome(&self, spec: &KeyedSpec) -> Option<&Outcome> {
-        self.entry(&spec.file.name, spec.key).filter(|entry| entry.uses == spec.uses).map(|entry| &entry.outcome)
+        let entry = self.entry(&spec.file.name, spec.key).filter(|entry| entry.uses == spec.uses);
+        entry.filter(|entry| entry.asked.is_none_or(|image| image == self.image)).map(|entry| &entry.outcome)
     }
 
     /// The macros with versions of other specs that the spec called `spec` names, if its files are those of `key`.
@@ -66,7 +72,8 @@ impl Cache {
     /// Keeps an outcome in the place of the spec's earlier one; [`Cache::save`] writes it.
     pub(super) fn insert(&mut self, spec: &KeyedSpec, outcome: Outcome) {
         let (name, uses) = (spec.file.name.clone(), spec.uses.clone());
-        self.entries.insert(name.clone(), Entry { spec: name, key: spec.key, uses, outcome });
+        let asked = spec.asks_database.then_some(self.image);
+        self.entries.insert(name.clone(), Entry { spec: name, key: spec.key, uses, asked, outcome });
     }
 
     /// Writes everything.
@@ -103,14 +110,14 @@ mod tests {
     fn a_damaged_entry_counts_as_absent() {
         let state = tempfile::tempdir().unwrap();
         let key = Sha256::of_bytes(b"key");
-        let mut cache = Cache::open(state.path(), key);
+        let mut cache = Cache::open(state.path(), key, image());
         for name in ["one", "two"] {
             cache.insert(&spec(name, key), Outcome::Failure(format!("{name} is wrong")));
         }
         cache.save().unwrap();
         let text = std::fs::read_to_string(cache.path()).unwrap();
         std::fs::write(cache.path(), text.replace("one is", "two is")).unwrap();
-        let again = Cache::open(state.path(), key);
+        let again = Cache::open(state.path(), key, image());
         assert_eq!(again.outcome(&spec("one", key)), None);
         assert_eq!(again.outcome(&spec("two", key)), Some(&Outcome::Failure("two is wrong".into())));
         assert_eq!(again.outcome(&spec("two", Sha256::of_bytes(b"other"))), None);
@@ -124,20 +131,40 @@ mod tests {
             let uses = Uses::from([("azl_kernel_version".to_owned(), version.map(str::to_owned))]);
             KeyedSpec { uses, ..spec("knem", key) }
         };
-        let mut cache = Cache::open(state.path(), key);
+        let mut cache = Cache::open(state.path(), key, image());
         cache.insert(&with(Some("6.6")), Outcome::Failure("x".into()));
         cache.save().unwrap();
-        let again = Cache::open(state.path(), key);
+        let again = Cache::open(state.path(), key, image());
         assert!(again.outcome(&with(Some("6.6"))).is_some());
         assert!(again.outcome(&with(Some("6.7"))).is_none());
         assert!(again.outcome(&with(None)).is_none());
         assert_eq!(again.names("knem", key).unwrap().collect::<Vec<_>>(), ["azl_kernel_version"]);
     }
 
+    #[test]
+    fn a_spec_that_asks_the_database_is_read_again_in_another_image() {
+        let state = tempfile::tempdir().unwrap();
+        let key = Sha256::of_bytes(b"key");
+        let mut cache = Cache::open(state.path(), key, image());
+        cache.insert(&KeyedSpec { asks_database: true, ..spec("asks", key) }, Outcome::Failure("x".into()));
+        cache.insert(&spec("plain", key), Outcome::Failure("x".into()));
+        cache.save().unwrap();
+        let known = |image| {
+            let cache = Cache::open(state.path(), key, image);
+            ["asks", "plain"].map(|name| cache.outcome(&spec(name, key)).is_some())
+        };
+        assert_eq!(known(image()), [true, true]);
+        assert_eq!(known(Sha256::of_bytes(b"another image")), [false, true]);
+    }
+
+    fn image() -> Sha256 {
+        Sha256::of_bytes(b"image")
+    }
+
     fn spec(name: &str, key: Sha256) -> KeyedSpec {
         let relative = format!("{name}.spec");
         let file =
             SpecFile { name: name.to_owned(), path: PathBuf::from(&relative), folder: 0, relative, linked: None };
-        KeyedSpec { file, digest: key, key, uses: Uses::new(), loses_section: false }
+        KeyedSpec { file, digest: key, key, uses: Uses::new(), loses_section: false, asks_database: false }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct KeyedSpec {
     pub(super) uses: Uses,
     /// True when rpm may lose the section after its `%prep`, which its text tells before it is read.
     pub(super) loses_section: bool,
+    /// True when it may ask RPM's database, which its text tells before it is read.
+    pub(super) asks_database: bool,
 }
 
 /// Macros with versions of other specs, with their values.
@@ -39,11 +41,11 @@ impl KeyedSpec {
     }
 }
 
-/// What all specs of a load have in common: the image, the arch, the macros and their files.
+/// What all specs of a load have in common: the image without what is given, the arch, the macros and their files.
 pub(super) fn context(toolchain: &Toolchain) -> Sha256 {
     let mut key = KeyBuilder::new("spec-context")
         .field("version", script::VERSION.to_string())
-        .field("image", toolchain.digest.to_string())
+        .field("image", toolchain.essence.to_string())
         .field("arch", &toolchain.arch);
     for (name, body) in &toolchain.macros {
         key = key.field("macro", name).field("body", body);
@@ -70,7 +72,7 @@ pub(super) fn keyed(files: Vec<SpecFile>, digests: &FileDigests) -> Result<Vec<K
         let path = format!("{}/{}", file.folder, file.relative);
         let key = KeyBuilder::new("spec").field("path", path).field("spec", digest.to_string());
         let key = key.field("folder", beside.to_string()).finish();
-        found.push(KeyedSpec { file, digest, key, uses: Uses::new(), loses_section: false });
+        found.push(KeyedSpec { file, digest, key, uses: Uses::new(), loses_section: false, asks_database: false });
     }
     Ok(found)
 }

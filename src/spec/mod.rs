@@ -5,13 +5,15 @@
 //! only the RPM and the macros that build a package know what its spec says.
 //!
 //! What was read is kept in `state/specs/` under the digests of all it depends on: the spec, the files beside it, the
-//! image, the arch, the macros and their files, and the versions of other specs that it names ([`versions`]). When nothing has changed, no container is started and no file is read: which files are
+//! image without what its stage provides, the arch, the macros and their files, and the versions of other specs that it
+//! names ([`versions`]); of a spec that may ask RPM's database ([`asks_database`]), the whole image. When nothing has changed, no container is started and no file is read: which files are
 //! the same is told by their size, times and inode (`state/digests/specs.json`). Not covered are specs whose text depends
 //! on the time or on files outside their folder.
 
 mod answer;
 mod answers;
 mod cache;
+mod database;
 mod declared;
 mod error;
 mod failure;
@@ -39,6 +41,7 @@ use std::path::PathBuf;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+pub use database::asks_database;
 pub use declared::is_path_for_debuggers;
 pub use error::SpecError;
 pub use failure::SpecFailure;
@@ -49,6 +52,7 @@ pub use versions::{macro_name, version_macros};
 
 use self::answers::Answered;
 use self::cache::{Cache, Outcome};
+use self::database::Folders;
 use self::find::SpecFiles;
 use self::key::KeyedSpec;
 use self::progress::Progress;
@@ -239,11 +243,13 @@ async fn glanced(
     let state = loader.layout.state();
     let looked = tokio::task::spawn_blocking(move || {
         let (mut sound, mut faulty) = (Vec::with_capacity(specs.len()), Vec::new());
+        let mut folders = Folders::default();
         for mut spec in specs {
             let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
             let bytes = std::fs::read(&spec.file.path).map_err(wrong)?;
             let Glance { fault, loses_section } = text::glance(&bytes, &query::guest_path(&spec));
             spec.loses_section = loses_section;
+            spec.asks_database = asks_database(&bytes) || folders.ask_beside(&spec.file.path);
             match fault {
                 Some(fault) => faulty.push((spec, Outcome::Failure(fault))),
                 None => sound.push(spec),
@@ -266,14 +272,14 @@ struct Found {
 /// Finds the specs and what is known of them, on a thread that may wait for files.
 async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, SpecError> {
     let (layout, folders) = (loader.layout.clone(), folders.to_vec());
-    let (state, context) = (layout.state(), key::context(loader.toolchain));
+    let (state, context, image) = (layout.state(), key::context(loader.toolchain), loader.toolchain.digest);
     let (prefix, dist) = (loader.toolchain.version_macros.clone(), loader.toolchain.macros.get("dist").cloned());
     let prepared = tokio::task::spawn_blocking(move || {
         let digests = FileDigests::open(&layout, "specs");
         let mut files = find::spec_files(&folders)?;
         let mut open = key::keyed(std::mem::take(&mut files.files), &digests)?;
         digests.save().map_err(|source| SpecError::State { path: layout.state(), source })?;
-        let cache = Cache::open(&layout.spec_state(), context);
+        let cache = Cache::open(&layout.spec_state(), context, image);
         let versions = prefix.map(|prefix| Versions::new(&prefix, dist.as_ref(), &open));
         if let Some(versions) = &versions {
             versions.find(&mut open, &cache)?;

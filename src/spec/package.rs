@@ -39,6 +39,9 @@ pub struct SourcePackage {
     /// The macros with versions of other specs that its text names, with the values it was read with; a name without a
     /// value is not here. Its build defines the same.
     pub version_macros: BTreeMap<String, String>,
+    /// True when it may ask RPM's database, while it is read or built.
+    #[serde(default)]
+    pub asks_database: bool,
     /// None when the package can be built for the toolchain's arch; otherwise why not, as in `ExclusiveArch: aarch64`.
     pub excluded: Option<String>,
     /// Seconds since 1970 of the newest changelog entry; None without a changelog.
@@ -117,6 +120,7 @@ pub(crate) mod tests {
             exclusive_arch: vec![],
             exclude_arch: vec![],
             version_macros: BTreeMap::new(),
+            asks_database: false,
             changelog_time: Some(1_768_478_400),
             files: vec![],
         }

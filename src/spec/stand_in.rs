@@ -18,7 +18,7 @@ use crate::toolchain::Toolchain;
 pub(crate) fn read(layout: &Layout, toolchain: &Toolchain, folders: &[PathBuf]) {
     let files = find::spec_files(folders).unwrap().files;
     let mut open = key::keyed(files, &FileDigests::open(layout, "stand-in")).unwrap();
-    let mut cache = Cache::open(&layout.spec_state(), key::context(toolchain));
+    let mut cache = Cache::open(&layout.spec_state(), key::context(toolchain), toolchain.digest);
     let prefix = toolchain.version_macros.as_deref();
     let mut versions = prefix.map(|prefix| Versions::new(prefix, toolchain.macros.get("dist"), &open));
     if let Some(versions) = &versions {
@@ -30,7 +30,8 @@ pub(crate) fn read(layout: &Layout, toolchain: &Toolchain, folders: &[PathBuf]) 
             None => std::mem::take(&mut open),
         };
         assert!(!ready.is_empty(), "specs take each other's versions");
-        for spec in ready {
+        for mut spec in ready {
+            spec.asks_database = super::asks_database(&std::fs::read(&spec.file.path).unwrap());
             let outcome = outcome(&spec, toolchain);
             if let Some(versions) = &mut versions {
                 versions.learn(&spec.file.name, &outcome);
@@ -107,6 +108,7 @@ fn package_of(spec: &KeyedSpec, lines: &[String], toolchain: &Toolchain) -> Sour
         has_check: lines.iter().any(|line| line == "%check"),
         build_arch: "noarch".to_owned(),
         version_macros: spec.seen(),
+        asks_database: spec.asks_database,
         ..package::tests::zlib()
     }
 }

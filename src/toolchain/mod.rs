@@ -12,8 +12,9 @@
 //! **Key.** What enters the key of a stage: the list of bases as the pipeline has it (archives by content) or the digest
 //! of the image below, the packages to install, the containerfile's instructions as they are written and as they are
 //! understood, the content of the files that they copy, `provides`, and [`KEY_VERSION`]. What does not: paths of the host,
-//! its mirrors, the engine. Known hole: a command such as `apt-get install` gives what the archive holds on that day; the
-//! image is made once and its digest enters every build key.
+//! its mirrors, the engine. What is built in the image is named by its other layers, without that of `provides`
+//! ([`essence()`]). Known hole: a command such as `apt-get install` gives what the archive holds on that day; the image is
+//! made once and its digest enters every build key.
 
 pub mod apt;
 mod ask;
@@ -23,6 +24,7 @@ mod containerfile;
 mod copy;
 mod debootstrap;
 mod error;
+mod essence;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod inputs;
@@ -46,6 +48,7 @@ use std::path::{Path, PathBuf};
 pub use assemble::{ROOT_SCRIPT, StageRpm, assemble};
 pub use containerfile::ContainerfileError;
 pub use error::ToolchainError;
+pub use essence::essence;
 pub use inputs::inputs;
 pub use installed::{Installed, installed, known as known_packages};
 use script::Script;
@@ -60,7 +63,7 @@ use crate::event::Report;
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::oci::registry::Credentials;
-use crate::package::{Nevra, Provides};
+use crate::package::{Capability, Nevra, Provides};
 use crate::source::Archive;
 use crate::source::remembered::FileDigests;
 use crate::source::seen::Seen;
@@ -75,6 +78,10 @@ pub struct Toolchain {
     pub stage: String,
     /// The image's manifest digest.
     pub digest: Sha256,
+    /// Names what specs are read with and built in: the image without `given` ([`essence()`]).
+    pub essence: Sha256,
+    /// What its own stage provides besides, as the pipeline has it.
+    pub given: Vec<Capability>,
     /// The architecture of what it builds, in RPM's word: `x86_64`, `aarch64`.
     pub arch: String,
     /// What RPM may take as given in it: its rpm database says so too.

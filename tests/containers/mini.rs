@@ -83,6 +83,7 @@ fn a_small_distribution_is_built_kept_explained_and_built_again() {
     let mini = Mini::new();
     the_first_run_builds_what_it_can(&mini);
     the_second_run_builds_only_what_failed(&mini);
+    what_a_stage_provides_counts_where_it_is_required(&mini);
     specs::a_spec_cannot_change_how_others_are_read(&mini);
     specs::what_a_spec_says_is_said_in_time(&mini);
     specs::the_image_says_how_packages_are_compressed(&mini);
@@ -153,6 +154,24 @@ fn the_second_run_builds_only_what_failed(mini: &Mini) {
     let good = mini.run(&["build", "greet"]);
     assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
     assert!(stderr(&good).contains("0 built, 2 up to date"), "greet and what it needs: {}", stderr(&good));
+}
+
+/// One more capability reads no spec again and builds nothing; one that is gone is missed.
+fn what_a_stage_provides_counts_where_it_is_required(mini: &Mini) {
+    let path = mini.path("pipeline.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let run = |provides: &str| {
+        std::fs::write(&path, text.replace(" gcc, ", provides)).unwrap();
+        let ran = mini.run(&["run", "pipeline.yaml"]);
+        (ran.status.code(), stderr(&ran))
+    };
+    let (_, told) = run(" gcc, something-more, ");
+    assert!(told.contains("toolchain bootstrap: made"), "{told}");
+    assert!(told.contains("packages: 2 to look at, 3 up to date") && !told.contains("with rpmspec"), "{told}");
+    let (code, told) = run(" ");
+    assert!(code == Some(2) && told.contains("no package provides `gcc`"), "{told}");
+    let (_, told) = run(" gcc, ");
+    assert!(told.contains("packages: 2 to look at, 3 up to date") && !told.contains("with rpmspec"), "{told}");
 }
 
 fn an_ignored_package_stays_as_it_was(mini: &Mini) {

@@ -142,6 +142,8 @@ fn the_key_is_that_of_content_and_not_of_a_build() {
     let toolchain = Toolchain {
         stage: "s".into(),
         digest: Sha256::of_bytes(b"image"),
+        essence: Sha256::of_bytes(b"essence"),
+        given: vec![],
         arch: "x86_64".into(),
         provides: crate::package::Provides::default(),
         macros: [("dist".to_owned(), ".t".to_owned())].into(),

@@ -227,3 +227,23 @@ fn every_single_edit_agrees() {
     let wrong: Vec<String> = wrong.map(|error| error.to_string()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
+
+/// What a stage provides stands in its image's RPM database alone: one more line changes what requires it and what asks
+/// the database, and no other spec is read again.
+#[test]
+fn one_more_line_of_provides_changes_only_what_needs_it() {
+    let base: Tree = vec![0; LENGTH];
+    let place = Place::new(&base, false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let differ = |choice: u8| {
+        let provides = (0..LENGTH).find(|at| tree::name(*at) == "provides").unwrap();
+        let Edited { before, after, .. } = runtime.block_on(place.edited(&base, &[(provides, choice)], false));
+        let differ = after.into_iter().filter(|(spec, key)| before.get(spec) != Some(key));
+        differ.map(|(spec, _)| spec).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(differ(1), "listing rel", "`make`, which `rel` requires; `listing` asks the database");
+    assert_eq!(differ(2), "listing rel", "the order does not count");
+    assert_eq!(differ(3), "listing", "nothing requires it");
+    let contexts = std::fs::read_dir(place.project().layout.spec_state().join("specs")).unwrap().count();
+    assert_eq!(contexts, 1, "what was read before is found again");
+}

@@ -40,6 +40,7 @@ pub(super) fn spec(text: &str) -> SourcePackage {
         exclusive_arch: Vec::new(),
         exclude_arch: Vec::new(),
         version_macros: BTreeMap::new(),
+        asks_database: false,
         changelog_time: None,
         files: Vec::new(),
     };

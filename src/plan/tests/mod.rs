@@ -39,6 +39,7 @@ fn inputs() -> BuildInputs {
         macros: BTreeMap::from([("dist".to_owned(), ".dd1".to_owned())]),
         macro_files: BTreeMap::new(),
         image: digest("image"),
+        given: BTreeSet::new(),
         arch: "x86_64".to_owned(),
         buildroot: map("zlib-devel-1.3-1.dd1.x86_64", "zlib"),
         check: false,

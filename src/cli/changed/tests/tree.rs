@@ -159,7 +159,7 @@ fn specs(of: &impl Fn(&str) -> u8, put: &mut impl FnMut(&str, Node)) {
 
     let kmod = format!("Version: %{{azl_lib_version}}.%{{azl_app_version}}\nRelease: 1\n# {}", of("kmod text"));
     put("SPECS/kmod/kmod.spec", spec("kmod", &kmod));
-    put("SPECS/rel/rel.spec", spec("rel", "Version: 1\nRelease: %{azl_lib_release}"));
+    put("SPECS/rel/rel.spec", spec("rel", "Version: 1\nRelease: %{azl_lib_release}\nBuildRequires: make"));
     let next = format!("Version: %{{azl_kmod_version}}\nRelease: 1\n# {}", of("next text"));
     put("SPECS/next/next.spec", spec("next", &next));
 
@@ -174,10 +174,19 @@ fn specs(of: &impl Fn(&str) -> u8, put: &mut impl FnMut(&str, Node)) {
         put(&format!("shared/{place}/sub/a.patch"), file(format!("{place} {}\n", of("shared patch"))));
     }
 
-    put("SPECS/flat.spec", spec("flat", &format!("Version: 1\nRelease: 1\nPatch: flat.patch\n# {}", of("flat text"))));
+    put(
+        "SPECS/flat.spec",
+        spec(
+            "flat",
+            &format!("Version: 1\nRelease: 1\nPatch: flat.patch\nBuildRequires: (gcc or given)\n# {}", of("flat text")),
+        ),
+    );
     put("SPECS/data/flat.patch", text("flat patch"));
     put("SPECS/flat.txt", text("flat other"));
-    put("SPECS/listing/listing.spec", spec("listing", &format!("Version: 1\nRelease: 1\n# %(ls) {}", of("listing"))));
+    put(
+        "SPECS/listing/listing.spec",
+        spec("listing", &format!("Version: 1\nRelease: 1\n# %(rpm -q gcc; ls) {}", of("listing"))),
+    );
     if of("listing readme") > 0 {
         put("SPECS/listing/README", text("listing readme"));
     }
@@ -185,7 +194,10 @@ fn specs(of: &impl Fn(&str) -> u8, put: &mut impl FnMut(&str, Node)) {
         put("SPECS/new/new.spec", spec("new", &format!("Version: {}\nRelease: 1", of("new spec"))));
     }
 
-    put("own/SPECS/own/own.spec", spec("own", &format!("Version: 1\nRelease: 1\n# {}", of("own text"))));
+    put(
+        "own/SPECS/own/own.spec",
+        spec("own", &format!("Version: 1\nRelease: 1\nBuildRequires: given\n# {}", of("own text"))),
+    );
     put("own/SPECS/own/README", text("own readme"));
     if of("own lib") > 1 {
         put("own/SPECS/lib/lib.spec", spec("lib", &format!("Version: 9\nRelease: {}", of("own lib"))));
