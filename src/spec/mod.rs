@@ -68,7 +68,7 @@ use crate::toolchain::Toolchain;
 
 /// The fewest and the most specs of one container: a container's start must not cost more than what it reads, and an
 /// interrupted run keeps what finished containers have read.
-const BATCH: (usize, usize) = (8, 128);
+const BATCH: (usize, usize) = (8, 256);
 
 /// What specs are read with.
 pub struct Loader<'a> {

@@ -2,8 +2,9 @@
 //! below [`SPECS`].
 //!
 //! Several specs share a container while nothing goes wrong in it. When it ends before its time, whoever brought that
-//! about, nothing of it is believed, and each of its specs is read in a container of its own: what goes wrong there is the
-//! fault of that spec alone. When one takes longer than it may, they are read a second time with a limit for each.
+//! about, nothing of it is believed, and its specs are read again by halves, down to one that has a container of its own:
+//! what goes wrong there is the fault of that spec alone. When one takes longer than it may, they are read a second time
+//! with a limit for each.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,26 +74,49 @@ impl Batch<'_> {
     }
 
     async fn answers(&self, folder: &Path, stop: &CancellationToken) -> Result<Vec<Answered>, SpecError> {
-        let ways: &[Way] = if self.specs.len() > 1 { &[Way::Together, Way::Apart] } else { &[] };
-        for way in ways {
-            let ended = self.ask((*way, &self.specs), folder, stop).await?;
+        let mut all = Vec::with_capacity(self.specs.len());
+        // Those that are read next stand last.
+        let mut open = vec![self.specs.as_slice()];
+        while let Some(specs) = open.pop() {
+            if let [spec] = specs {
+                all.push(self.alone(spec, folder, stop).await?);
+                continue;
+            }
+            match self.together(specs, folder, stop).await? {
+                Ok(answered) => all.extend(answered),
+                Err(size) => open.extend(specs.chunks(size).rev()),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Asks about several `specs` in one container. `Err` when nothing of it can be believed: how many of them may share
+    /// the next one.
+    async fn together(
+        &self,
+        specs: &[KeyedSpec],
+        folder: &Path,
+        stop: &CancellationToken,
+    ) -> Result<Result<Vec<Answered>, usize>, SpecError> {
+        let mut size = specs.len().div_ceil(2);
+        for way in [Way::Together, Way::Apart] {
+            let ended = self.ask((way, specs), folder, stop).await?;
             if ended.exit.is_success()
-                && let Some(answered) = self.read(&self.specs, folder).await?
+                && let Some(answered) = self.read(specs, folder).await?
             {
-                return Ok(answered);
+                return Ok(Ok(answered));
             }
             tracing::debug!(exit = %ended.exit, said = ended.said, ?way, "these specs are read again");
             self.progress.take_back(ended.answered);
+            if ended.exit == Exit::Code(script::UNABLE) {
+                size = 1;
+            }
             // Which spec took too long, the other way tells.
             if ended.exit != Exit::TimedOut {
                 break;
             }
         }
-        let mut all = Vec::with_capacity(self.specs.len());
-        for spec in &self.specs {
-            all.push(self.alone(spec, folder, stop).await?);
-        }
-        Ok(all)
+        Ok(Err(size))
     }
 
     /// Asks about one spec, in a container that no other uses.
