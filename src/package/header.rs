@@ -125,14 +125,16 @@ fn file_paths(metadata: &PackageMetadata) -> Result<Vec<String>, HeaderError> {
 }
 
 fn capability(dependency: rpm::Dependency) -> Capability {
-    let comparison = comparison(&dependency).unwrap_or_default();
-    let evr = (!dependency.version.is_empty()).then(|| Evr::parse(&dependency.version));
-    Capability { name: dependency.name, evr, comparison }
+    // Without a comparison the version counts for nothing, as in rpm.
+    let bound = comparison(&dependency).filter(|_| !dependency.version.is_empty());
+    let evr = bound.map(|_| Evr::parse(&dependency.version));
+    Capability { name: dependency.name, evr, comparison: bound.unwrap_or_default() }
 }
 
 fn requirements(found: Result<Vec<rpm::Dependency>, rpm::Error>) -> Result<Vec<Requirement>, HeaderError> {
     let found = found.map_err(HeaderError::Format)?;
-    let ours = found.into_iter().filter(|dependency| !dependency.flags.contains(DependencyFlags::RPMLIB));
+    // By the name, as rpm does it: a flag can be set for any.
+    let ours = found.into_iter().filter(|dependency| !dependency.name.starts_with("rpmlib("));
     ours.map(requirement).collect()
 }
 
@@ -167,8 +169,10 @@ mod tests {
             .release("3.dd1")
             .requires(rpm::Dependency::greater_eq("zlib", "1.2"))
             .requires(rpm::Dependency::any("(a or b)"))
+            .requires(rpm::Dependency { flags: DependencyFlags::RPMLIB, ..rpm::Dependency::any("no-feature") })
             .provides(rpm::Dependency::eq("pkgconfig(demo)", "1.2"))
             .provides(rpm::Dependency::greater_eq("demo(api)", "3"))
+            .provides(rpm::Dependency { version: "7".into(), ..rpm::Dependency::any("demo(any)") })
             .build()
             .unwrap();
         let mut bytes = Vec::new();
@@ -178,10 +182,11 @@ mod tests {
         assert_eq!(header.nevra.to_string(), "demo-1.2-3.dd1.x86_64");
         let mut requires: Vec<String> = header.requires.iter().map(ToString::to_string).collect();
         requires.sort();
-        assert_eq!(requires, ["(a or b)", "zlib >= 1.2"]);
+        assert_eq!(requires, ["(a or b)", "no-feature", "zlib >= 1.2"]);
         let provides: Vec<String> = header.provides.iter().map(ToString::to_string).collect();
         assert!(provides.contains(&"pkgconfig(demo) = 1.2".to_owned()), "{provides:?}");
         assert!(provides.contains(&"demo(api) >= 3".to_owned()), "{provides:?}");
+        assert!(provides.contains(&"demo(any)".to_owned()), "{provides:?}");
     }
 
     #[test]
