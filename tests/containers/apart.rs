@@ -51,6 +51,15 @@ scenarios! {
         assert_eq!(bench.run(&spec).await.stdout, "content0\n");
     }
 
+    async fn what_tells_of_the_machine_is_hidden(bench) {
+        let script = "for folder in /proc/acpi /proc/scsi /sys/firmware; do [ ! -d $folder ] || ls -A $folder; \
+             touch $folder/x 2>/dev/null && echo wrote into $folder; done; \
+             for file in kcore keys timer_list; do busybox head -c 1 /proc/$file 2>/dev/null | busybox wc -c; done";
+        let mut spec = bench.shell(script);
+        spec.user = User::Root;
+        assert_eq!(bench.run(&spec).await.stdout, "0\n0\n0\n");
+    }
+
     async fn another_root_has_devices_too(bench) {
         let script = "mkdir -p /other/bin && cp /bin/busybox /other/bin && chroot /other /bin/busybox sh -c '\
              echo x >/dev/null && busybox test -z \"$(busybox cat /dev/null)\" && busybox head -c 5 /dev/zero | busybox wc -c && \

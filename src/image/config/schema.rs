@@ -157,6 +157,9 @@ fn object(value: Value, fields: &'static [Field], place: &str, faults: &mut Faul
     for (key, value) in map.into_iter().filter(|(key, value)| !key.starts_with('_') && !value.is_null()) {
         let here = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
         match fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(&key)) {
+            Some((name, _)) if normalised.contains_key(*name) => {
+                faults.add(&here, format!("is `{name}`, which is there twice: upper and lower case are the same"));
+            }
             Some((name, kind)) => {
                 normalised.insert((*name).to_owned(), checked(value, kind, &here, faults));
             }

@@ -52,6 +52,13 @@ fn a_configuration_of_azure_linux_is_read_unchanged() {
 #[test]
 fn letter_case_of_keys_does_not_matter() {
     assert!(read_text(&EFI.replace("\"Hostname\"", "\"hostName\"")).is_ok());
+    let message = refusal("\"Hostname\"", "\"hostName\": \"other\", \"Hostname\"");
+    assert!(
+        message.ends_with(
+            "SystemConfigs[0].hostName is `Hostname`, which is there twice: upper and lower case are the same"
+        ),
+        "{message}"
+    );
 }
 
 #[test]

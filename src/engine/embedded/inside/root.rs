@@ -24,10 +24,23 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("/proc/self/fd/2", "/dev/stderr"),
     ("pts/ptmx", "/dev/ptmx"),
 ];
-/// What Docker hides of `/proc`.
-const HIDDEN: [&str; 8] = ["acpi", "asound", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list"];
-/// What Docker makes read-only of it.
-const READ_ONLY: [&str; 5] = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+/// What Docker hides.
+const HIDDEN: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+/// What Docker makes read-only.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 /// A mount's options must fit into one page.
 const OPTIONS_LIMIT: usize = 4095;
 
@@ -158,12 +171,12 @@ pub(super) fn enter(container: &Container, trees: Trees) -> Result<Vec<String>, 
     nix::unistd::chdir("/").at(Step::Root, "/")?;
     let mut places = Places::default();
     places.put(&proc, "/proc", Kind::Folder)?;
-    hide_parts_of_proc(&trees.nothing)?;
     match sys {
         Ok(sys) => places.put(&sys, "/sys", Kind::Folder)?,
         // With the host's network, or without a whole /sys on the host, the container has none.
         Err(_) => drop(places.make("/sys", Kind::Folder)),
     }
+    hide(&trees.nothing)?;
     make_devices(&mut places, trees.devices)?;
     if places.make("/tmp", Kind::Folder).at(Step::Mount, "/tmp")? {
         fs::set_permissions("/tmp", fs::Permissions::from_mode(0o1777)).at(Step::Mount, "/tmp")?;
@@ -175,13 +188,13 @@ pub(super) fn enter(container: &Container, trees: Trees) -> Result<Vec<String>, 
     Ok(places.made)
 }
 
-fn hide_parts_of_proc(nothing: &OwnedFd) -> Result<(), Fault> {
-    let there = |name: &&str| Path::new("/proc").join(name).exists();
-    for name in HIDDEN.into_iter().filter(there) {
-        let path = Path::new("/proc").join(name);
+fn hide(nothing: &OwnedFd) -> Result<(), Fault> {
+    let there = |path: &&Path| path.exists();
+    for path in HIDDEN.map(Path::new).into_iter().filter(there) {
         if path.is_dir() {
             let empty = in_memory("0555", "4096")?;
-            attach(&empty, &path).at(Step::Mount, path.display())?;
+            make_read_only(&empty).at(Step::Mount, path.display())?;
+            attach(&empty, path).at(Step::Mount, path.display())?;
         } else {
             let nothing = rustix::mount::open_tree(
                 nothing.as_fd(),
@@ -190,12 +203,11 @@ fn hide_parts_of_proc(nothing: &OwnedFd) -> Result<(), Fault> {
                     | rustix::mount::OpenTreeFlags::OPEN_TREE_CLOEXEC
                     | rustix::mount::OpenTreeFlags::AT_EMPTY_PATH,
             );
-            attach(&nothing.at(Step::Mount, path.display())?, &path).at(Step::Mount, path.display())?;
+            attach(&nothing.at(Step::Mount, path.display())?, path).at(Step::Mount, path.display())?;
         }
     }
-    for name in READ_ONLY.into_iter().filter(there) {
-        let path = Path::new("/proc").join(name);
-        attach(&read_only(&path)?, &path).at(Step::Mount, path.display())?;
+    for path in READ_ONLY.map(Path::new).into_iter().filter(there) {
+        attach(&read_only(path)?, path).at(Step::Mount, path.display())?;
     }
     Ok(())
 }
