@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use drydock::engine::{Collect, Exit, Session, User};
+use drydock::engine::{Collect, Exit, Session, Stream, User};
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Bench, guest};
@@ -66,6 +66,19 @@ scenarios! {
         let holes = into.join("holes").metadata().unwrap();
         assert_eq!(holes.len(), 200 << 20);
         assert!(holes.blocks() * 512 < 1 << 20, "{holes:?}");
+        std::fs::remove_dir_all(into).unwrap();
+    }
+
+    async fn a_cancelled_run_has_no_files_to_take(bench) {
+        let into = bench.empty_folder("collected");
+        let cancel = CancellationToken::new();
+        let mut output = |_: Stream, _: &[u8]| cancel.cancel();
+        let collect = Some(Collect { from: guest("/home/builder/out"), into: into.clone() });
+        let session = Session { output: &mut output, collect, cancel: &cancel };
+        // More than fits into what lies between it and who does not want it any more.
+        let spec = bench.shell("mkdir out; head -c 20000000 /dev/urandom >out/file; echo begun; sleep 1000");
+        assert_eq!(bench.engine.run(&spec, session).await.unwrap(), Exit::Cancelled);
+        assert_eq!(std::fs::read_dir(&into).unwrap().count(), 0);
         std::fs::remove_dir_all(into).unwrap();
     }
 

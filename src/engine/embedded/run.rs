@@ -81,15 +81,17 @@ impl Drop for Live {
     }
 }
 
-/// Takes the files that the helper sends into the folder of `collect`, if any, and waits for the helper's end; says how
-/// the run ends when there is no time left for that.
+/// Takes the files that the helper has, if it `has_files`, into the folder of `collect`, if any, and waits for the helper's
+/// end; says how the run ends when there is no time left for that.
 async fn take_files(
     running: Running,
-    collect: Option<Collect>,
+    (collect, has_files): (Option<Collect>, bool),
     patience: &Patience<'_>,
 ) -> Result<Option<Exit>, EngineError> {
     let (mut child, socket) = running.archive()?;
     let archive = socket.reader()?;
+    // A helper whose files nobody wants cannot send them.
+    let may_fail = has_files && collect.is_none();
     let mut taking = tokio::task::spawn_blocking(move || {
         let mut archive = archive;
         collect.map_or(Ok(()), |Collect { from, into }| unpack(&mut archive, from.as_str(), &into))
@@ -109,7 +111,7 @@ async fn take_files(
         Err(CollectError::Read { .. }) if over.is_some() => return Ok(over),
         taken => taken?,
     }
-    if status.success() { Ok(None) } else { Err(SandboxError::Died { status: status.to_string() }.into()) }
+    if status.success() || may_fail { Ok(None) } else { Err(SandboxError::Died { status: status.to_string() }.into()) }
 }
 
 impl<'a> Run<'a> {
@@ -145,8 +147,9 @@ impl<'a> Run<'a> {
         let mut watch = Watch { cgroup: &live.cgroup, limit, output };
         let ended = watch.follow(live.running.insert(running), cancel.cancelled()).await?;
         let patience = Patience::new(cancel, Instant::now().checked_add(limit.saturating_sub(begun.elapsed())));
+        let collect = collect.filter(|_| ended.files && ended.exit != Exit::Cancelled);
         if let Some(running) = live.running.take()
-            && let Some(over) = take_files(running, collect.filter(|_| ended.files), &patience).await?
+            && let Some(over) = take_files(running, (collect, ended.files), &patience).await?
         {
             return Ok(over);
         }
@@ -192,7 +195,7 @@ impl<'a> Run<'a> {
         let ended = ended?;
         shown.map_err(SandboxError::Terminal)?;
         if let Some(running) = live.running.take() {
-            take_files(running, None, &Patience::new(cancel, None)).await?;
+            take_files(running, (None, false), &Patience::new(cancel, None)).await?;
         }
         Ok(ended.exit)
     }

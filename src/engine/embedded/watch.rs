@@ -69,7 +69,7 @@ impl Watch<'_> {
             let read = streams.read().await;
             streams.pass_on(read, self.output);
         }
-        Ok(Ended { exit: self.exit(how, killed), files: files && killed != Some(Exit::Cancelled) })
+        Ok(Ended { exit: self.exit(how, killed), files })
     }
 
     fn exit(&self, how: How, killed: Option<Exit>) -> Exit {
