@@ -34,6 +34,8 @@ struct Entry {
     uses: Uses,
     /// The image whose database it may have asked; None where it asks none.
     asked: Option<Sha256>,
+    /// Everything in the searched folders, where it may read files of others than its own.
+    far: Option<Sha256>,
     outcome: Outcome,
 }
 
@@ -42,6 +44,8 @@ pub(super) struct Cache {
     path: PathBuf,
     /// The image that specs are read in now.
     image: Sha256,
+    /// Everything in the searched folders as it is now, once somebody wants to know.
+    all: Option<Sha256>,
     entries: BTreeMap<String, Entry>,
 }
 
@@ -51,13 +55,24 @@ impl Cache {
         let path = state.join("specs").join(format!("{context}.lines"));
         let text = std::fs::read(&path).unwrap_or_default();
         let entries = text.split(|byte| *byte == b'\n').filter_map(entry);
-        Self { path, image, entries: entries.map(|entry| (entry.spec.clone(), entry)).collect() }
+        Self { path, image, all: None, entries: entries.map(|entry| (entry.spec.clone(), entry)).collect() }
     }
 
     /// The outcome of the spec, if it was read from the same files with the same versions of other specs.
     pub(super) fn outcome(&self, spec: &KeyedSpec) -> Option<&Outcome> {
         let entry = self.entry(&spec.file.name, spec.key).filter(|entry| entry.uses == spec.uses);
-        entry.filter(|entry| entry.asked.is_none_or(|image| image == self.image)).map(|entry| &entry.outcome)
+        let entry = entry.filter(|entry| entry.asked.is_none_or(|image| image == self.image));
+        entry.filter(|entry| entry.far.is_none() || entry.far == self.all).map(|entry| &entry.outcome)
+    }
+
+    /// True when some outcome depends on everything in the searched folders.
+    pub(super) fn has_far(&self) -> bool {
+        self.entries.values().any(|entry| entry.far.is_some())
+    }
+
+    /// Tells the digest of everything in the searched folders.
+    pub(super) fn with_all(self, all: Sha256) -> Self {
+        Self { all: Some(all), ..self }
     }
 
     /// The macros with versions of other specs that the spec called `spec` names, if its files are those of `key`.
@@ -73,7 +88,8 @@ impl Cache {
     pub(super) fn insert(&mut self, spec: &KeyedSpec, outcome: Outcome) {
         let (name, uses) = (spec.file.name.clone(), spec.uses.clone());
         let asked = spec.asks_database.then_some(self.image);
-        self.entries.insert(name.clone(), Entry { spec: name, key: spec.key, uses, asked, outcome });
+        let far = self.all.filter(|_| spec.reads_far);
+        self.entries.insert(name.clone(), Entry { spec: name, key: spec.key, uses, asked, far, outcome });
     }
 
     /// Writes everything.
@@ -124,6 +140,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_of_other_folders_holds_while_they_are_the_same() {
+        let state = tempfile::tempdir().unwrap();
+        let [key, other] = [b"key", b"all"].map(|text| Sha256::of_bytes(text));
+        let far = KeyedSpec { reads_far: true, ..spec("far", key) };
+        let mut cache = Cache::open(state.path(), key, image()).with_all(key);
+        assert!(!cache.has_far());
+        cache.insert(&far, Outcome::Failure("x".into()));
+        cache.insert(&spec("near", key), Outcome::Failure("y".into()));
+        cache.save().unwrap();
+        let again = |all| Cache::open(state.path(), key, image()).with_all(all);
+        assert!(again(key).has_far() && again(key).outcome(&far).is_some());
+        assert_eq!(again(other).outcome(&far), None);
+        assert!(again(other).outcome(&spec("near", key)).is_some());
+    }
+
+    #[test]
     fn another_version_of_another_spec_is_another_reading() {
         let state = tempfile::tempdir().unwrap();
         let key = Sha256::of_bytes(b"key");
@@ -165,6 +197,14 @@ mod tests {
         let relative = format!("{name}.spec");
         let file =
             SpecFile { name: name.to_owned(), path: PathBuf::from(&relative), folder: 0, relative, linked: None };
-        KeyedSpec { file, digest: key, key, uses: Uses::new(), loses_section: false, asks_database: false }
+        KeyedSpec {
+            file,
+            digest: key,
+            key,
+            uses: Uses::new(),
+            loses_section: false,
+            asks_database: false,
+            reads_far: false,
+        }
     }
 }

@@ -29,6 +29,8 @@ pub(super) struct KeyedSpec {
     pub(super) loses_section: bool,
     /// True when it may ask RPM's database, which its text tells before it is read.
     pub(super) asks_database: bool,
+    /// True when it may read files of other folders, which its text tells before it is read.
+    pub(super) reads_far: bool,
 }
 
 /// Macros with versions of other specs, with their values.
@@ -72,9 +74,26 @@ pub(super) fn keyed(files: Vec<SpecFile>, digests: &FileDigests) -> Result<Vec<K
         let path = format!("{}/{}", file.folder, file.relative);
         let key = KeyBuilder::new("spec").field("path", path).field("spec", digest.to_string());
         let key = key.field("folder", beside.to_string()).finish();
-        found.push(KeyedSpec { file, digest, key, uses: Uses::new(), loses_section: false, asks_database: false });
+        found.push(KeyedSpec {
+            file,
+            digest,
+            key,
+            uses: Uses::new(),
+            loses_section: false,
+            asks_database: false,
+            reads_far: false,
+        });
     }
     Ok(found)
+}
+
+/// Everything in `folders`.
+pub(super) fn all_digest(folders: &[PathBuf], digests: &FileDigests) -> Result<Sha256, SpecError> {
+    let mut key = KeyBuilder::new("spec-folders");
+    for folder in folders {
+        key = key.field("folder", folder_digest(folder, Below::Too, digests)?.to_string());
+    }
+    Ok(key.finish())
 }
 
 /// Whether folders below count.

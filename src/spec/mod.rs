@@ -25,6 +25,7 @@ mod package;
 mod parsed;
 mod progress;
 mod query;
+mod reach;
 mod readable;
 mod saved;
 mod script;
@@ -60,6 +61,7 @@ use self::query::Batch;
 use self::readable::Readable;
 use self::text::Glance;
 use self::versions::Versions;
+use crate::digest::Sha256;
 use crate::engine::Engine;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
@@ -197,6 +199,9 @@ async fn read(
     (unknown, mut cache): (Vec<KeyedSpec>, Cache),
 ) -> Result<(Cache, Vec<(KeyedSpec, Outcome)>), SpecError> {
     let (unknown, mut all) = glanced(loader, unknown).await?;
+    if unknown.iter().any(|spec| spec.reads_far) {
+        cache = cache.with_all(everything(loader, folders).await?);
+    }
     let stop = loader.cancel.child_token();
     let progress = Progress::new(loader.report, unknown.len());
     let readable = readable(loader, folders, &unknown).await?;
@@ -235,6 +240,14 @@ async fn readable(loader: &Loader<'_>, folders: &[PathBuf], specs: &[KeyedSpec])
     made.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
 }
 
+/// The digest of everything in `folders`.
+async fn everything(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Sha256, SpecError> {
+    let (layout, folders, state) = (loader.layout.clone(), folders.to_vec(), loader.layout.state());
+    let digest =
+        tokio::task::spawn_blocking(move || key::all_digest(&folders, &FileDigests::open(&layout, "specs"))).await;
+    digest.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
+}
+
 /// Looks at the texts of `specs`: those that rpm can read, and those that are faulty before that.
 async fn glanced(
     loader: &Loader<'_>,
@@ -249,7 +262,9 @@ async fn glanced(
             let bytes = std::fs::read(&spec.file.path).map_err(wrong)?;
             let Glance { fault, loses_section } = text::glance(&bytes, &query::guest_path(&spec));
             spec.loses_section = loses_section;
-            spec.asks_database = asks_database(&bytes) || folders.ask_beside(&spec.file.path);
+            let beside = folders.beside(&spec.file.path);
+            spec.asks_database = asks_database(&bytes) || beside.asks_database;
+            spec.reads_far = reach::reads_far(&bytes) || beside.reads_far;
             match fault {
                 Some(fault) => faulty.push((spec, Outcome::Failure(fault))),
                 None => sound.push(spec),
@@ -278,8 +293,11 @@ async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, Spec
         let digests = FileDigests::open(&layout, "specs");
         let mut files = find::spec_files(&folders)?;
         let mut open = key::keyed(std::mem::take(&mut files.files), &digests)?;
+        let mut cache = Cache::open(&layout.spec_state(), context, image);
+        if cache.has_far() {
+            cache = cache.with_all(key::all_digest(&folders, &digests)?);
+        }
         digests.save().map_err(|source| SpecError::State { path: layout.state(), source })?;
-        let cache = Cache::open(&layout.spec_state(), context, image);
         let versions = prefix.map(|prefix| Versions::new(&prefix, dist.as_ref(), &open));
         if let Some(versions) = &versions {
             versions.find(&mut open, &cache)?;

@@ -149,7 +149,7 @@ mod tests {
         let file = SpecFile { name: name.to_owned(), path: relative.clone().into(), folder: 0, relative, linked: None };
         let digest = Sha256::of_bytes(b"");
         let uses = uses.iter().map(|name| ((*name).to_owned(), None)).collect();
-        KeyedSpec { file, digest, key: digest, uses, loses_section: false, asks_database: false }
+        KeyedSpec { file, digest, key: digest, uses, loses_section: false, asks_database: false, reads_far: false }
     }
 
     fn names(specs: &[KeyedSpec]) -> Vec<&str> {
