@@ -11,6 +11,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
+use crate::regular;
+
 /// A SHA-256 digest, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -38,7 +40,7 @@ impl Sha256 {
 
     /// The digest of the content of the file `path`.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        Ok(Self::of_reader(&mut std::fs::File::open(path)?)?.0)
+        Ok(Self::of_reader(&mut regular::open(path)?)?.0)
     }
 
     /// The digest as OCI writes it: `sha256:` and the hexadecimal digits.

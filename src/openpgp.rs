@@ -16,6 +16,7 @@ use rpm::IndexTag;
 use crate::causes;
 use crate::digest::Sha256;
 use crate::package::header;
+use crate::regular;
 
 const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
 
@@ -111,7 +112,7 @@ impl Keys {
         let mut all = Self::default();
         for path in files {
             let wrong = |wrong: String| KeyError { path: path.clone(), wrong };
-            let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            let text = regular::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
             let Self { keys, passed_over } = Self::parse(&text).map_err(wrong)?;
             all.keys.extend(keys);
             let told =
@@ -125,7 +126,7 @@ impl Keys {
     /// revoked ones too, are passed over.
     pub fn of_keyrings(files: &[PathBuf]) -> Self {
         let mut all = Self::default();
-        for content in files.iter().filter_map(|path| std::fs::read(path).ok()) {
+        for content in files.iter().filter_map(|path| regular::read(path).ok()) {
             let text = std::str::from_utf8(&content).ok().filter(|text| text.contains(BEGIN));
             let found: Vec<SignedPublicKey> = match text {
                 Some(text) => text
@@ -177,7 +178,7 @@ impl Keys {
     /// Whether the RPM in `path` is signed: its header by a key, its payload by the digest in the header.
     pub fn verify_rpm(&self, path: &Path) -> Result<(), Unsigned> {
         let broken = |error: &dyn std::fmt::Display| Unsigned::Broken(error.to_string());
-        let mut reader = BufReader::new(std::fs::File::open(path).map_err(|error| broken(&error))?);
+        let mut reader = BufReader::new(regular::open(path).map_err(|error| broken(&error))?);
         let metadata = header::metadata(&mut reader).map_err(|error| broken(&causes::in_one_line(&error)))?;
         let raw = metadata.raw_signatures().map_err(|error| broken(&error))?;
         let signatures: Vec<Signature> = raw.iter().filter_map(|bytes| signature_packet(bytes)).collect();

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::Path;
 
+use crate::regular;
+
 /// The text of the file `path`, as by [`plain`].
 pub fn read(path: &Path) -> io::Result<String> {
-    std::fs::read_to_string(path).map(plain)
+    regular::read_to_string(path).map(plain)
 }
 
 /// `text` without the byte order mark that some editors begin a file with, and with a line feed alone at each line's end.

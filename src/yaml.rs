@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::address;
 use crate::json;
+use crate::regular;
 use crate::text_file::without_mark;
 
 /// Why a configuration file cannot be used.
@@ -35,7 +36,7 @@ pub enum ConfigFileError {
 /// The content of `path` as a `T`: JSON when the name ends in `.json`, YAML otherwise.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigFileError> {
     let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigFileError::Read { path: path.to_owned(), source })?;
+        regular::read_to_string(path).map_err(|source| ConfigFileError::Read { path: path.to_owned(), source })?;
     parse(path, &text)
 }
 

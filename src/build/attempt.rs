@@ -39,7 +39,7 @@ struct Moments {
 pub(super) async fn attempt(one: &One<'_>, resolved: &Resolved) -> Result<Attempt, BuildError> {
     let folder = one.run.context.layout.work().join("packages").join(&one.package.spec);
     let attempted = in_folder(one, resolved, &folder).await;
-    let removed = blocking(move || file::remove_folder(&folder)).await.map_err(|source| one.store_fault(source));
+    let removed = blocking(move || file::remove(&folder)).await.map_err(|source| one.store_fault(source));
     let attempted = attempted?;
     removed.map(|()| attempted)
 }

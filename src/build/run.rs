@@ -325,18 +325,6 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-
-    fn tell_foreign(&self) -> Result<(), BuildError> {
-        let wrong = |source| BuildError::Publish { package: "earlier runs".to_owned(), source };
-        let foreign = self.context.repo.foreign().map_err(wrong)?;
-        if let Some(first) = foreign.first() {
-            let (others, first) = (foreign.len() - 1, first.display());
-            let more = if others == 0 { String::new() } else { format!(" and {others} more") };
-            let text = format!("`{first}`{more}: not built by Drydock, left alone and not in the repository's index");
-            (self.context.report)(Event::Warning { text });
-        }
-        Ok(())
-    }
 }
 
 /// Fetches the remote packages of builds: what cannot be had is told before the first one, as far as it is known by now.
@@ -355,7 +343,7 @@ async fn fetch_remote(context: &BuildContext<'_>, survey: &Survey) -> Result<(),
 
 async fn remove_leftovers(context: &BuildContext<'_>) -> Result<(), BuildError> {
     let folder = context.layout.work().join("packages");
-    let removed: Result<(), CacheError> = blocking(move || file::remove_folder(&folder)).await;
+    let removed: Result<(), CacheError> = blocking(move || file::remove(&folder)).await;
     removed.map_err(BuildError::Records)
 }
 

@@ -74,7 +74,7 @@ pub async fn shell(
     let folder = context.layout.work().join("shell").join(&package.spec);
     let at = folder.clone();
     let ended = in_folder(context, package, (&resolved, &folder), shell).await;
-    let removed = blocking(move || file::remove_folder(&at)).await.map_err(BuildError::Records);
+    let removed = blocking(move || file::remove(&at)).await.map_err(BuildError::Records);
     let ended = ended?;
     removed.map(|()| ended)
 }

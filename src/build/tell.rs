@@ -148,6 +148,32 @@ impl Run<'_> {
         }
     }
 
+    /// Tells of RPMs in the repository that its index leaves out.
+    pub(super) fn tell_foreign(&self) -> Result<(), BuildError> {
+        let lost = self.context.repo.lost();
+        for (record, spec) in &lost {
+            let text = format!(
+                "`{}` cannot be read: the RPMs of `{spec}` are not in the repository's index; `drydock build {spec}` puts \
+                 them back, or remove that file when the spec is gone",
+                record.display()
+            );
+            (self.context.report)(Event::Warning { text });
+        }
+        if !lost.is_empty() {
+            // Theirs look like those of somebody else.
+            return Ok(());
+        }
+        let wrong = |source| BuildError::Publish { package: "earlier runs".to_owned(), source };
+        let foreign = self.context.repo.foreign().map_err(wrong)?;
+        if let Some(first) = foreign.first() {
+            let (others, first) = (foreign.len() - 1, first.display());
+            let more = if others == 0 { String::new() } else { format!(" and {others} more") };
+            let text = format!("`{first}`{more}: not built by Drydock, left alone and not in the repository's index");
+            (self.context.report)(Event::Warning { text });
+        }
+        Ok(())
+    }
+
     /// Makes `last` what is remembered of `spec`; one that is known already, with the times of its build, is kept.
     pub(super) fn remember(&self, spec: &str, last: &LastBuild) -> Result<(), CacheError> {
         let history = self.context.history;

@@ -1,6 +1,5 @@
 //! Reads all that Drydock keeps of one RPM file.
 
-use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::path::Path;
 
@@ -9,11 +8,12 @@ use super::file::reading;
 use super::{BuiltRpm, CacheError};
 use crate::digest::Sha256;
 use crate::package::header::{self, HeaderError};
+use crate::regular;
 
 /// Digests, size and header of the RPM in the file `path`, whose bytes have to be those that its digests say.
 pub fn describe(path: &Path) -> Result<BuiltRpm, CacheError> {
     let wrong = |source| CacheError::Rpm { path: path.to_owned(), source: Box::new(source) };
-    let mut reader = BufReader::with_capacity(1 << 16, File::open(path).map_err(reading(path))?);
+    let mut reader = BufReader::with_capacity(1 << 16, regular::open(path).map_err(reading(path))?);
     let metadata = header::metadata(&mut reader).map_err(wrong)?;
     let header = header::of(&metadata).map_err(wrong)?;
     let (payload, _) = Sha256::of_reader(&mut reader).map_err(reading(path))?;

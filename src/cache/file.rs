@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::CacheError;
+use crate::regular;
 use crate::removal;
 
 /// Turns an I/O error of writing `path` into one that names it.
@@ -36,7 +37,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(writing(folder))?;
     }
-    let written = write_synced(&new, bytes).and_then(|()| fs::rename(&new, path));
+    let written = write_synced(&new, bytes).and_then(|()| replace(&new, path));
     written.map_err(|error| {
         // On a full disk, what is half-written only takes space.
         let _ = fs::remove_file(&new);
@@ -44,8 +45,21 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
     })
 }
 
+/// Gives the file `from` the name `to`, whatever has that name: a folder is removed with all it holds.
+pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            removal::remove(to)?;
+            fs::rename(from, to)
+        }
+        renamed => renamed,
+    }
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    // A pipe of that name would be waited for.
+    removal::remove(path)?;
+    let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -61,23 +75,15 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError>
 /// The value in the JSON file `path`; None when there is no such file or it holds something else, for instance what an
 /// older Drydock wrote.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CacheError> {
-    match fs::read(path) {
+    match regular::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(reading(path)(error)),
     }
 }
 
-/// Removes the file `path`; none is no error.
+/// Removes the file or the folder `path` with all it holds; none is no error.
 pub fn remove(path: &Path) -> Result<(), CacheError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(writing(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes the folder `path` with all it holds; none is no error.
-pub fn remove_folder(path: &Path) -> Result<(), CacheError> {
     removal::remove(path).map_err(writing(path))
 }
 

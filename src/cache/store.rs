@@ -15,6 +15,7 @@ use super::{BuildTimes, BuiltRpm, CacheError, CheckOutcome, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
 use crate::plan::BuildInputs;
+use crate::regular;
 use crate::source::remembered::FileDigests;
 
 /// Counts up when `result.json` changes in a way that an older Drydock cannot read.
@@ -71,7 +72,7 @@ impl Store {
         for entry in fs::read_dir(&store.root).map_err(reading(&store.root))? {
             let path = entry.map_err(reading(&store.root))?.path();
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
-                file::remove_folder(&path)?;
+                file::remove(&path)?;
             }
         }
         Ok(store)
@@ -82,7 +83,7 @@ impl Store {
     pub fn get(&self, key: Sha256) -> Result<Lookup, CacheError> {
         let folder = self.folder(key);
         let path = folder.join("result.json");
-        let bytes = match fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.exists() => return Ok(Lookup::Absent),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -102,6 +103,13 @@ impl Store {
         }
     }
 
+    /// What the store of the project of `layout` says of the result of `key`; nothing of it is checked, made or moved.
+    pub fn peek(layout: &Layout, key: Sha256) -> Option<StoredResult> {
+        let folder = layout.store().join(key.to_string());
+        let stored: ResultFile = file::read_json(&folder.join("result.json")).ok()??;
+        (stored.format == FORMAT).then(|| from_file(key, folder, stored))
+    }
+
     /// Reads every RPM of `result`; a result that is not what was stored is moved aside.
     pub fn verify(&self, result: StoredResult) -> Result<Lookup, CacheError> {
         for rpm in &result.rpms {
@@ -117,10 +125,10 @@ impl Store {
     /// Stores the result of a build, in place of an older one of the same key.
     pub fn add(&self, new: &NewResult<'_>) -> Result<StoredResult, CacheError> {
         let unfinished = self.root.join(format!(".new-{}", new.key));
-        file::remove_folder(&unfinished)?;
+        file::remove(&unfinished)?;
         let stored = write_result(&unfinished, new).inspect_err(|_| {
             // Nothing is gained by an error about an error; the next start removes it too.
-            let _ = file::remove_folder(&unfinished);
+            let _ = file::remove(&unfinished);
         })?;
         let folder = self.folder(new.key);
         self.replace(&unfinished, &folder)?;
@@ -136,7 +144,7 @@ impl Store {
         if !from.exists() {
             return Ok(());
         }
-        file::remove_folder(&unfinished)?;
+        file::remove(&unfinished)?;
         for (from, to) in [(from.clone(), unfinished.clone()), (rpms_folder(&from), rpms_folder(&unfinished))] {
             fs::create_dir_all(&to).map_err(writing(&to))?;
             for entry in fs::read_dir(&from).map_err(reading(&from))? {
@@ -163,7 +171,7 @@ impl Store {
         }
         fs::rename(unfinished, folder).map_err(writing(folder))?;
         file::sync_folder(&self.root)?;
-        file::remove_folder(&old)
+        file::remove(&old)
     }
 
     /// Takes note that the RPMs of `result`, which were found to be those that were stored, have got or lost a name.
@@ -197,7 +205,7 @@ impl Store {
         let damaged = self.root.join("damaged");
         fs::create_dir_all(&damaged).map_err(writing(&damaged))?;
         let moved_to = damaged.join(key.to_string());
-        file::remove_folder(&moved_to)?;
+        file::remove(&moved_to)?;
         fs::rename(self.folder(key), &moved_to).map_err(writing(&moved_to))?;
         Ok(Lookup::Damaged { reason, moved_to })
     }

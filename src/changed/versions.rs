@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChangedError, FileChange, Range};
+use crate::regular;
 use crate::spec::{SourcePackage, macro_name, version_macros};
 
 /// What macros can have of a spec, by the words that its tags and the macros end with.
@@ -87,7 +88,7 @@ pub(super) struct Takers<'a> {
 impl<'a> Takers<'a> {
     /// Reads the specs of `sources`.
     pub(super) fn of(sources: &'a [SourcePackage]) -> Self {
-        let text = |source: &SourcePackage| std::fs::read(&source.spec_path).unwrap_or_default();
+        let text = |source: &SourcePackage| regular::read(&source.spec_path).unwrap_or_default();
         let texts = sources
             .iter()
             .map(|source| (source.spec.as_str(), String::from_utf8_lossy(&text(source)).into_owned()))

@@ -15,6 +15,7 @@ use super::record::ImageFile;
 use super::rootfs::{Entry, Rootfs};
 use super::sparse::SparseFile;
 use super::{vhd, vhdx};
+use crate::regular;
 
 /// What the files are made from.
 pub struct Sources<'a> {
@@ -141,7 +142,7 @@ fn write_stream(format: &Format, to: &mut impl Write, sources: &mut Sources<'_>)
 }
 
 fn copy(from: Option<&Path>, to: &mut impl Write) -> io::Result<()> {
-    from.map_or(Ok(()), |from| io::copy(&mut File::open(from)?, to).map(drop))
+    from.map_or(Ok(()), |from| io::copy(&mut regular::open(from)?, to).map(drop))
 }
 
 fn zeros(to: &mut impl Write, count: u64) -> io::Result<()> {

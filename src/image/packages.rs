@@ -1,6 +1,5 @@
 //! Which RPMs an image consists of, and what is known of them before they are installed.
 
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 
@@ -8,6 +7,7 @@ use crate::digest::Sha256;
 use crate::graph::{self, Unsolvable};
 use crate::image::config::{BootType, Format, ImageConfig};
 use crate::package::{Provides, Requirement, RpmHeader, header};
+use crate::regular;
 
 /// An RPM file that can be installed.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ pub fn newest(rpms: &[PathBuf]) -> Result<u64, (PathBuf, io::Error)> {
     let mut newest = 0;
     for path in rpms {
         let read = || -> io::Result<u64> {
-            let mut reader = BufReader::new(File::open(path)?);
+            let mut reader = BufReader::new(regular::open(path)?);
             let metadata = header::metadata(&mut reader).map_err(io::Error::other)?;
             metadata.get_build_time().map_err(io::Error::other)
         };

@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::package::{Evr, Nevra};
+use crate::regular;
 use crate::text_file::without_mark;
 
 /// The packages of the manifest `path`, or every fault in it.
 pub(super) fn read(path: &Path) -> Result<Vec<Nevra>, Vec<String>> {
     let text =
-        std::fs::read_to_string(path).map_err(|error| vec![format!("cannot read `{}`: {error}", path.display())])?;
+        regular::read_to_string(path).map_err(|error| vec![format!("cannot read `{}`: {error}", path.display())])?;
     parse(path, &text)
 }
 

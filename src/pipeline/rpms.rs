@@ -20,6 +20,7 @@ use crate::digest::Sha256;
 use crate::event::Event;
 use crate::openpgp::Keys;
 use crate::package::{Nevra, header};
+use crate::regular;
 use crate::source::{self, Tried};
 use crate::toolchain::StageRpm;
 
@@ -113,7 +114,7 @@ pub(super) fn places_in(folder: &Path, wanted: &Nevra) -> [PathBuf; 2] {
 
 /// Whether the file is the RPM `wanted`, signed by a key; without keys signatures are not asked for.
 fn is_it(wanted: &Nevra, path: &Path, keys: &Keys) -> Result<(), String> {
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let file = regular::open(path).map_err(|error| error.to_string())?;
     let header = header::read(&mut std::io::BufReader::new(file)).map_err(|error| causes::in_one_line(&error))?;
     if header.nevra.nvra() != wanted.nvra() {
         return Err(format!("it is `{}`", header.nevra.nvra()));

@@ -2,7 +2,6 @@
 //! kept beside the image in the store and pushed along with it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -13,6 +12,7 @@ use crate::digest::Sha256;
 use crate::oci::Store;
 use crate::package::Nevra;
 use crate::package::header::{self, HeaderError};
+use crate::regular;
 use crate::toolchain::{self, Installed, ToolchainError};
 
 /// The kind of build: RPMs, installed into an empty root.
@@ -96,7 +96,7 @@ pub(super) fn attach_commands(
 
 /// Who makes the RPM, as it says itself.
 pub(super) fn vendor_of(path: Option<&Path>) -> String {
-    let metadata = path.and_then(|path| header::metadata(&mut BufReader::new(File::open(path).ok()?)).ok());
+    let metadata = path.and_then(|path| header::metadata(&mut BufReader::new(regular::open(path).ok()?)).ok());
     metadata.and_then(|metadata| metadata.get_vendor().ok().map(str::to_owned)).unwrap_or_else(|| "unknown".to_owned())
 }
 
@@ -107,7 +107,7 @@ pub(super) fn purl_of(vendor: &str, rpm: &BuiltRpm) -> String {
 
 fn described((path, rpm): (&Path, &BuiltRpm), stage: &str) -> Result<SbomPackage, PipelineError> {
     let wrong = |source| ToolchainError::Rpm { stage: stage.to_owned(), path: path.to_owned(), source };
-    let file = File::open(path).map_err(|error| wrong(HeaderError::Bytes(error)))?;
+    let file = regular::open(path).map_err(|error| wrong(HeaderError::Bytes(error)))?;
     let metadata = header::metadata(&mut BufReader::new(file)).map_err(wrong)?;
     Ok(SbomPackage {
         nevra: rpm.header.nevra.clone(),

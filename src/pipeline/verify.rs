@@ -58,7 +58,7 @@ impl Runner<'_> {
         let now: Vec<PublishedRpm> = runner.repo()?.packages().into_iter().filter(is_verified).collect();
         let comparison = repo::compare(&before, &now).map_err(BuildError::Records)?;
         if comparison.is_equal() {
-            file::remove_folder(apart.build()).map_err(BuildError::Records)?;
+            file::remove(apart.build()).map_err(BuildError::Records)?;
         } else {
             let text = format!("the RPMs that were built now are in `{}`", apart.rpms().display());
             (self.report)(Event::Note { text });
@@ -74,7 +74,7 @@ impl Runner<'_> {
         (goals, apart): (&Goals, &Layout),
     ) -> Result<(Vec<PublishedRpm>, BTreeSet<String>), PipelineError> {
         let records = BuildError::Records;
-        file::remove_folder(apart.build()).map_err(records)?;
+        file::remove(apart.build()).map_err(records)?;
         let prepared = self.prepare(packages, made, goals).await?;
         prepared.refuse_left_out()?;
         let verified = prepared.graph.goals.clone();

@@ -1,11 +1,11 @@
 //! The checksums that metadata give: SHA-256, SHA-384 or SHA-512. Weaker ones are refused.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use crate::digest::{KeyBuilder, Sha256};
+use crate::regular;
 
 /// What a file's content must have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ impl Checksum {
 
     /// True when it is that of the content of the file `path`.
     pub fn is_of_file(&self, path: &Path) -> io::Result<bool> {
-        self.is_of_reader(&mut File::open(path)?)
+        self.is_of_reader(&mut regular::open(path)?)
     }
 
     fn is_of_reader(&self, reader: &mut impl Read) -> io::Result<bool> {

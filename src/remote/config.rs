@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::RemoteError;
 use super::repo_file::{self, RepoSection, Variables, expanded};
 use crate::address::shown;
+use crate::regular;
 use crate::source::WebAccess;
 
 /// A repository as the user names it.
@@ -109,7 +110,7 @@ fn sections(wanted: &WantedRepository, variables: Variables<'_>) -> Result<Vec<R
     match &wanted.place {
         Place::File(path) => {
             let at = path.display();
-            let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read `{at}`: {error}"))?;
+            let text = regular::read_to_string(path).map_err(|error| format!("cannot read `{at}`: {error}"))?;
             repo_file::parse(&text, variables).map_err(|error| format!("`{at}` {error}"))
         }
         Place::Url(url) => {

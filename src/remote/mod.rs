@@ -53,6 +53,7 @@ use crate::event::{Event, Report};
 use crate::layout::Layout;
 use crate::openpgp::Keys;
 use crate::package::{RpmHeader, header};
+use crate::regular;
 use crate::source::{Patience, whole_file};
 
 use load::{Repository, Server, Way};
@@ -169,7 +170,7 @@ impl Remote {
         let mut faults = Vec::new();
         for package in &mut self.packages {
             let path = self.folder.join(package.digest().to_string());
-            let read = std::fs::File::open(&path).map_err(|error| error.to_string());
+            let read = regular::open(&path).map_err(|error| error.to_string());
             let read = read
                 .and_then(|file| header::read(&mut BufReader::new(file)).map_err(|error| causes::in_one_line(&error)));
             match read {
@@ -359,7 +360,7 @@ fn unread(nevra: &str, package: &LockedPackage, repository: &str, rank: usize) -
 /// # Errors
 /// It cannot be read, or is not right.
 pub fn read_lock(path: &Path) -> Result<Option<LockFile>, RemoteError> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match regular::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(RemoteError::File { path: path.to_owned(), source }),

@@ -1,7 +1,6 @@
 //! Makes staged RPMs the repository's; see [`super`] for the order of steps and why a crash between two does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use rpmrepo_metadata::{MetadataError, Package};
@@ -94,7 +93,7 @@ impl State {
     fn show(&self, file: &FileRecord) -> Result<(), RepoError> {
         let path = self.root.join(&file.location);
         let hidden = file::unfinished(&path);
-        fs::rename(&hidden, &path).map_err(writing(&path)).map_err(|source| self.wrong(source))?;
+        file::replace(&hidden, &path).map_err(writing(&path)).map_err(|source| self.wrong(source))?;
         // A rename between two names of one file leaves both.
         file::remove(&hidden).map_err(|source| self.wrong(source))?;
         self.digests.note(&path, file.rpm.sha256);
@@ -153,7 +152,7 @@ impl State {
         self.write_record(spec)
     }
 
-    fn write_record(&self, spec: &str) -> Result<(), RepoError> {
+    pub(super) fn write_record(&self, spec: &str) -> Result<(), RepoError> {
         file::write_json(&self.record_path(spec), &self.specs.get(spec)).map_err(|source| self.wrong(source))
     }
 }

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
@@ -16,6 +15,7 @@ use crate::cache::CacheError;
 use crate::cache::file::reading;
 use crate::digest::Sha256;
 use crate::package::header::{self, HeaderError};
+use crate::regular;
 
 /// Tags up to here belong to signatures and to header regions, which hold offsets of the other tags.
 const LAST_SIGNATURE_TAG: u32 = 999;
@@ -146,7 +146,7 @@ fn difference(first: &Path, second: &Path) -> Result<Difference, CacheError> {
 }
 
 fn metadata(path: &Path) -> Result<PackageMetadata, CacheError> {
-    let mut reader = BufReader::new(File::open(path).map_err(reading(path))?);
+    let mut reader = BufReader::new(regular::open(path).map_err(reading(path))?);
     let wrong = |source| CacheError::Rpm { path: path.to_owned(), source: Box::new(source) };
     header::metadata(&mut reader).map_err(wrong)
 }

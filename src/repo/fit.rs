@@ -1,6 +1,5 @@
 //! Whether an RPM can stand in the index: what XML cannot express would make the index of all RPMs unreadable.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use super::{RepoError, repodata};
 use crate::cache::BuiltRpm;
 use crate::causes;
 use crate::package::{Requirement, RpmHeader, header};
+use crate::regular;
 
 /// Why `rpm`, the file `path`, cannot be published, as a sentence without its end; None when it can.
 pub fn unfit(rpm: &BuiltRpm, path: &Path) -> Option<String> {
@@ -21,7 +21,7 @@ pub fn unfit(rpm: &BuiltRpm, path: &Path) -> Option<String> {
 /// # Errors
 /// [`RepoError::Unfit`] when no index could hold it.
 pub(super) fn entry(rpm: &BuiltRpm, path: &Path) -> Result<Package, RepoError> {
-    let file = File::open(path).map_err(|source| RepoError::Open { path: path.to_owned(), source })?;
+    let file = regular::open(path).map_err(|source| RepoError::Open { path: path.to_owned(), source })?;
     let metadata = header::metadata(&mut BufReader::new(file));
     let metadata = metadata.map_err(|source| RepoError::Header { path: path.to_owned(), source: Box::new(source) })?;
     entry_of(rpm, &metadata)

@@ -119,6 +119,11 @@ impl Repo {
         self.with(|state| state.foreign())
     }
 
+    /// Records that cannot be read, each with its spec, whose RPMs are in no index until the spec is published again.
+    pub fn lost(&self) -> Vec<(PathBuf, String)> {
+        self.with(|state| state.lost())
+    }
+
     /// A panic in another thread leaves the state as its last step left it, and every step can be done again.
     fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
         use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))

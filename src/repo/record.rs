@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cache::BuiltRpm;
+use crate::cache::{BuiltRpm, StoredResult};
 use crate::digest::Sha256;
 
 /// The RPMs of one spec.
@@ -17,6 +17,14 @@ pub(super) struct SpecRecord {
     pub(super) files: Vec<FileRecord>,
     /// Files of earlier builds that are still to be removed, relative to the repository.
     pub(super) stale: Vec<String>,
+}
+
+impl SpecRecord {
+    /// What is recorded of `result` once it is published.
+    pub(super) fn of(result: &StoredResult) -> Self {
+        let file = |rpm: &BuiltRpm| FileRecord { location: rpm.location(), rpm: rpm.clone() };
+        Self { key: result.key, files: result.rpms.iter().map(file).collect(), stale: Vec::new() }
+    }
 }
 
 /// One published RPM.

@@ -13,7 +13,7 @@ use super::fit::entry;
 use super::record::{FileRecord, IndexRecord, SpecRecord};
 use super::{Published, PublishedRpm, RepoError, repodata};
 use crate::cache::file::{self, reading, writing};
-use crate::cache::{CacheError, StoredResult};
+use crate::cache::{CacheError, History, Store, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
 use crate::package::Nevra;
@@ -28,6 +28,10 @@ pub(super) struct State {
     pub(super) entries: BTreeMap<Sha256, Package>,
     /// Files that another spec may take, with the spec that they are of.
     free: BTreeSet<(String, String)>,
+    /// Specs whose records could not be read and were made again, to be written.
+    recovered: Vec<String>,
+    /// Specs whose records cannot be read, nor made again.
+    lost: Vec<String>,
     /// Digests of the repository's files, which are read only when they have changed.
     pub(super) digests: FileDigests,
 }
@@ -37,19 +41,48 @@ impl State {
         let (root, records) = (layout.rpms(), layout.state());
         let wrong = |source| RepoError::File { folder: root.clone(), source };
         let published = records.join("published");
-        let mut specs = BTreeMap::new();
+        let (mut specs, mut unreadable) = (BTreeMap::new(), Vec::new());
         for name in names(&published)? {
             let Some(spec) = name.strip_suffix(".json").filter(|spec| !spec.starts_with(".new-")) else { continue };
-            if let Some(record) = file::read_json(&published.join(&name)).map_err(wrong)? {
-                specs.insert(spec.to_owned(), record);
+            match file::read_json(&published.join(&name)).map_err(wrong)? {
+                Some(record) => _ = specs.insert(spec.to_owned(), record),
+                None => unreadable.push(spec.to_owned()),
             }
         }
         let index = file::read_json(&records.join("repodata.json")).map_err(wrong)?.unwrap_or_default();
         let digests = FileDigests::open(layout, "rpms");
-        Ok(Self { root, records, specs, index, entries: BTreeMap::new(), free: BTreeSet::new(), digests })
+        let (entries, free) = (BTreeMap::new(), BTreeSet::new());
+        let (recovered, lost) = (Vec::new(), Vec::new());
+        let mut state = Self { root, records, specs, index, entries, free, recovered, lost, digests };
+        for spec in unreadable {
+            state.recover(spec, layout);
+        }
+        Ok(state)
+    }
+
+    /// Makes the record of `spec` again from the newest result of the spec, when the repository has just that one's RPMs.
+    fn recover(&mut self, spec: String, layout: &Layout) {
+        let last = History::new(layout).last(&spec).ok().flatten();
+        let record = last.and_then(|last| Store::peek(layout, last.key)).map(|result| SpecRecord::of(&result));
+        match record.filter(|record| record.files.iter().all(|file| self.has(file))) {
+            Some(record) => {
+                self.specs.insert(spec.clone(), record);
+                self.recovered.push(spec);
+            }
+            None => self.lost.push(spec),
+        }
+    }
+
+    /// Records that cannot be read, with their specs, whose RPMs are in no index therefore.
+    pub(super) fn lost(&self) -> Vec<(PathBuf, String)> {
+        let still = self.lost.iter().filter(|spec| !self.specs.contains_key(*spec));
+        still.map(|spec| (self.record_path(spec), spec.clone())).collect()
     }
 
     pub(super) fn publish(&mut self, results: &[(&str, &StoredResult)]) -> Result<Published, RepoError> {
+        for spec in std::mem::take(&mut self.recovered) {
+            self.write_record(&spec)?;
+        }
         let mut changes = BTreeMap::new();
         for (spec, result) in results {
             if !self.is_intact(spec, result.key) {
@@ -152,7 +185,6 @@ impl State {
 
     /// Puts the RPMs of `result` into their folders under hidden names, and makes their index entries.
     fn staged(&mut self, spec: &str, result: &StoredResult) -> Result<SpecRecord, RepoError> {
-        let mut files = Vec::new();
         for rpm in &result.rpms {
             let location = rpm.location();
             self.refuse_taken(spec, &location)?;
@@ -162,9 +194,8 @@ impl State {
             }
             self.entries.insert(rpm.sha256, entry(rpm, &stored)?);
             stage(&stored, &self.root.join(&location)).map_err(|source| self.wrong(source))?;
-            files.push(FileRecord { location, rpm: rpm.clone() });
         }
-        Ok(SpecRecord { key: result.key, files, stale: Vec::new() })
+        Ok(SpecRecord::of(result))
     }
 
     fn refuse_taken(&self, spec: &str, location: &str) -> Result<(), RepoError> {

@@ -1,12 +1,15 @@
 //! The repository's promises, on small RPMs.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rpm::{BuildConfig, FileOptions, PackageBuilder};
+use rustix::fs::{CWD, FileType, Mode};
 
 use super::*;
-use crate::cache::{BuildTimes, CheckOutcome, describe};
+use crate::cache::{BuildTimes, CheckOutcome, History, LastBuild, NewResult, Store, describe};
+use crate::plan::BuildInputs;
 
 struct Place {
     folder: tempfile::TempDir,
@@ -62,6 +65,36 @@ impl Place {
         }
         locations
     }
+}
+
+fn pipe(path: &Path) {
+    rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+/// The result of a build of the spec `name`, in the store and known as its newest.
+fn stored(place: &Place, name: &str) -> StoredResult {
+    let made = place.result(name, "1", &[name]);
+    let (log, key) = (place.folder.path().join("log"), made.key);
+    fs::write(&log, "").unwrap();
+    let inputs = BuildInputs {
+        key_version: 1,
+        spec: name.to_owned(),
+        spec_digest: key,
+        sources: BTreeMap::new(),
+        macros: BTreeMap::new(),
+        macro_files: BTreeMap::new(),
+        image: key,
+        given: BTreeSet::new(),
+        arch: "x86_64".to_owned(),
+        buildroot: BTreeMap::new(),
+        check: false,
+        exceptions: BTreeSet::new(),
+    };
+    let (folder, rpms, check, times) = (&made.folder.join("rpms"), &made.rpms, made.check, made.times);
+    let new = NewResult { key, inputs: &inputs, folder, rpms, log: &log, check, times };
+    let result = Store::open(&place.layout()).unwrap().add(&new).unwrap();
+    History::new(&place.layout()).set_last(name, &LastBuild { key, inputs, check, times }).unwrap();
+    result
 }
 
 #[test]
@@ -133,6 +166,61 @@ fn what_the_user_removes_or_changes_comes_back() {
     }
     fs::remove_dir_all(place.folder.path().join("build/state")).unwrap();
     intact();
+}
+
+#[test]
+fn what_stands_in_the_way_is_replaced() {
+    let place = Place::new();
+    let a = place.result("k1", "1", &["a"]);
+    let at = |name: &str| place.path(name);
+    let is_made_again = || {
+        assert_eq!(place.repo().publish(&[("a", &a)]).unwrap(), Published::Changed);
+        assert_eq!(place.repo().publish(&[("a", &a)]).unwrap(), Published::Unchanged);
+        assert_eq!(Sha256::of_file(&at("noarch/a-1-1.noarch.rpm")).unwrap(), a.rpms[0].sha256);
+        assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm"]);
+    };
+    is_made_again();
+    for name in ["noarch/a-1-1.noarch.rpm", "repodata/repomd.xml"] {
+        fs::remove_file(at(name)).unwrap();
+        fs::create_dir_all(at(name).join("full")).unwrap();
+        is_made_again();
+        fs::remove_file(at(name)).unwrap();
+        pipe(&at(name));
+        is_made_again();
+    }
+    for hidden in ["noarch/.new-a-1-1.noarch.rpm", "repodata/.new-repomd.xml"] {
+        fs::remove_file(at("noarch/a-1-1.noarch.rpm")).unwrap();
+        pipe(&at(hidden));
+        is_made_again();
+        fs::remove_file(at("noarch/a-1-1.noarch.rpm")).unwrap();
+        fs::create_dir_all(at(hidden).join("full")).unwrap();
+        is_made_again();
+    }
+}
+
+#[test]
+fn a_damaged_record_is_made_again_and_told_when_it_cannot_be() {
+    let place = Place::new();
+    let (a, b) = (stored(&place, "a"), place.result("k2", "1", &["b"]));
+    place.repo().publish(&[("a", &a)]).unwrap();
+    let record = place.folder.path().join("build/state/published/a.json");
+    let whole = fs::read(&record).unwrap();
+    fs::write(&record, &whole[..20]).unwrap();
+    let repo = place.repo();
+    assert_eq!(repo.lost(), []);
+    repo.publish(&[("b", &b)]).unwrap();
+    assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm", "noarch/b-1-1.noarch.rpm"]);
+    assert_eq!(repo.foreign().unwrap(), Vec::<PathBuf>::new());
+    assert_eq!(fs::read(&record).unwrap(), whole);
+
+    fs::write(&record, &whole[..20]).unwrap();
+    fs::remove_file(place.path("noarch/a-1-1.noarch.rpm")).unwrap();
+    fs::write(place.path("noarch/a-1-1.noarch.rpm"), "changed").unwrap();
+    let repo = place.repo();
+    assert_eq!(repo.lost(), [(record, "a".to_owned())], "these are not the RPMs of the newest result");
+    repo.publish(&[("a", &a)]).unwrap();
+    assert_eq!(repo.lost(), []);
+    assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm", "noarch/b-1-1.noarch.rpm"]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ use crate::address::shown;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::{Event, Report};
 use crate::pace::{LEAST_RATE, TooSlow};
+use crate::regular;
 
 /// How often a broken transfer is tried again.
 const RETRIES: usize = 3;
@@ -242,7 +243,7 @@ impl<'a> Downloader<'a> {
     async fn finished_elsewhere(&self, expected: Option<Sha256>) -> Option<Downloaded> {
         let path = self.folder.join(expected?.to_string());
         let read = |path: &Path| {
-            let (digest, bytes) = Sha256::of_reader(&mut std::fs::File::open(path)?)?;
+            let (digest, bytes) = Sha256::of_reader(&mut regular::open(path)?)?;
             Ok(Downloaded { path: path.to_owned(), digest, bytes })
         };
         blocking(&path, read).await.ok().filter(|found| Some(found.digest) == expected)

@@ -15,6 +15,7 @@ use crate::address::{below, shown};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::{Event, Report};
 use crate::layout::Layout;
+use crate::regular;
 
 /// Downloads that run at a time.
 const AT_A_TIME: usize = 4;
@@ -232,9 +233,9 @@ impl<'a> Network<'a> {
         if self.options.mode != SignatureMode::Skip || one.expected.is_some() {
             return None;
         }
-        let digest: Sha256 = std::fs::read_to_string(self.by_url_path(one)).ok()?.parse().ok()?;
+        let digest: Sha256 = regular::read_to_string(&self.by_url_path(one)).ok()?.parse().ok()?;
         let path = self.cache.join(digest.to_string());
-        let (sha256, bytes) = Sha256::of_reader(&mut std::fs::File::open(&path).ok()?).ok()?;
+        let (sha256, bytes) = Sha256::of_reader(&mut regular::open(&path).ok()?).ok()?;
         (sha256 == digest).then_some(FetchedSource { path, sha256, bytes })
     }
 

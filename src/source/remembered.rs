@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::whole_file;
 use crate::digest::Sha256;
 use crate::layout::Layout;
+use crate::regular;
 
 /// Two changes that are further apart than this have different times on any file system worth building on.
 const TIME_STEP_NS: i128 = 100_000_000;
@@ -65,7 +66,7 @@ impl FileDigests {
         if let Some(found) = name.and_then(|name| self.remembered(name, &metadata)) {
             return Ok((found, metadata.len()));
         }
-        let mut file = fs::File::open(path)?;
+        let mut file = regular::open(path)?;
         let before = file.metadata()?;
         let (digest, bytes) = Sha256::of_reader(&mut file)?;
         if let Some(name) = name
@@ -108,7 +109,7 @@ impl FileDigests {
 }
 
 fn read(path: &Path) -> Option<HashMap<String, Entry>> {
-    let mut files: HashMap<String, Entry> = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let mut files: HashMap<String, Entry> = serde_json::from_slice(&regular::read(path).ok()?).ok()?;
     let Stamp(_, _, written, _) = stamp(&fs::metadata(path).ok()?);
     files.retain(|_, Entry(_, _, content, change, _)| (*content).max(*change) + TIME_STEP_NS < written);
     Some(files)

@@ -13,6 +13,7 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use super::whole_file;
 use crate::digest::Sha256;
 use crate::json;
+use crate::regular;
 
 /// Digests by file name.
 pub type Signatures = BTreeMap<String, Sha256>;
@@ -57,7 +58,7 @@ pub fn path_of(spec_path: &Path) -> PathBuf {
 
 /// Reads the signatures file `path`; a missing one has no entries.
 pub fn read(path: &Path) -> Result<Signatures, SignaturesError> {
-    match std::fs::read_to_string(path) {
+    match regular::read_to_string(path) {
         Ok(text) => parse(path, &text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Signatures::new()),
         Err(source) => Err(SignaturesError::Read { path: path.to_owned(), source }),
@@ -87,7 +88,7 @@ fn place_of(text: &str, value: &str) -> (usize, usize) {
 ///
 /// The indentation and the end of the file stay as they are; a new file is indented by two spaces.
 pub fn write(path: &Path, entries: &Signatures) -> Result<Changed, SignaturesError> {
-    let old = std::fs::read_to_string(path).ok();
+    let old = regular::read_to_string(path).ok();
     let text = format(entries, old.as_deref());
     if old.as_deref() == Some(&text) {
         return Ok(Changed::No);
@@ -157,6 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::causes;
 
     const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -208,6 +210,16 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{{\n \"Signatures\": {{\n  \"a\": \"{ZEROS}\",\n  \"b\": \"{ZEROS}\"\n }}\n}}"));
         assert_eq!(read(&path).unwrap(), entries);
+    }
+
+    #[test]
+    fn a_pipe_is_told_and_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.signatures.json");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(causes::in_one_line(&error).ends_with("a.signatures.json`: it is a pipe, not a file"), "{error:?}");
     }
 
     #[test]

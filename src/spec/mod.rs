@@ -65,6 +65,7 @@ use crate::digest::Sha256;
 use crate::engine::Engine;
 use crate::event::{Event, Report};
 use crate::layout::Layout;
+use crate::regular;
 use crate::source::remembered::FileDigests;
 use crate::toolchain::Toolchain;
 
@@ -259,7 +260,7 @@ async fn glanced(
         let mut folders = Folders::default();
         for mut spec in specs {
             let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
-            let bytes = std::fs::read(&spec.file.path).map_err(wrong)?;
+            let bytes = regular::read(&spec.file.path).map_err(wrong)?;
             let Glance { fault, loses_section } = text::glance(&bytes, &query::guest_path(&spec));
             spec.loses_section = loses_section;
             let beside = folders.beside(&spec.file.path);

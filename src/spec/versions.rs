@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::cache::{Cache, Outcome};
 use super::key::{KeyedSpec, Uses};
 use super::{SourcePackage, SpecError};
+use crate::regular;
 
 const FIELDS: [&str; 3] = ["_version", "_release", "_epoch"];
 
@@ -43,7 +44,7 @@ impl Versions {
                 names
             } else {
                 let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
-                self.named(&String::from_utf8_lossy(&std::fs::read(&spec.file.path).map_err(wrong)?))
+                self.named(&String::from_utf8_lossy(&regular::read(&spec.file.path).map_err(wrong)?))
             };
             spec.uses = names.into_iter().map(|name| (name, None)).collect();
         }

@@ -8,7 +8,7 @@
 //! **Key.** What the RPMs provide to a build, the image below, the script that installs them, and [`KEY_VERSION`].
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,7 @@ use crate::engine::{
 use crate::event::Event;
 use crate::oci::{ImageConfig, OciError};
 use crate::package::header;
+use crate::regular;
 use crate::removal;
 use crate::tail::Tail;
 
@@ -176,7 +177,7 @@ impl Assembly<'_> {
         let mut owners = Owners::default();
         for rpm in self.rpms {
             let wrong = |source| ToolchainError::Rpm { stage: self.name.to_owned(), path: rpm.path.clone(), source };
-            let mut reader = BufReader::new(File::open(&rpm.path).map_err(self.fault("read the RPMs of"))?);
+            let mut reader = BufReader::new(regular::open(&rpm.path).map_err(self.fault("read the RPMs of"))?);
             let metadata = header::metadata(&mut reader).map_err(wrong)?;
             let each = metadata.for_each_file_entry(|entry| {
                 let path = entry.path().to_string_lossy().into_owned();

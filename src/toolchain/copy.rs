@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::digest::{HashingWriter, KeyBuilder, Sha256};
+use crate::regular;
 
 /// What one instruction copies.
 #[derive(Debug)]
@@ -157,7 +158,7 @@ impl Entry {
         } else if metadata.is_symlink() {
             Content::Link(fs::read_link(host)?)
         } else if metadata.is_file() {
-            let (sha256, bytes) = Sha256::of_reader(&mut File::open(host)?)?;
+            let (sha256, bytes) = Sha256::of_reader(&mut regular::open(host)?)?;
             Content::File { host: host.to_owned(), bytes, sha256 }
         } else {
             return Err(io::Error::other("neither a regular file nor a folder nor a link"));
@@ -188,7 +189,7 @@ impl Entry {
             }
             Content::File { host, bytes, sha256 } => {
                 header.set_size(*bytes);
-                let mut file = File::open(host).map_err(|error| LayerFault::File(host.clone(), error))?;
+                let mut file = regular::open(host).map_err(|error| LayerFault::File(host.clone(), error))?;
                 let mut hashed = Hashed { file: (&mut file).take(*bytes), digest: HashingWriter::new(io::sink()) };
                 let appended = archive.append_data(&mut header, path, &mut hashed);
                 let is_same = hashed.digest.finish().1 == *sha256;

@@ -87,7 +87,7 @@ pub async fn pack_all(
     folder: &mut SrpmFolder,
 ) -> Result<Vec<(String, SrpmOutcome)>, BuildError> {
     let work = context.layout.work().join("srpms");
-    blocking(move || file::remove_folder(&work)).await.map_err(BuildError::Records)?;
+    blocking(move || file::remove(&work)).await.map_err(BuildError::Records)?;
     let stop = context.cancel.child_token();
     let context = &SrpmContext { cancel: &stop, ..*context };
     let packed = packages.iter().map(|package| one(context, package, sources));
@@ -123,14 +123,14 @@ pub async fn keep(
     let inputs = inputs_without_buildroot(context.toolchain, package, &[]);
     let (key, file) = (downloaded.key, package.nevra.file_name());
     let kept = blocking(move || {
-        file::remove_folder(&work)?;
+        file::remove(&work)?;
         std::fs::create_dir_all(&work).map_err(file::writing(&work))?;
         file::link_or_copy(&from, &work.join(&file))?;
         file::remove(&from)?;
         file::write(&log, format!("downloaded from {url}\n").as_bytes())?;
         let rpms = [describe(&work.join(&file))?];
         let stored = add(&store, (key, &inputs), (&work, &rpms, &log));
-        file::remove_folder(&work)?;
+        file::remove(&work)?;
         stored
     });
     let stored = kept.await.map_err(|source| BuildError::Store { package: name, source })?;

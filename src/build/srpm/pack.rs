@@ -45,7 +45,7 @@ pub(super) async fn pack(
     let folder = context.layout.work().join("srpms").join(&package.spec);
     let packed = in_folder(context, package, wanted, &folder).await;
     let fault = |source| BuildError::Store { package: package_name(package), source };
-    let removed = blocking(move || file::remove_folder(&folder)).await.map_err(fault);
+    let removed = blocking(move || file::remove(&folder)).await.map_err(fault);
     let packed = packed?;
     removed.map(|()| packed)
 }

@@ -13,6 +13,7 @@ use crate::causes;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::package::Nevra;
 use crate::package::header;
+use crate::regular;
 use crate::source::SourceKind;
 use crate::source::signatures::Signatures;
 use crate::spec::SourcePackage;
@@ -43,7 +44,7 @@ pub fn key(expected: &Expected<'_>, urls: &[String]) -> Sha256 {
 
 /// Reads the SRPM in `path` from its start to its end; why it cannot be taken is a sentence without its end.
 pub fn verify(path: &Path, expected: &Expected<'_>) -> Result<Verified, String> {
-    let file = std::fs::File::open(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    let file = regular::open(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
     let header = header::read(&mut std::io::BufReader::new(file)).map_err(|error| causes::in_one_line(&error))?;
     same_package(&header.nevra, &expected.package.nevra)?;
     let files =

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::schema;
 use super::{Faults, raw};
+use crate::regular;
 use crate::text_file::without_mark;
 use crate::yaml;
 
@@ -43,7 +44,7 @@ impl Inputs {
     /// The text of the file that `name` at `place` means.
     pub(super) fn text(&mut self, name: &str, place: &str, faults: &mut Faults) -> Option<String> {
         let (path, _) = self.file(name, place, faults)?;
-        match std::fs::read_to_string(&path) {
+        match regular::read_to_string(&path) {
             Ok(text) => Some(without_mark(&text).to_owned()),
             Err(error) => {
                 faults.add(place, format!("names `{}`, which cannot be read: {error}", path.display()));
