@@ -7,7 +7,8 @@ use clap::ValueEnum;
 
 use super::Project;
 use super::fault::Fault;
-use crate::graph::{self, BuildGraph, Direction};
+use crate::graph::{self, BuildGraph, Direction, spec_named};
+use crate::pipeline::Prepared;
 use crate::report;
 
 /// Shows which package needs which
@@ -47,10 +48,13 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let text = match (&args.why[..], &args.rdeps) {
         ([from, to], _) => {
             let why = graph.why(from, to);
-            why.ok_or_else(|| Fault::usage(format!("`{from}` does not need `{to}`")))?.to_string()
+            let absent = || [from, to].into_iter().find_map(|name| absent(&prepared, name));
+            let text = || absent().unwrap_or_else(|| format!("`{from}` does not need `{to}`"));
+            why.ok_or_else(|| Fault::usage(text()))?.to_string()
         }
         (_, Some(spec)) if !graph.needs.contains_key(spec) => {
-            return Err(Fault::usage(format!("the run has no spec `{spec}`")));
+            let text = absent(&prepared, spec);
+            return Err(Fault::usage(text.unwrap_or_else(|| format!("the run has no spec `{spec}`"))));
         }
         (_, Some(spec)) => {
             let found = dependants(graph, spec, args.depth);
@@ -74,6 +78,20 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         report::data(&text)?
     };
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why the graph knows nothing of `name`, which is no spec of it; None when it is one.
+fn absent(prepared: &Prepared, name: &str) -> Option<String> {
+    let specs = &prepared.specs;
+    if prepared.graph.needs.contains_key(name) {
+        return None;
+    }
+    if specs.is_unreadable(name) {
+        return Some(format!("`{name}` does not parse, so nothing is known of what it needs or makes"));
+    }
+    let Ok(spec) = spec_named(name, &specs.packages) else { return Some(format!("there is no spec `{name}`")) };
+    let excluded = specs.packages.iter().find(|package| package.spec == spec)?.excluded.as_ref();
+    excluded.map(|why| format!("`{spec}` is not built for this architecture: {why}"))
 }
 
 /// `spec` and what cannot be built without it, at most `depth` requirements away.

@@ -53,7 +53,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     } else {
         report::data(&(lines(&preview, &partial, &estimates).join("\n") + "\n"))?;
     }
-    verdict(partial)
+    verdict(preview.unsolvable.len(), partial)
 }
 
 fn lines(preview: &Preview, partial: &Partial, estimates: &[Estimate]) -> Vec<String> {
@@ -104,8 +104,8 @@ fn remote_summary(all: &[PlannedRemote]) -> String {
 }
 
 /// Fails when something cannot be built, with all that is missing and all rings.
-fn verdict(partial: Partial) -> Result<ExitCode, Fault> {
-    let count = partial.left_out.len();
+fn verdict(unsolvable: usize, partial: Partial) -> Result<ExitCode, Fault> {
+    let count = partial.left_out.len() + unsolvable;
     if count == 0 {
         return Ok(ExitCode::SUCCESS);
     }
