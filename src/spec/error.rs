@@ -41,12 +41,6 @@ pub enum SpecError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The name of a spec file or of its folder cannot be given to `rpmspec`.
-    #[error("the path `{}` is not UTF-8 or has a control character in it", path.display())]
-    Name {
-        /// The path.
-        path: PathBuf,
-    },
     /// A folder that is not absolute.
     #[error("the folder of specs cannot be shown to a container")]
     Folder(#[from] RelativePath),

@@ -30,6 +30,8 @@ pub(super) struct SpecFiles {
     pub(super) shadowed: Vec<Shadowed>,
     /// Links that lead nowhere, or out of the folder that they are in.
     pub(super) astray: Vec<PathBuf>,
+    /// Files whose names nobody could write down in a line.
+    pub(super) unnamed: Vec<PathBuf>,
     /// Files that lie deeper than specs are looked for, where nothing else is found on the way.
     pub(super) deeper: Vec<PathBuf>,
 }
@@ -41,15 +43,19 @@ pub(super) struct SpecFiles {
 /// Two files of one name in one folder: no order says which is meant. No file at all: the folders are the wrong ones.
 pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
     let mut found: BTreeMap<String, SpecFile> = BTreeMap::new();
-    let SpecFiles { mut shadowed, mut astray, mut deeper, .. } = SpecFiles::default();
+    let SpecFiles { mut shadowed, mut astray, mut unnamed, mut deeper, .. } = SpecFiles::default();
     for (folder, root) in folders.iter().enumerate() {
         for path in paths(root, &mut deeper)? {
+            let Some(file) = spec_file(root, folder, &path) else {
+                unnamed.push(path);
+                continue;
+            };
             let linked = linked_folder(root, &path);
             if leads_astray(linked.as_deref().unwrap_or(root), &path) {
                 astray.push(path);
                 continue;
             }
-            let file = SpecFile { linked, ..spec_file(root, folder, path)? };
+            let file = SpecFile { linked, ..file };
             let Some(first) = found.get(&file.name).filter(|first| first.path != file.path) else {
                 found.entry(file.name.clone()).or_insert(file);
                 continue;
@@ -61,22 +67,19 @@ pub(super) fn spec_files(folders: &[PathBuf]) -> Result<SpecFiles, SpecError> {
             shadowed.push(Shadowed { name, taken, left_out });
         }
     }
-    if found.is_empty() && astray.is_empty() && !folders.is_empty() {
+    if found.is_empty() && astray.is_empty() && unnamed.is_empty() && !folders.is_empty() {
         return Err(SpecError::None { folders: folders.to_vec(), deeper });
     }
     shadowed.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(SpecFiles { files: found.into_values().collect(), shadowed, astray, deeper })
+    Ok(SpecFiles { files: found.into_values().collect(), shadowed, astray, unnamed, deeper })
 }
 
-fn spec_file(root: &Path, folder: usize, path: PathBuf) -> Result<SpecFile, SpecError> {
-    let relative = path.strip_prefix(root).ok().and_then(Path::to_str).map(str::to_owned);
-    let name = path.file_stem().and_then(|name| name.to_str()).map(str::to_owned);
-    match (relative, name) {
-        (Some(relative), Some(name)) if !relative.contains(char::is_control) => {
-            Ok(SpecFile { name, path, folder, relative, linked: None })
-        }
-        _ => Err(SpecError::Name { path }),
-    }
+/// None for a file whose name is not UTF-8 or has a control character.
+fn spec_file(root: &Path, folder: usize, path: &Path) -> Option<SpecFile> {
+    let relative = path.strip_prefix(root).ok()?.to_str()?.to_owned();
+    let name = path.file_stem()?.to_str()?.to_owned();
+    let is_plain = !relative.contains(char::is_control);
+    is_plain.then(|| SpecFile { name, path: path.to_owned(), folder, relative, linked: None })
 }
 
 /// Where the folder of `path` really is, when that is another one than `root` and nothing below `root`.
@@ -200,6 +203,14 @@ mod tests {
         assert_eq!(shown, [("a/a.spec", false), ("b/b.spec", true), ("b/beside.spec", true), ("inside.spec", false)]);
         assert_eq!(found.files[1].linked, Some(place.path().join("shared/b").canonicalize().unwrap()));
         assert_eq!(found.astray, [root.join("b/key.spec"), root.join("outside.spec")]);
+    }
+
+    #[test]
+    fn a_name_that_is_no_line_is_its_own_spec_s_fault_alone() {
+        let root = tree(&["a/a.spec", "x\nbuilt b ok.spec", "es\u{1b}[1Ac/c.spec"]);
+        let found = spec_files(&[root.path().to_owned()]).unwrap();
+        assert_eq!(found.files.len(), 1);
+        assert_eq!(found.unnamed, ["es\u{1b}[1Ac/c.spec", "x\nbuilt b ok.spec"].map(|name| root.path().join(name)));
     }
 
     #[test]

@@ -331,8 +331,8 @@ async fn save(cache: Cache) -> Result<Cache, SpecError> {
 
 /// What is there to tell of files that no spec is read from.
 fn not_read(files: SpecFiles) -> LoadedSpecs {
-    let SpecFiles { shadowed, astray, deeper, .. } = files;
-    let failure = |spec_path: PathBuf| {
+    let SpecFiles { shadowed, astray, unnamed, deeper, .. } = files;
+    let lost = |spec_path: PathBuf| {
         let target = std::fs::read_link(&spec_path).unwrap_or_default();
         let target = target.display();
         let message = if spec_path.exists() {
@@ -345,7 +345,14 @@ fn not_read(files: SpecFiles) -> LoadedSpecs {
         };
         SpecFailure { spec_path, message }
     };
-    LoadedSpecs { shadowed, deeper, failures: astray.into_iter().map(failure).collect(), ..LoadedSpecs::default() }
+    let unsayable = |path: PathBuf| {
+        let name = path.to_string_lossy();
+        let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+        let message = "error: its name is not UTF-8 or has a control character in it\ngive it another name".to_owned();
+        SpecFailure { spec_path: name.chars().map(shown).collect::<String>().into(), message }
+    };
+    let failures = astray.into_iter().map(lost).chain(unnamed.into_iter().map(unsayable)).collect();
+    LoadedSpecs { failures, shadowed, deeper, ..LoadedSpecs::default() }
 }
 
 /// What is kept has no paths of this machine, so these are put in: a project may have moved.
