@@ -70,6 +70,11 @@ impl Cache {
         self.entries.values().any(|entry| entry.far.is_some())
     }
 
+    /// True once the digest of everything in the searched folders was told.
+    pub(super) fn knows_all(&self) -> bool {
+        self.all.is_some()
+    }
+
     /// Tells the digest of everything in the searched folders.
     pub(super) fn with_all(self, all: Sha256) -> Self {
         Self { all: Some(all), ..self }

@@ -200,7 +200,7 @@ async fn read(
     (unknown, mut cache): (Vec<KeyedSpec>, Cache),
 ) -> Result<(Cache, Vec<(KeyedSpec, Outcome)>), SpecError> {
     let (unknown, mut all) = glanced(loader, unknown).await?;
-    if unknown.iter().any(|spec| spec.reads_far) {
+    if !cache.knows_all() && unknown.iter().any(|spec| spec.reads_far) {
         cache = cache.with_all(everything(loader, folders).await?);
     }
     let stop = loader.cancel.child_token();
