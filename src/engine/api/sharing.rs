@@ -17,6 +17,7 @@ use super::error::ApiError;
 use super::leftovers::{Leftover, Leftovers};
 use super::pipe;
 use crate::digest::Sha256;
+use crate::removal;
 
 /// Where the container has the folder.
 const GUEST: &str = "/drydock-probe";
@@ -97,7 +98,7 @@ struct Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if let Err(fault) = fs::remove_dir_all(&self.folder) {
+        if let Err(fault) = removal::remove(&self.folder) {
             tracing::warn!(path = %self.folder.display(), %fault, "a probe stays");
         }
     }

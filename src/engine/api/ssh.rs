@@ -4,7 +4,7 @@
 //! other machine needs nothing but the engine's program, and keys, proxies and names are those of the user's ssh
 //! settings. The connections share one login.
 
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::address::Address;
 use super::socket::Flavor;
+use crate::removal;
 
 /// How much of what `ssh` says is kept.
 const SAID_BYTES: usize = 4096;
@@ -57,7 +58,7 @@ impl Tunnel {
 impl Drop for Tunnel {
     fn drop(&mut self) {
         self.task.abort();
-        if let Err(fault) = fs::remove_dir_all(&self.folder) {
+        if let Err(fault) = removal::remove(&self.folder) {
             tracing::warn!(path = %self.folder.display(), %fault, "the folder of an ssh connection stays");
         }
     }
