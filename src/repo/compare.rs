@@ -88,11 +88,10 @@ impl fmt::Display for Difference {
     }
 }
 
-/// How the RPMs of `first` and `second` differ; source packages are left out.
+/// How the RPMs of `first` and `second` differ, source packages among them.
 pub fn compare(first: &[PublishedRpm], second: &[PublishedRpm]) -> Result<Comparison, CacheError> {
     let by_name = |rpms: &'_ [PublishedRpm]| -> BTreeMap<String, PublishedRpm> {
-        let binary = rpms.iter().filter(|rpm| !rpm.rpm.is_source());
-        binary.map(|rpm| (rpm.rpm.file.clone(), rpm.clone())).collect()
+        rpms.iter().map(|rpm| (rpm.rpm.file.clone(), rpm.clone())).collect()
     };
     let (first, mut second) = (by_name(first), by_name(second));
     let mut comparison = Comparison::default();
