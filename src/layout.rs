@@ -80,9 +80,15 @@ impl Layout {
         self.shared.join("embedded")
     }
 
-    /// Folders of work in progress; whatever a killed run left here is removed at the next start.
+    /// Folders of work in progress of the one process that has the lock; whatever a killed run left here is removed when
+    /// the same is made again.
     pub fn work(&self) -> PathBuf {
         self.build.join("work")
+    }
+
+    /// Folders of work in progress that each belong to one process ([`crate::scratch`]).
+    pub fn scratch(&self) -> PathBuf {
+        self.work().join("scratch")
     }
 
     /// Caches of parsed specs, provides, durations.

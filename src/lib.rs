@@ -9,6 +9,7 @@ pub mod printable;
 pub mod tail;
 pub mod pace;
 pub mod removal;
+pub mod scratch;
 pub mod regular;
 pub mod text_file;
 pub mod json;

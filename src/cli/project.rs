@@ -22,6 +22,7 @@ use crate::pipeline::{
     self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, Recipes, RegistryOptions, RemoteOptions,
 };
 use crate::report::Printer;
+use crate::scratch;
 use crate::spec::{self, LoadedSpecs, Selection};
 
 /// An open project.
@@ -139,8 +140,8 @@ impl Project {
 
     /// Runs small containers on the engine of `choice`.
     pub(super) async fn try_out(&self, choice: Choice, store: &Store) -> Result<Tried, EngineError> {
-        let work = self.layout.work().join(format!("doctor-{}", std::process::id()));
-        Box::pin(engine::try_out((choice, &self.places()), self.home(store), &work, &self.cancel)).await
+        let top = self.layout.scratch();
+        Box::pin(engine::try_out((choice, &self.places()), self.home(store), &top, &self.cancel)).await
     }
 
     fn places(&self) -> Places {
@@ -240,6 +241,10 @@ impl Project {
             write!(file, "{}", std::process::id())
         };
         write_owner().map_err(fault)?;
+        // In the way of nothing, if it fails.
+        if let Err(fault) = scratch::sweep(&self.layout.scratch()) {
+            tracing::warn!(%fault, "files of killed runs stay");
+        }
         Ok(Lock { _file: file })
     }
 }

@@ -16,7 +16,7 @@ use super::api::{TOKEN_BYTES, UNATTENDED, executable};
 use super::spec::{Capabilities, ContainerSpec, Exit, GuestPath, ImageId, Limits, Network, RelativePath, User};
 use super::{Backend, Choice, Engine, EngineError, Home, Places, Session};
 use crate::oci::{ImageConfig, OciError, Store};
-use crate::removal;
+use crate::scratch::Scratch;
 
 const PROGRAM: &str = "drydock-trial";
 
@@ -75,28 +75,18 @@ impl TrialError {
 }
 
 /// Runs containers of the engine of `choice`: one without a network, and one that may reach other machines. Its image is
-/// in the folder `work`, which is new and removed again.
+/// in a folder in `top`.
 pub async fn try_out(
     (choice, places): (Choice, &Places),
     home: Home,
-    work: &Path,
+    top: &Path,
     cancel: &CancellationToken,
 ) -> Result<Tried, EngineError> {
-    let outcome = Box::pin(tried((choice, places), home, work, cancel)).await;
-    if let Err(fault) = removal::remove(work) {
-        tracing::warn!(path = %work.display(), %fault, "the files of a trial stay");
-    }
-    outcome
-}
-
-async fn tried(
-    (choice, places): (Choice, &Places),
-    home: Home,
-    work: &Path,
-    cancel: &CancellationToken,
-) -> Result<Tried, EngineError> {
-    let (store, image) =
-        image(work).map_err(|source| TrialError::Image { folder: work.to_owned(), source: Box::new(source) })?;
+    let wrong = |source| TrialError::Image { folder: top.to_owned(), source: Box::new(source) };
+    let scratch =
+        Scratch::new(top, "trial").map_err(|source| wrong(OciError::Write { path: top.to_owned(), source }))?;
+    let work = scratch.path();
+    let (store, image) = image(work).map_err(wrong)?;
     let trees = vec![work.to_owned()];
     // The embedded engine keeps what it unpacks.
     let folder = if choice == Choice::Embedded { work.join("engine") } else { home.folder.clone() };
@@ -162,8 +152,6 @@ fn spec(image: ImageId, network: Network) -> Result<ContainerSpec, EngineError> 
 /// An image with the program and nothing else.
 fn image(work: &Path) -> Result<(Store, ImageId), OciError> {
     let wrong = |source| OciError::Write { path: work.to_owned(), source };
-    removal::remove(work).map_err(wrong)?;
-    std::fs::create_dir_all(work).map_err(wrong)?;
     let tar = work.join("trial.tar");
     write(&tar).map_err(wrong)?;
     let store = Store::open(work.join("oci"))?;

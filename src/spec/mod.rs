@@ -235,9 +235,8 @@ async fn readable(loader: &Loader<'_>, folders: &[PathBuf], specs: &[KeyedSpec])
     let macro_files = loader.toolchain.macro_files.iter().map(|file| file.path.clone());
     let linked = specs.iter().filter_map(|spec| spec.file.linked.clone());
     let paths: Vec<PathBuf> = folders.iter().cloned().chain(linked).chain(macro_files).collect();
-    let work = loader.layout.work().join(format!("readable-{}", std::process::id()));
-    let state = work.clone();
-    let made = tokio::task::spawn_blocking(move || Readable::new(&paths, work)).await;
+    let (top, state) = (loader.layout.scratch(), loader.layout.scratch());
+    let made = tokio::task::spawn_blocking(move || Readable::new(&paths, &top)).await;
     made.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
 }
 
@@ -313,8 +312,8 @@ fn batches<'a>(
     (folders, readable): (&'a [PathBuf], &'a Readable),
     specs: &[KeyedSpec],
 ) -> Vec<Batch<'a>> {
-    let shares = specs.chunks(batch_size(specs.len(), loader.jobs.get())).map(<[KeyedSpec]>::to_vec).enumerate();
-    shares.map(|(number, specs)| Batch { loader, folders, readable, specs, number, progress }).collect()
+    let shares = specs.chunks(batch_size(specs.len(), loader.jobs.get())).map(<[KeyedSpec]>::to_vec);
+    shares.map(|specs| Batch { loader, folders, readable, specs, progress }).collect()
 }
 
 /// Equal shares, so that all `jobs` end together.

@@ -28,6 +28,7 @@ use crate::engine::{
     Stream, User,
 };
 use crate::removal;
+use crate::scratch::Scratch;
 
 /// Where the n-th folder of specs is seen in a container: `/specs/n`.
 pub(super) const SPECS: &str = "/specs";
@@ -58,19 +59,15 @@ pub(super) struct Batch<'a> {
     /// What is shown in the place of files that not everybody can read.
     pub(super) readable: &'a Readable,
     pub(super) specs: Vec<KeyedSpec>,
-    /// Counted from 0; names the batch's folder of work.
-    pub(super) number: usize,
     pub(super) progress: &'a Progress<'a>,
 }
 
 impl Batch<'_> {
     /// Asks about every spec of the batch; the answers have the batch's order.
     pub(super) async fn run(self, stop: &CancellationToken) -> Result<Vec<Answered>, SpecError> {
-        let name = format!("specs-{}-{}", std::process::id(), self.number);
-        let folder = self.loader.layout.work().join(name);
-        let answered = self.answers(&folder, stop).await;
-        let _ = removal::remove(&folder);
-        answered
+        let top = self.loader.layout.scratch();
+        let scratch = Scratch::new(&top, "specs").map_err(|source| SpecError::State { path: top, source })?;
+        self.answers(&scratch.path().join("answers"), stop).await
     }
 
     async fn answers(&self, folder: &Path, stop: &CancellationToken) -> Result<Vec<Answered>, SpecError> {

@@ -1,53 +1,57 @@
 //! Folders of specs as every user can read them: themselves, or copies of those that have something in them which is only
 //! their owner's, as in a checkout that was made under the umask 077.
 //!
-//! A spec is read by a user of a container who is nobody on this machine. Copies lie in the folder of work; links stay
+//! A spec is read by a user of a container who is nobody on this machine. Copies lie in a folder of this process; links stay
 //! links, as in a mount.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::SpecError;
-use crate::removal;
+use crate::scratch::Scratch;
 
 /// What is shown in the place of files and folders; copies are gone with this value.
 pub(super) struct Readable {
     /// By what they were made of.
     copies: BTreeMap<PathBuf, PathBuf>,
-    work: PathBuf,
+    /// Where they are.
+    scratch: Option<Scratch>,
 }
 
 impl Readable {
-    /// Copies, in the new folder `work`, what is at those of `paths` that not everybody can read.
-    pub(super) fn new(paths: &[PathBuf], work: PathBuf) -> Result<Self, SpecError> {
-        let mut readable = Self { copies: BTreeMap::new(), work };
+    /// Copies, into a new folder in `top`, what is at those of `paths` that not everybody can read.
+    pub(super) fn new(paths: &[PathBuf], top: &Path) -> Result<Self, SpecError> {
+        let mut readable = Self { copies: BTreeMap::new(), scratch: None };
         for path in paths {
             let wrong = |source| SpecError::Read { path: path.clone(), source };
             if readable.copies.contains_key(path) || is_open(path).map_err(wrong)? {
                 continue;
             }
-            let copy = readable.work.join(readable.copies.len().to_string());
-            DirBuilder::new().recursive(true).mode(0o755).create(&readable.work).map_err(wrong)?;
+            let copy = readable.place(top).map_err(|source| SpecError::State { path: top.to_owned(), source })?;
             readable.copies.insert(path.clone(), copy.clone());
             copy_all(path, &copy).map_err(wrong)?;
         }
         Ok(readable)
     }
 
+    /// Where the next copy comes.
+    fn place(&mut self, top: &Path) -> io::Result<PathBuf> {
+        let scratch = match self.scratch.take() {
+            Some(scratch) => scratch,
+            None => Scratch::new(top, "readable")?,
+        };
+        fs::set_permissions(scratch.path(), Permissions::from_mode(0o755))?;
+        let place = scratch.path().join(self.copies.len().to_string());
+        self.scratch = Some(scratch);
+        Ok(place)
+    }
+
     /// Where everybody can read what is at `path`, which was given.
     pub(super) fn path<'a>(&'a self, path: &'a Path) -> &'a Path {
         self.copies.get(path).map_or(path, PathBuf::as_path)
-    }
-}
-
-impl Drop for Readable {
-    fn drop(&mut self) {
-        if let Err(fault) = removal::remove(&self.work) {
-            tracing::warn!(path = %self.work.display(), %fault, "copies of specs stay");
-        }
     }
 }
 
@@ -113,7 +117,7 @@ mod tests {
             fs::set_permissions(specs.join(name), Permissions::from_mode(mode)).unwrap();
         }
         std::os::unix::fs::symlink("/nowhere", specs.join("a/link")).unwrap();
-        let readable = || Readable::new(std::slice::from_ref(&specs), work.clone()).unwrap();
+        let readable = || Readable::new(std::slice::from_ref(&specs), &work).unwrap();
         assert_eq!(readable().path(&specs), specs);
         for (name, mode) in [("a/run", 0o700), ("a/a.spec", 0o600), ("a", 0o700)] {
             fs::set_permissions(specs.join(name), Permissions::from_mode(mode)).unwrap();
@@ -123,6 +127,6 @@ mod tests {
             assert_eq!(fs::read_to_string(copied.path(&specs).join("a/a.spec")).unwrap(), "a/a.spec");
             assert_eq!(fs::read_link(copied.path(&specs).join("a/link")).unwrap(), Path::new("/nowhere"));
         }
-        assert!(!work.exists());
+        assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
     }
 }

@@ -1,0 +1,111 @@
+//! Folders for the work in progress of one process, whatever else works in the project at the same time.
+//!
+//! A [`Scratch`] is locked while its value lives and gone with it. A process that was killed leaves its folder without a
+//! lock; the next one that makes a folder, or [`sweep`], removes it. The kernel frees the lock, so a number that another
+//! process has by now means nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::removal;
+
+/// A new folder, removed with this value.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    /// On the folder. Who has lost it has lost the folder, too.
+    lock: Option<File>,
+}
+
+impl Scratch {
+    /// A folder in `top` whose name begins with `name`. What killed processes left beside it is removed.
+    pub fn new(top: &Path, name: &str) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        fs::create_dir_all(top)?;
+        sweep(top)?;
+        // Held while the new folder has no lock of its own, so that no sweep takes it for a dead one.
+        let making = File::open(top)?;
+        making.lock_shared()?;
+        loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let path = top.join(format!("{name}-{}-{number}", std::process::id()));
+            match fs::create_dir(&path) {
+                Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {}
+                made => {
+                    made?;
+                    let lock = File::open(&path)?;
+                    lock.lock()?;
+                    return Ok(Self { path, lock: Some(lock) });
+                }
+            }
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.lock.is_some()
+            && let Err(fault) = removal::remove(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %fault, "files of work in progress stay");
+        }
+    }
+}
+
+/// Removes the folders in `top` that no process holds any more. One that cannot be removed is left.
+pub fn sweep(top: &Path) -> io::Result<()> {
+    let scanning = match File::open(top) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    scanning.lock()?;
+    for entry in fs::read_dir(top)? {
+        let path = entry?.path();
+        let Ok(folder) = File::open(&path) else { continue };
+        if folder.try_lock().is_ok()
+            && let Err(fault) = removal::remove(&path)
+        {
+            tracing::warn!(path = %path.display(), %fault, "files of a killed run stay");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_there_while_its_process_works_on_it() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().join("scratch");
+        sweep(&top).unwrap();
+        let (one, other) = (Scratch::new(&top, "a").unwrap(), Scratch::new(&top, "a").unwrap());
+        assert_ne!(one.path(), other.path());
+        fs::write(one.path().join("file"), "").unwrap();
+        let path = one.path().to_owned();
+        drop(one);
+        assert!(!path.exists());
+        sweep(&top).unwrap();
+        assert!(other.path().is_dir());
+    }
+
+    #[test]
+    fn what_a_killed_process_left_goes_with_the_next_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let mut killed = Scratch::new(place.path(), "a").unwrap();
+        let left = killed.path().to_owned();
+        fs::write(left.join("file"), "").unwrap();
+        // As the kernel takes it from the dead.
+        drop(killed.lock.take());
+        let next = Scratch::new(place.path(), "b").unwrap();
+        assert!(!left.exists() && next.path().is_dir());
+    }
+}
