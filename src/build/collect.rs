@@ -14,7 +14,7 @@ use crate::cache::{
     BuiltRpm, CacheError, CheckOutcome, describe,
     file::{reading, writing},
 };
-use crate::package::Requirement;
+use crate::package::{Requirement, RpmHeader};
 use crate::spec::{SourcePackage, is_path_for_debuggers};
 
 /// Ends the name of the package in which rpmbuild asks for more `BuildRequires`.
@@ -95,16 +95,37 @@ pub(super) fn unexpected(package: &SourcePackage, rpms: &[BuiltRpm]) -> Option<S
 }
 
 /// Why `rpms` cannot be published beside the packages `names`, those of all specs: one that gives the name of another spec's
-/// package, without its own spec's saying so, would be installed in its place.
+/// package, replaces it or keeps it away, without its own spec's saying so, would be installed in its place.
 pub(super) fn usurped(package: &SourcePackage, rpms: &[BuiltRpm], names: &BTreeSet<String>) -> Option<String> {
-    let is_own = |name: &str| package.binaries.iter().any(|binary| binary.nevra.name == name);
-    let says = |name: &str| package.binaries.iter().flat_map(|binary| &binary.provides).any(|said| said.name == name);
     rpms.iter().filter(|rpm| !rpm.is_source()).find_map(|rpm| {
-        let provided = rpm.header.provides.iter().map(|provided| provided.name.as_str());
-        let name = provided.filter(|name| names.contains(*name)).find(|name| !is_own(name) && !says(name))?;
+        let (verb, what, name) = unsaid(package, &rpm.header, names)?;
         let (file, spec) = (&rpm.file, &package.spec);
-        Some(format!("`{file}` provides `{name}`, a package of another spec, and `{spec}.spec` does not say so"))
+        let of = if what == name { String::new() } else { format!("`{name}`, ") };
+        Some(format!("`{file}` {verb} `{what}`, {of}a package of another spec, and `{spec}.spec` does not say so"))
     })
+}
+
+/// What `header` says of one of `names` that `package` does not say: the verb, the words, and the name.
+fn unsaid(
+    package: &SourcePackage,
+    header: &RpmHeader,
+    names: &BTreeSet<String>,
+) -> Option<(&'static str, String, String)> {
+    let binaries = || package.binaries.iter();
+    let is_foreign = |name: &&str| names.contains(*name) && !binaries().any(|binary| binary.nevra.name == **name);
+    let said = |name: &str| binaries().flat_map(|binary| &binary.provides).any(|provided| provided.name == name);
+    let provided = header.provides.iter().map(|provided| provided.name.as_str());
+    if let Some(name) = provided.filter(is_foreign).find(|name| !said(name)) {
+        return Some(("provides", name.to_owned(), name.to_owned()));
+    }
+    let names_of = |requirement: &Requirement| {
+        let names = requirement.dependencies().into_iter().map(|dependency| dependency.name.as_str());
+        names.filter(is_foreign).map(str::to_owned).next()
+    };
+    let replaced = header.obsoletes.iter().filter(|it| !binaries().any(|binary| binary.obsoletes.contains(it)));
+    let kept_away = header.conflicts.iter().filter(|it| !binaries().any(|binary| binary.conflicts.contains(it)));
+    let mut told = replaced.map(|it| ("replaces", it)).chain(kept_away.map(|it| ("conflicts with", it)));
+    told.find_map(|(verb, requirement)| Some((verb, requirement.to_string(), names_of(requirement)?)))
 }
 
 /// A package that the spec does not say it makes could take the place of another spec's.
@@ -160,7 +181,7 @@ fn names(folder: &Path) -> Result<Vec<String>, CacheError> {
 mod tests {
     use super::*;
     use crate::digest::Sha256;
-    use crate::package::{Capability, Evr, Nevra, RpmHeader};
+    use crate::package::{Capability, Evr, Nevra};
     use crate::spec::{BinaryPackage, zlib};
 
     fn rpm(name: &str, arch: &str, source_rpm: Option<&str>) -> BuiltRpm {
@@ -182,7 +203,7 @@ mod tests {
     /// The spec `a`, which makes `a` without architecture and `a-libs`.
     fn spec() -> SourcePackage {
         let nevra = |name: &str, arch| rpm(name, arch, None).header.nevra;
-        let binary = |nevra| BinaryPackage { nevra, provides: vec![], requires: vec![] };
+        let binary = BinaryPackage::new;
         let binaries = vec![binary(nevra("a", "noarch")), binary(nevra("a-libs", "x86_64"))];
         SourcePackage { spec: "a".into(), nevra: nevra("a", "src"), binaries, ..zlib() }
     }
@@ -250,6 +271,32 @@ mod tests {
         assert_eq!(told, expected);
         a.binaries[1].provides.push(Capability::parse("release"));
         assert_eq!(usurped(&a, &[made], &names), None);
+    }
+
+    #[test]
+    fn a_package_of_another_spec_is_replaced_or_kept_away_only_where_the_spec_says_so() {
+        let mut a = spec();
+        let names = ["a", "a-libs", "release"].map(str::to_owned).into();
+        let told = |a: &SourcePackage, change: &dyn Fn(&mut RpmHeader)| {
+            let mut made = rpm("a", "noarch", Some("a-1-1.src.rpm"));
+            change(&mut made.header);
+            usurped(a, &[made], &names)
+        };
+        let asked = |text: &str| -> Requirement { text.parse().unwrap() };
+        assert_eq!(told(&a, &|header| header.obsoletes = vec![asked("old-a < 2"), asked("a-libs < 1")]), None);
+        assert_eq!(told(&a, &|header| header.conflicts = vec![asked("nobody")]), None);
+        let end = "a package of another spec, and `a.spec` does not say so";
+        let replaces = |header: &mut RpmHeader| header.obsoletes = vec![asked("release < 99")];
+        let text = told(&a, &replaces).unwrap();
+        assert_eq!(text, format!("`a-1-1.noarch.rpm` replaces `release < 99`, `release`, {end}"));
+        let conflicts = |header: &mut RpmHeader| header.conflicts = vec![asked("(x if release)")];
+        assert!(told(&a, &conflicts).unwrap().contains("conflicts with `(x if release)`, `release`"));
+        a.binaries[1].obsoletes.push(asked("release < 98"));
+        assert!(told(&a, &replaces).is_some(), "another version is another claim");
+        a.binaries[1].obsoletes.push(asked("release < 99"));
+        a.binaries[1].conflicts.push(asked("(x if release)"));
+        assert_eq!(told(&a, &replaces), None);
+        assert_eq!(told(&a, &conflicts), None);
     }
 
     #[test]

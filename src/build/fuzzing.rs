@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::collect::{unexpected, usurped};
 use crate::cache::{self, BuiltRpm};
-use crate::package::Nevra;
+use crate::package::{Nevra, Requirement};
 use crate::repo;
 use crate::spec::{self, SourcePackage, is_path_for_debuggers};
 
@@ -26,7 +26,10 @@ pub fn built_rpm(bytes: &[u8]) {
     }
     is_declared(&rpm);
     if usurped(&package, std::slice::from_ref(&rpm), &BTreeSet::from(["other".to_owned()])).is_none() {
-        assert!(rpm.is_source() || rpm.header.provides.iter().all(|provided| provided.name != "other"));
+        let header = &rpm.header;
+        let asked = header.obsoletes.iter().chain(&header.conflicts).flat_map(Requirement::dependencies);
+        let named = header.provides.iter().map(|it| &it.name).chain(asked.map(|it| &it.name));
+        assert!(rpm.is_source() || { named }.all(|name| name != "other"));
     }
     repo::fuzzing::indexed(&rpm, &metadata);
 }

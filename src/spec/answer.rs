@@ -45,9 +45,9 @@ pub(super) fn package(
     let excluded = excluded(&source, &nevra.arch, arch);
     let build_arch = std::mem::replace(&mut nevra.arch, "src".to_owned());
     let words = |tag: &str| source.values(tag).map(str::to_owned).collect();
-    let build_requires = source.requirements()?;
+    let build_requires = source.requirements("R")?;
     let mut check_requires = match answer.checked {
-        Some(checked) => Records::read(checked)?.requirements()?,
+        Some(checked) => Records::read(checked)?.requirements("R")?,
         None => Vec::new(),
     };
     check_requires.retain(|requirement| !build_requires.contains(requirement));
@@ -97,7 +97,13 @@ fn binaries(text: &str) -> Result<Vec<BinaryPackage>, String> {
     let each = starts.windows(2).map(|ends| Records(records.0[ends[0]..ends[1]].to_vec()));
     each.map(|records| {
         let nevra = records.nevras()?.pop().ok_or("rpmspec told a package without name")?;
-        Ok(BinaryPackage { nevra, provides: records.provides()?, requires: records.requirements()? })
+        Ok(BinaryPackage {
+            nevra,
+            provides: records.provides()?,
+            requires: records.requirements("R")?,
+            conflicts: records.requirements("X")?,
+            obsoletes: records.requirements("O")?,
+        })
     })
     .collect()
 }
@@ -157,7 +163,7 @@ impl<'a> Records<'a> {
             let expected = match fields[0] {
                 "N" => 6,
                 "V" => 4,
-                "R" => 3,
+                "R" | "X" | "O" => 3,
                 "S" | "P" | "XA" | "EA" | "XO" | "EO" | "C" => 2,
                 _ => 0,
             };
@@ -211,9 +217,9 @@ impl<'a> Records<'a> {
     }
 
     /// In the header's order, each once.
-    fn requirements(&self) -> Result<Vec<Requirement>, String> {
+    fn requirements(&self, tag: &str) -> Result<Vec<Requirement>, String> {
         let mut found: Vec<Requirement> = Vec::new();
-        for fields in self.tagged("R") {
+        for fields in self.tagged(tag) {
             let flags: u32 = fields[1].parse().map_err(|_| format!("`{}` are not flags", fields[1]))?;
             if flags & (RPMLIB | MISSING_OK) != 0 {
                 continue;

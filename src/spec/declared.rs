@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn a_spec_makes_what_it_says_and_what_debuggers_read() {
         let binaries = ["zlib 1.3-1 x86_64", "libz 7:1-1 x86_64", "zlib-doc 1.3-1 noarch"];
-        let binary = |text: &str| BinaryPackage { nevra: nevra(text), provides: vec![], requires: vec![] };
+        let binary = |text: &str| BinaryPackage::new(nevra(text));
         let zlib = SourcePackage { binaries: binaries.map(binary).into(), ..zlib() };
         for made in [
             "zlib 1.3-1 src",

@@ -96,6 +96,19 @@ pub struct BinaryPackage {
     pub provides: Vec<Capability>,
     /// What the spec says it requires.
     pub requires: Vec<Requirement>,
+    /// What the spec says it cannot be installed with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Requirement>,
+    /// What the spec says it replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obsoletes: Vec<Requirement>,
+}
+
+impl BinaryPackage {
+    /// A package of which no more is known.
+    pub fn new(nevra: Nevra) -> Self {
+        Self { nevra, provides: vec![], requires: vec![], conflicts: vec![], obsoletes: vec![] }
+    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub(super) const UNABLE: i32 = 123;
 const UNCLEAN: i32 = 124;
 
 /// Counts up when the questions or the reading of the answers change; cached answers of another version are not used.
-pub(super) const VERSION: u32 = 6;
+pub(super) const VERSION: u32 = 7;
 
 /// Tag, then fields.
 const SOURCE_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1e}\
@@ -82,7 +82,8 @@ const SOURCE_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%
     [XO\u{1f}%{EXCLUSIVEOS}\u{1e}][EO\u{1f}%{EXCLUDEOS}\u{1e}][C\u{1f}%{CHANGELOGTIME}\u{1e}]";
 
 const BINARY_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1e}\
-    [V\u{1f}%{PROVIDENAME}\u{1f}%{PROVIDEVERSION}\u{1f}%{PROVIDEFLAGS}\u{1e}][R\u{1f}%{REQUIRENEVRS}\u{1f}%{REQUIREFLAGS}\u{1e}]";
+    [V\u{1f}%{PROVIDENAME}\u{1f}%{PROVIDEVERSION}\u{1f}%{PROVIDEFLAGS}\u{1e}][R\u{1f}%{REQUIRENEVRS}\u{1f}%{REQUIREFLAGS}\u{1e}]\
+    [X\u{1f}%{CONFLICTNEVRS}\u{1f}%{CONFLICTFLAGS}\u{1e}][O\u{1f}%{OBSOLETENEVRS}\u{1f}%{OBSOLETEFLAGS}\u{1e}]";
 
 /// The script. `ask` runs `rpmspec` with the macros of the run.
 const SCRIPT: &str = include_str!("read.sh");

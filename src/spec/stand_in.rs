@@ -93,9 +93,8 @@ fn package_of(spec: &KeyedSpec, lines: &[String], toolchain: &Toolchain) -> Sour
     };
     let sources = values("Source").into_iter().map(|text| file(text, SourceKind::Source));
     let binary = package::BinaryPackage {
-        nevra: nevra("noarch"),
         provides: vec![Capability::new(name.clone(), Some(evr.clone()))],
-        requires: Vec::new(),
+        ..package::BinaryPackage::new(nevra("noarch"))
     };
     SourcePackage {
         spec: name.clone(),

@@ -37,7 +37,19 @@ pub(super) fn a_spec_makes_only_what_it_declares(mini: &Mini) {
         );
         assert!(told.contains("0 built, 1 up to date, 1 failed"), "{told}");
     }
+    for (line, told_as) in
+        [("Obsoletes: tables < 99", "replaces `tables < 99`"), ("Conflicts: tables", "conflicts with `tables`")]
+    {
+        write_spec(mini, "sly", &format!("{inside}\n{line}\n%endif\n"), &file_with("sly", "sly"));
+        let (code, told) = run(mini, &["build", "sly"]);
+        assert_eq!(code, Some(1), "{told}");
+        assert!(told.contains(&format!("FAILED sly-1-1 in files: `sly-1-1.noarch.rpm` {told_as}")), "{told}");
+        assert!(told.contains("a package of another spec, and `sly.spec` does not say so"), "{told}");
+    }
     assert_eq!(mini.rpms(), before);
+    write_spec(mini, "sly", "Obsoletes: tables < 0.1\n", &file_with("sly", "sly"));
+    let (code, told) = run(mini, &["build", "sly"]);
+    assert_eq!(code, Some(0), "what the spec says may be: {told}");
     remove_specs(mini, &["sly"]);
 }
 

@@ -76,7 +76,7 @@ fn last_package(source: &SourcePackage) -> String {
 fn package_of<'a>(source: &'a mut SourcePackage, name: &str) -> &'a mut BinaryPackage {
     let at = source.binaries.iter().position(|package| package.nevra.name == name).unwrap_or_else(|| {
         let nevra = Nevra { name: name.to_owned(), evr: source.nevra.evr.clone(), arch: "x86_64".to_owned() };
-        source.binaries.push(BinaryPackage { nevra, provides: Vec::new(), requires: Vec::new() });
+        source.binaries.push(BinaryPackage::new(nevra));
         source.binaries.len() - 1
     });
     &mut source.binaries[at]
