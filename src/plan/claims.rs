@@ -1,8 +1,9 @@
-//! Which spec a file of the repository belongs to, where several specs make one of that name. Pure.
+//! Which spec a package of the repository belongs to, where several specs make one of that name and version. Pure.
 //!
-//! A file belongs to the spec whose RPM is there, in whatever run that was built, as long as the spec is there and still
+//! It belongs to the spec whose RPM is there, in whatever run that was built, as long as the spec is there and still
 //! makes it. Otherwise it belongs to the first spec of a run. All others that make it are not built: their RPMs would
-//! take its place.
+//! take its place, or, where they are for another architecture, stand beside it, and a matter of luck would decide which is
+//! installed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -15,30 +16,41 @@ pub struct Claims<'a> {
     specs: HashMap<&'a str, &'a SourcePackage>,
     /// Specs that are there and do not parse: what they make is not known.
     unreadable: BTreeSet<String>,
-    /// Names of the specs that make each file, in the order of the specs.
-    makers: HashMap<String, Vec<&'a str>>,
+    /// The specs that make each package, in the order of the specs, and what it is there.
+    makers: HashMap<Package, Vec<(&'a str, &'a Nevra)>>,
 }
 
-/// A file that belongs to another spec.
+/// Names a package whatever its epoch, and for whatever architecture it is made.
+#[derive(PartialEq, Eq, Hash)]
+struct Package {
+    name: String,
+    version: String,
+    release: String,
+    is_source: bool,
+}
+
+/// A package that belongs to another spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Its folder and name in the repository.
+    /// Folder and name of its file in the repository.
     pub location: String,
     /// The spec that it belongs to.
     pub owner: String,
+    /// Folder and name of the file that the owner makes.
+    pub theirs: String,
 }
 
 /// An RPM that is in the repository: its spec and what it is.
 pub type Owned = (String, Nevra);
 
 impl<'a> Claims<'a> {
-    /// The files of `specs` that are built for this architecture; of the specs `unreadable` nothing more is known.
+    /// The packages of `specs` that are built for this architecture; of the specs `unreadable` nothing more is known.
     pub fn new(specs: &'a [SourcePackage], unreadable: BTreeSet<String>) -> Self {
-        let mut makers: HashMap<String, Vec<&str>> = HashMap::new();
+        let mut makers: HashMap<Package, Vec<(&str, &Nevra)>> = HashMap::new();
         let built = || specs.iter().filter(|package| package.excluded.is_none());
         for package in built() {
             for nevra in package.declared() {
-                makers.entry(nevra.location()).or_default().push(&package.spec);
+                makers.entry(Package::of(nevra)).or_default().push((&package.spec, nevra));
             }
         }
         Self { specs: built().map(|package| (package.spec.as_str(), package)).collect(), unreadable, makers }
@@ -49,61 +61,78 @@ impl<'a> Claims<'a> {
         self.unreadable.contains(spec) || self.specs.get(spec).is_some_and(|package| package.makes(nevra))
     }
 
-    /// False when it is clear that no file of a spec belongs to another one, whatever is run.
+    /// False when it is clear that no package of a spec belongs to another one, whatever is run.
     pub fn has_rivals(&self, published: &[Owned]) -> bool {
-        self.makers.values().any(|makers| makers.len() > 1)
+        self.makers.values().any(|makers| makers.iter().any(|maker| maker.0 != makers[0].0))
             || published.iter().any(|(spec, _)| self.unreadable.contains(spec))
     }
 
     /// For each spec of `run` that must not be built, why: what it makes belongs to another one. `published` are the RPMs of
     /// the repository; of specs that have none, the first ones of `run` come first.
-    pub fn refused(&self, published: &[Owned], run: &[&str]) -> BTreeMap<String, Taken> {
-        let mut owners: HashMap<String, &str> = HashMap::new();
+    pub fn refused(&self, published: &'a [Owned], run: &[&'a str]) -> BTreeMap<String, Taken> {
+        let mut owners: HashMap<Package, (&str, &Nevra)> = HashMap::new();
         for (spec, nevra) in published.iter().filter(|(spec, nevra)| self.holds(spec, nevra)) {
-            let location = nevra.location();
-            if self.others(spec, &location).next().is_some() {
-                owners.entry(location).or_insert(spec);
+            if self.other(spec, nevra).is_some() {
+                owners.entry(Package::of(nevra)).or_insert((spec, nevra));
             }
         }
         let mut refused = BTreeMap::new();
         for spec in run {
-            let contested = || self.locations(spec).filter(|location| self.others(spec, location).next().is_some());
-            let taken = self.locations(spec).find_map(|location| {
-                let owner = owners.get(&location).filter(|owner| *owner != spec)?;
-                Some(Taken { owner: (*owner).to_owned(), location })
+            let taken = self.made_by(spec).find_map(|nevra| {
+                let owner = owners.get(&Package::of(nevra)).filter(|owner| owner.0 != *spec)?;
+                Some(Taken::new(nevra, *owner))
             });
-            match taken {
-                Some(taken) => drop(refused.insert((*spec).to_owned(), taken)),
-                None => owners.extend(contested().map(|location| (location, *spec))),
+            if let Some(taken) = taken {
+                refused.insert((*spec).to_owned(), taken);
+            } else {
+                let contested = self.made_by(spec).filter(|nevra| self.other(spec, nevra).is_some());
+                owners.extend(contested.map(|nevra| (Package::of(nevra), (*spec, nevra))));
             }
         }
         refused
     }
 
-    /// Files of the specs of `run` that other specs would make as well, each with one of those.
+    /// Packages of the specs of `run` that other specs would make as well, each with one of those.
     pub fn shared(&self, run: &[&str]) -> Vec<(String, Taken)> {
         let of_spec = |spec: &&str| {
-            let owner = |location: &String| Some(self.others(spec, location).next()?.to_owned());
-            let mut found =
-                self.locations(spec).filter_map(|location| Some(Taken { owner: owner(&location)?, location }));
+            let mut found = self.made_by(spec).filter_map(|nevra| Some(Taken::new(nevra, self.other(spec, nevra)?)));
             found.next().map(|taken| ((*spec).to_owned(), taken))
         };
         run.iter().filter_map(of_spec).collect()
     }
 
-    fn locations(&self, spec: &str) -> impl Iterator<Item = String> + use<'_, 'a> {
-        self.specs.get(spec).into_iter().flat_map(|package| package.declared()).map(Nevra::location)
+    fn made_by(&self, spec: &str) -> impl Iterator<Item = &'a Nevra> + use<'a> {
+        self.specs.get(spec).copied().into_iter().flat_map(SourcePackage::declared)
     }
 
-    /// The other specs that make the file.
-    fn others(&self, spec: &str, location: &str) -> impl Iterator<Item = &'a str> {
-        self.makers.get(location).into_iter().flatten().copied().filter(move |maker| *maker != spec)
+    /// The first of the other specs that make the package.
+    fn other(&self, spec: &str, nevra: &Nevra) -> Option<(&'a str, &'a Nevra)> {
+        self.makers.get(&Package::of(nevra))?.iter().find(|maker| maker.0 != spec).copied()
+    }
+}
+
+impl Package {
+    fn of(nevra: &Nevra) -> Self {
+        let Nevra { name, evr, arch } = nevra;
+        let (name, version, release) = (name.clone(), evr.version.clone(), evr.release.clone());
+        Self { name, version, release, is_source: arch == "src" }
+    }
+}
+
+impl Taken {
+    fn new(nevra: &Nevra, (owner, theirs): (&str, &Nevra)) -> Self {
+        Self { location: nevra.location(), owner: owner.to_owned(), theirs: theirs.location() }
     }
 }
 
 impl fmt::Display for Taken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it makes `{}`, which `{}.spec` makes, too", self.location, self.owner)
+        let Self { location, owner, theirs } = self;
+        if location == theirs {
+            write!(f, "it makes `{location}`, which `{owner}.spec` makes, too")
+        } else {
+            write!(f, "it makes `{location}`, and `{owner}.spec` makes `{theirs}`, of the same name and version")
+        }
     }
 }
 
@@ -119,7 +148,7 @@ mod tests {
 
     /// A spec that makes the packages `names`, the first of which names it.
     fn spec(spec: &str, names: &[&str]) -> SourcePackage {
-        let binary = |name: &&str| BinaryPackage { nevra: nevra(name, "noarch"), provides: vec![], requires: vec![] };
+        let binary = |name: &&str| BinaryPackage::new(nevra(name, "noarch"));
         let binaries = names.iter().map(binary).collect();
         SourcePackage { spec: spec.into(), nevra: nevra(names[0], "src"), binaries, ..zlib() }
     }
@@ -171,6 +200,28 @@ mod tests {
     fn what_is_refused_takes_nothing_from_others() {
         let specs = [spec("a", &["x"]), spec("b", &["b", "x", "y"]), spec("c", &["y"])];
         assert_eq!(told(&specs, &[], &["a", "b", "c"]), ["b: noarch/x-1-1.noarch.rpm a"]);
+    }
+
+    #[test]
+    fn one_name_and_version_for_two_architectures_belongs_to_one_spec() {
+        let for_arch = |arch: &str| {
+            let mut twin = spec("twin-b", &["other", "twin"]);
+            twin.binaries[1].nevra.arch = arch.to_owned();
+            twin
+        };
+        let mut newer = spec("twin-c", &["twin"]);
+        newer.binaries[0].nevra.evr = Evr::parse("2-1");
+        newer.nevra.evr = Evr::parse("2-1");
+        let specs = [spec("twin", &["twin"]), for_arch("x86_64"), newer];
+        let claims = Claims::new(&specs, BTreeSet::new());
+        assert!(claims.has_rivals(&[]));
+        let run = ["twin", "twin-b", "twin-c"];
+        let refused = claims.refused(&[], &run);
+        assert_eq!(refused.keys().collect::<Vec<_>>(), ["twin-b"]);
+        let told = "it makes `x86_64/twin-1-1.x86_64.rpm`, and `twin.spec` makes `noarch/twin-1-1.noarch.rpm`, of the same name and version";
+        assert_eq!(refused["twin-b"].to_string(), told);
+        let published = [("twin-b".to_owned(), specs[1].binaries[1].nevra.clone())];
+        assert_eq!(claims.refused(&published, &run).keys().collect::<Vec<_>>(), ["twin"]);
     }
 
     #[test]
