@@ -26,8 +26,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
                     needs, `--rebuild NAME` a package whose result is at hand";
         return Err(Fault::usage("nothing is asked for").with_hint(Some(hint.to_owned())));
     }
-    let pipeline = project.pipeline()?;
-    let packages = wanted.packages(project, project::packages_of(&pipeline)?);
+    let pipeline = wanted.specs.pipeline(project, project.pipeline()?);
+    let packages = project::packages_of(&pipeline)?;
     let mut options = wanted.options(&project.folder, args.build.options(&project.folder)?);
     if wanted.all {
         options.obstacles = Obstacles::LeaveOut;
@@ -36,7 +36,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let bench = Bench::new(project)?;
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
-    let summary = runner.packages(&packages, &made, &wanted.goals()).await?;
+    let summary = runner.packages(packages, &made, &wanted.goals()).await?;
     verdict::of_packages(&summary)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,8 +7,10 @@ use std::time::SystemTime;
 use super::Project;
 use super::bench::{Bench, Look};
 use super::fault::Fault;
+use super::wanted::SpecsArgs;
 use crate::changed::{self, Affected, Change, Changed, ChangedError, ChangedFile, GitError, Place};
 use crate::event::Event;
+use crate::pipeline::Pipeline;
 use crate::report;
 
 /// Says what a git change affects: specs, what needs them, and images
@@ -23,6 +25,8 @@ pub(super) struct Args {
     /// Another one that has the change, instead of the working tree with its uncommitted and untracked files
     #[arg(long, value_name = "REV")]
     to: Option<String>,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
@@ -36,7 +40,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
 }
 
 async fn find(project: &Project, args: &Args) -> Result<Changed, Fault> {
-    let pipeline = project.pipeline()?;
+    let pipeline = args.specs.pipeline(project, project.pipeline()?);
     let ranges = changed::ranges(&project.folder, &pipeline, (&args.from, args.to.as_deref())).await;
     let ranges = ranges.map_err(git_fault)?;
     for text in ranges.notes {
@@ -45,17 +49,22 @@ async fn find(project: &Project, args: &Args) -> Result<Changed, Fault> {
     let (path, now) = (project.pipeline_path(), SystemTime::now());
     let place = Place { project: &project.folder, path, pipeline: &pipeline, now };
     let affected = changed::affected(&ranges.all, place).await.map_err(fault)?;
-    follow(project, &pipeline, affected).await
+    follow((project, &pipeline), &args.specs, affected).await
 }
 
-async fn follow(project: &Project, pipeline: &crate::pipeline::Pipeline, affected: Affected) -> Result<Changed, Fault> {
+async fn follow(
+    (project, pipeline): (&Project, &Pipeline),
+    specs: &SpecsArgs,
+    affected: Affected,
+) -> Result<Changed, Fault> {
     let configs = pipeline.images.as_ref().map(|images| images.configs.clone()).unwrap_or_default();
     if affected.is_everything() {
         let name = |path: &std::path::PathBuf| path.file_stem().map(|name| name.to_string_lossy().into_owned());
         return Ok(affected.all(configs.iter().filter_map(name)));
     }
     let bench = Bench::new(project)?;
-    let look = Look::at(&bench, pipeline)?;
+    let mut look = Look::at(&bench, pipeline)?;
+    look.runner.options = specs.options(look.runner.options);
     let prepared = look.survey(&[]).await?;
     let held = look.runner.specs_of_images(&configs, &prepared)?;
     Ok(affected.by_graph(&prepared.graph, &prepared.specs.packages, &held))

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::fault::Fault;
+use super::wanted::SpecsArgs;
 use super::{Project, plan};
 use crate::build::Preview;
 use crate::cache::{FailedBuild, History, LastBuild};
@@ -16,10 +17,12 @@ use crate::report;
 pub(super) struct Args {
     /// Name of the spec file without `.spec`
     name: String,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
 }
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
-    let (prepared, preview, partial) = project.preview(&args.name).await?;
+    let (prepared, preview, partial) = project.preview(&args.name, &args.specs).await?;
     let named = graph::spec_named(&args.name, &prepared.specs.packages).unwrap_or(&args.name);
     let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| named.to_owned());
     let package = preview.plan.packages.iter().find(|package| package.spec == spec);

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use super::Project;
 use super::fault::Fault;
+use super::wanted::SpecsArgs;
 use crate::graph::{self, BuildGraph, Direction, spec_named};
 use crate::pipeline::Prepared;
 use crate::report;
@@ -17,6 +18,8 @@ use crate::report;
 pub(super) struct Args {
     /// Spec files without `.spec`, or packages that specs make; the pipeline's when none is given
     names: Vec<String>,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
     #[arg(long, value_enum, help = "How the graph is written; as a list when not given")]
     shape: Option<Shape>,
     /// Tells by which requirements A needs B
@@ -43,7 +46,7 @@ enum Shape {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
-    let prepared = project.look(&args.names).await?;
+    let prepared = project.look(&args.names, &args.specs).await?;
     let graph = &prepared.graph;
     let text = match (&args.why[..], &args.rdeps) {
         ([from, to], _) => {

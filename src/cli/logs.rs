@@ -10,9 +10,11 @@ use clap::ValueEnum;
 
 use super::Project;
 use super::fault::Fault;
+use super::wanted::SpecsArgs;
 use crate::build::{Excerpt, Form, Phase};
 use crate::layout::spec_of_log;
 use crate::report::{self, Destination, Reader};
+use crate::spec;
 
 /// Shows the log of a package's last build
 #[derive(clap::Args)]
@@ -22,6 +24,8 @@ use crate::report::{self, Destination, Reader};
 pub(super) struct Args {
     /// Name of the spec file without `.spec`, or of the source package
     name: String,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
     /// Goes on with what is written to it, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
@@ -45,11 +49,9 @@ enum PhaseArg {
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
     let folder = project.layout.package_logs();
-    let path = newest(&folder, &args.name).map_err(|error| Fault::host_error(&error))?.ok_or_else(|| {
-        let known = names(&folder).unwrap_or_default();
-        let hint = (!known.is_empty()).then(|| format!("there are logs of: {}", known.join(", ")));
-        Fault::usage(format!("there is no log of `{}` in `{}`", args.name, folder.display())).with_hint(hint)
-    })?;
+    let path = newest(&folder, &args.name)
+        .map_err(|error| Fault::host_error(&error))?
+        .ok_or_else(|| no_log(project, args, &folder))?;
     let fault = |error: io::Error| Fault::host(format!("cannot read `{}`: {error}", path.display()));
     let mut log = BufReader::new(File::open(&path).map_err(fault)?);
     let form = if args.raw || !is_for_people() { Form::Raw } else { Form::Printable };
@@ -69,6 +71,21 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
             () = project.cancel.cancelled() => return Ok(ExitCode::SUCCESS),
         }
     }
+}
+
+/// Why there is no log in `folder`: the package was not built yet, or has another name.
+fn no_log(project: &Project, args: &Args, folder: &Path) -> Fault {
+    let name = &args.name;
+    let pipeline = project.pipeline().ok().map(|pipeline| args.specs.pipeline(project, pipeline));
+    let folders = pipeline.and_then(|pipeline| pipeline.packages).map(|packages| packages.specs).unwrap_or_default();
+    let is_spec = spec::names(&folders).is_ok_and(|specs| specs.contains(name));
+    let known = names(folder).unwrap_or_default();
+    let hint = if is_spec {
+        Some(format!("it has a spec, and was not built yet: `drydock build {name}` builds it"))
+    } else {
+        (!known.is_empty()).then(|| format!("there are logs of: {}", known.join(", ")))
+    };
+    Fault::usage(format!("there is no log of `{name}` in `{}`", folder.display())).with_hint(hint)
 }
 
 /// Fails when the part that was asked for is not there.

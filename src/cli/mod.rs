@@ -36,7 +36,7 @@ mod wanted;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Arg, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::engine::{Choice, Transfer};
 use crate::report::Format;
@@ -44,6 +44,7 @@ use fault::Fault;
 use interrupt::Interrupt;
 use pasted::Context;
 use project::Project;
+use wanted::SpecsArgs;
 
 /// Builds an RPM distribution in containers: toolchain images, packages and disk images.
 #[derive(Parser)]
@@ -256,16 +257,7 @@ impl Cli {
     /// What commands in hints need besides.
     fn context(&self) -> Context {
         let Global { project, pipeline, stage, toolchain, build_dir, out_dir, .. } = &self.global;
-        let (pipeline, specs): (&Path, &[PathBuf]) = match &self.command {
-            Command::Run(args) => (&args.file, &[]),
-            Command::Build(args) => (pipeline, &args.wanted.specs_dir),
-            Command::Plan(args) => (pipeline, &args.wanted.specs_dir),
-            Command::Verify(args) => (pipeline, args.specs_dir()),
-            Command::Sources(args) => (pipeline, &args.specs_dir),
-            Command::Specs(args) => (pipeline, &args.specs_dir),
-            Command::Srpm(args) => (pipeline, &args.specs_dir),
-            _ => (pipeline, &[]),
-        };
+        let pipeline: &Path = if let Command::Run(args) = &self.command { &args.file } else { pipeline };
         let paths = [
             pasted::unless_default("-C", project, DEFAULT_PROJECT),
             pasted::unless_default("--pipeline", pipeline, DEFAULT_PIPELINE),
@@ -274,8 +266,47 @@ impl Cli {
         ];
         let names = [("--stage", stage), ("--toolchain", toolchain)];
         let names = names.into_iter().filter_map(|(flag, name)| Some((flag, name.clone()?)));
-        Context { flags: paths.into_iter().flatten().chain(names).collect(), specs: specs.to_vec() }
+        Context {
+            flags: paths.into_iter().flatten().chain(names).collect(),
+            specs: self.command.specs().map(|specs| specs.folders.clone()).unwrap_or_default(),
+        }
     }
+}
+
+impl Command {
+    /// The folders of specs that the command is given; None for one that looks at no spec.
+    fn specs(&self) -> Option<&SpecsArgs> {
+        match self {
+            Self::Run(args) => Some(&args.specs),
+            Self::Build(args) => Some(&args.wanted.specs),
+            Self::Plan(args) => Some(&args.wanted.specs),
+            Self::Verify(args) => Some(&args.wanted.specs),
+            Self::Sources(args) => Some(&args.specs),
+            Self::Specs(args) => Some(&args.specs),
+            Self::Srpm(args) => Some(&args.specs),
+            Self::Explain(args) => Some(&args.specs),
+            Self::Graph(args) => Some(&args.specs),
+            Self::Changed(args) => Some(&args.specs),
+            Self::Logs(args) => Some(&args.specs),
+            Self::Shell(args) => Some(&args.specs),
+            Self::Toolchain(_)
+            | Self::Image(_)
+            | Self::BootTest(_)
+            | Self::Make(_)
+            | Self::Doctor(_)
+            | Self::Clean(_) => None,
+        }
+    }
+}
+
+/// True when `drydock COMMAND` has `flag`.
+fn has_flag(command: &str, flag: &str) -> bool {
+    let all = Cli::command();
+    let is_it = |one: &Arg| one.get_long() == flag.strip_prefix("--");
+    let found = all.find_subcommand(command);
+    found.is_some_and(|found| {
+        found.get_arguments().chain(all.get_arguments().filter(|one| one.is_global_set())).any(is_it)
+    })
 }
 
 fn start_tracing(verbose: u8) {
@@ -315,6 +346,34 @@ impl From<FormatArg> for Format {
         match arg {
             FormatArg::Text => Self::Text,
             FormatArg::Json => Self::Json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Commands whose names are none of packages: of stages, image files and make targets.
+    const WITHOUT_PACKAGES: [&str; 6] = ["toolchain", "image", "boot-test", "make", "doctor", "clean"];
+
+    #[test]
+    fn every_command_about_packages_takes_folders_of_specs() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let is_about_packages = !WITHOUT_PACKAGES.contains(&name);
+            assert_eq!(has_flag(name, "--specs-dir"), is_about_packages, "{name}");
+            let needed: &[&str] = match name {
+                "explain" | "logs" | "shell" => &["kmod"],
+                "run" => &["p.yaml"],
+                "changed" => &["--from", "HEAD"],
+                _ => &[],
+            };
+            if is_about_packages {
+                let given = ["drydock", name, "--specs-dir", "S"];
+                let context = Cli::try_parse_from(given.iter().chain(needed)).unwrap().context();
+                assert_eq!(context.specs, [Path::new("S")], "{name}: its hints have the folder, too");
+            }
         }
     }
 }

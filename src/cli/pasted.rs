@@ -4,8 +4,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Commands that take `--specs-dir`.
-const WITH_SPECS: [&str; 5] = ["build", "plan", "sources", "specs", "srpm"];
+use super::has_flag;
+
+/// What names folders of specs.
+const SPECS_DIR: &str = "--specs-dir";
 
 /// What a command needs to mean the same as the one that the user has typed.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -24,7 +26,8 @@ impl Context {
         let mut text = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (command, rest) = part.split_at(part.find([' ', '`']).unwrap_or(part.len()));
-            let specs = if WITH_SPECS.contains(&command) && !rest.contains("--specs-dir") { &specs } else { "" };
+            let is_wanted = !specs.is_empty() && has_flag(command, SPECS_DIR) && !rest.contains(SPECS_DIR);
+            let specs = if is_wanted { &specs } else { "" };
             let _ = write!(text, "`drydock{global} {command}{specs}{rest}");
         }
         text
@@ -35,7 +38,7 @@ impl Context {
     }
 
     fn specs(&self) -> String {
-        let folder = |path: &PathBuf| format!(" --specs-dir {}", quoted(&path.to_string_lossy()));
+        let folder = |path: &PathBuf| format!(" {SPECS_DIR} {}", quoted(&path.to_string_lossy()));
         self.specs.iter().map(folder).collect()
     }
 }
@@ -70,7 +73,7 @@ mod tests {
         assert_eq!(
             context.put_into(hint),
             "if so, `drydock --pipeline p.yaml -C 'my project' sources --specs-dir SPECS --specs-dir 'it'\\''s' \
-             --update-signatures a b` writes them; look at `drydock --pipeline p.yaml -C 'my project' logs a`, or `make`"
+             --update-signatures a b` writes them; look at `drydock --pipeline p.yaml -C 'my project' logs --specs-dir SPECS --specs-dir 'it'\\''s' a`, or `make`"
         );
         let context = Context { specs: vec!["S".into()], ..Context::default() };
         assert_eq!(

@@ -37,15 +37,14 @@ struct Document<'a> {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
-    let pipeline = project.pipeline()?;
+    let pipeline = args.wanted.specs.pipeline(project, project.pipeline()?);
     let bench = Bench::new(project)?;
     let mut look = Look::at(&bench, &pipeline)?;
     let wanted = &args.wanted;
     look.runner.options = wanted.options(&project.folder, args.among.options(&project.folder, look.runner.options)?);
     let is_of_pipeline = wanted.is_empty() && args.among.rebuild.is_empty();
     let goals = if is_of_pipeline { goals::of(&[], look.packages) } else { wanted.goals() };
-    let packages = wanted.packages(project, look.packages);
-    let (_, preview, partial) = look.runner.preview_partly(&packages, &look.made, &goals).await?;
+    let (_, preview, partial) = look.runner.preview_partly(look.packages, &look.made, &goals).await?;
     let estimates: Vec<Estimate> = args.jobs.iter().map(|jobs| preview.plan.estimate(jobs.get())).collect();
     if project.json {
         let document = Document { plan: &preview.plan, estimates: &estimates };

@@ -11,6 +11,7 @@ use super::bench::{Bench, Look};
 use super::fault::Fault;
 use super::interrupt::Interrupt;
 use super::options::ContainerArgs;
+use super::wanted::SpecsArgs;
 use super::{FormatArg, Global, goals};
 use crate::build::Preview;
 use crate::engine::{self, Choice, Engine, EngineError, Home, Outside, Places, Transfer, Tried};
@@ -156,45 +157,48 @@ impl Project {
 
     /// Reads the pipeline's specs and finds what `names` need, without making any toolchain image. What cannot be built
     /// is told.
-    pub(super) async fn look(&self, names: &[String]) -> Result<Prepared, Fault> {
-        let pipeline = self.pipeline()?;
+    pub(super) async fn look(&self, names: &[String], specs: &SpecsArgs) -> Result<Prepared, Fault> {
+        let pipeline = specs.pipeline(self, self.pipeline()?);
         let bench = Bench::new(self)?;
-        let look = Look::at(&bench, &pipeline)?;
+        let mut look = Look::at(&bench, &pipeline)?;
+        look.runner.options = specs.options(look.runner.options);
         look.survey(names).await
     }
 
     /// What RPM makes of the specs in `folders`, or in the pipeline's, for `arch`; of all specs when `names` is empty.
     pub(super) async fn specs(
         &self,
-        folders: &[PathBuf],
+        folders: &SpecsArgs,
         arch: Option<&str>,
         names: &[String],
     ) -> Result<LoadedSpecs, Fault> {
-        let pipeline = self.pipeline()?;
-        let mut packages = packages_of(&pipeline)?.clone();
-        if !folders.is_empty() {
-            packages.specs = folders.iter().map(|folder| self.folder.join(folder)).collect();
-        }
+        let pipeline = folders.pipeline(self, self.pipeline()?);
+        let packages = packages_of(&pipeline)?;
         let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
         goals::known(names, &all)?;
         let bench = Bench::new(self)?;
         let look = Look::at(&bench, &pipeline)?;
-        let mut toolchain = look.runner.toolchain(&packages, &look.made)?;
+        let mut toolchain = look.runner.toolchain(packages, &look.made)?;
         if let Some(arch) = arch {
             arch.clone_into(&mut toolchain.arch);
         }
         let selection = if names.is_empty() { Selection::All } else { Selection::Named(names) };
-        let mut loaded = look.runner.load(&packages, &toolchain, selection).await?;
+        let mut loaded = look.runner.load(packages, &toolchain, selection).await?;
         // Specs that are there for their versions only were not asked for.
         loaded.packages.retain(|package| names.is_empty() || names.contains(&package.spec));
         Ok(loaded)
     }
 
     /// What a run would do with `name` and what it needs, and what stands in the way of that.
-    pub(super) async fn preview(&self, name: &String) -> Result<(Prepared, Preview, Partial), Fault> {
-        let pipeline = self.pipeline()?;
+    pub(super) async fn preview(
+        &self,
+        name: &String,
+        specs: &SpecsArgs,
+    ) -> Result<(Prepared, Preview, Partial), Fault> {
+        let pipeline = specs.pipeline(self, self.pipeline()?);
         let bench = Bench::new(self)?;
-        let look = Look::at(&bench, &pipeline)?;
+        let mut look = Look::at(&bench, &pipeline)?;
+        look.runner.options = specs.options(look.runner.options);
         let goals = goals::of(std::slice::from_ref(name), look.packages);
         Ok(look.runner.preview_partly(look.packages, &look.made, &goals).await?)
     }

@@ -7,6 +7,7 @@ use super::bench::Bench;
 use super::fault::Fault;
 use super::options::BuildArgs;
 use super::terminal::{self, RawMode};
+use super::wanted::SpecsArgs;
 use super::{Project, project, verdict};
 use crate::build::{Connection, ShellEnd};
 use crate::engine::{Exit, Stream};
@@ -22,6 +23,8 @@ use crate::pipeline::{InShell, ShellOutcome};
 pub(super) struct Args {
     /// Name of the spec file without `.spec`, or of a package that it makes
     name: String,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
     /// Program and arguments, which get no terminal; a shell with a terminal when none is given
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -34,11 +37,11 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         let hint = "give it a command: `drydock shell NAME -- COMMAND`".to_owned();
         return Err(Fault::usage("a shell needs a terminal as standard input and output").with_hint(Some(hint)));
     }
-    let pipeline = project.pipeline()?;
+    let pipeline = args.specs.pipeline(project, project.pipeline()?);
     let packages = project::packages_of(&pipeline)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
-    let runner = bench.runner(args.build.options(&project.folder)?);
+    let runner = bench.runner(args.specs.options(args.build.options(&project.folder)?));
     let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let (mut output, mut screen) = (pass_on, |bytes: &[u8]| pass_on(Stream::Stdout, bytes));
     // Outlives the shell: the terminal gets its mode back when this function ends.

@@ -1,13 +1,13 @@
 //! `drydock sources`: fetches and verifies sources, and nothing else.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::access::MirrorArgs;
 use super::bench::Bench;
 use super::fault::Fault;
 use super::srpm::SignatureArg;
-use super::{Project, goals, options, project, wanted};
+use super::wanted::SpecsArgs;
+use super::{Project, goals, options, project};
 use crate::event::Event;
 use crate::pipeline::PipelineError;
 use crate::source::SignatureMode;
@@ -19,9 +19,8 @@ use crate::spec::{self, Selection};
 pub(super) struct Args {
     /// Names of specs; all of the pipeline's specs when none is given
     names: Vec<String>,
-    /// A folder of specs, instead of the pipeline's; may be given several times
-    #[arg(long, value_name = "DIR")]
-    pub(super) specs_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
     #[command(flatten)]
     mirrors: MirrorArgs,
     /// What is done with signatures: `skip` takes what is found, `update` also writes its digests beside the specs
@@ -33,8 +32,8 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
-    let pipeline = project.pipeline()?;
-    let packages = &wanted::in_folders(project, project::packages_of(&pipeline)?, &args.specs_dir);
+    let pipeline = args.specs.pipeline(project, project.pipeline()?);
+    let packages = project::packages_of(&pipeline)?;
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let mode = if args.update_signatures { SignatureMode::Update } else { args.signatures.into() };

@@ -1,6 +1,6 @@
 //! `drydock specs`: what RPM makes of each spec.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Project;
 use super::fault::{FAILED, Fault};
+use super::wanted::SpecsArgs;
 use crate::address;
 use crate::package::{Capability, Nevra, Requirement};
 use crate::report;
@@ -21,9 +22,8 @@ use crate::spec::{BinaryPackage, LoadedSpecs, SourceFile, SourcePackage, SpecFai
 pub(super) struct Args {
     /// Spec files without `.spec`; all when none is given
     names: Vec<String>,
-    /// Folder of specs, instead of the pipeline's; of two specs of one name that of the first folder counts
-    #[arg(long, value_name = "DIR")]
-    pub(super) specs_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
     /// The architecture to read them for; this machine's when none is given
     #[arg(long, value_enum)]
     arch: Option<ArchArg>,
@@ -97,7 +97,7 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         ArchArg::X86_64 => "x86_64",
         ArchArg::Aarch64 => "aarch64",
     });
-    let loaded = project.specs(&args.specs_dir, arch, &args.names).await?;
+    let loaded = project.specs(&args.specs, arch, &args.names).await?;
     if project.json {
         report::json(&json(&loaded).map_err(|error| Fault::host_error(&error))?)?;
     } else {

@@ -9,7 +9,8 @@ use clap::ValueEnum;
 use super::access::MirrorArgs;
 use super::bench::Bench;
 use super::fault::Fault;
-use super::{Project, goals, options, project, wanted};
+use super::wanted::SpecsArgs;
+use super::{Project, goals, options, project};
 use crate::pipeline::{NoSrpm, Options, PipelineError, SrpmSummary, SrpmWish};
 use crate::source::{SignatureMode, SourceError};
 use crate::spec;
@@ -27,9 +28,8 @@ pub(super) struct Args {
     /// Packs every spec
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// A folder of specs, instead of the pipeline's; may be given several times
-    #[arg(long, value_name = "DIR")]
-    pub(super) specs_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
     #[command(flatten)]
     mirrors: MirrorArgs,
     /// What is done with signatures: `skip` packs what is found, `update` also writes its digests beside the specs
@@ -71,8 +71,8 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     }
     let urls = srpm_urls(&args, &project.folder)?;
     let access = args.mirrors.access(&project.folder, &urls)?;
-    let pipeline = project.pipeline()?;
-    let packages = wanted::in_folders(project, project::packages_of(&pipeline)?, &args.specs_dir);
+    let pipeline = args.specs.pipeline(project, project.pipeline()?);
+    let packages = project::packages_of(&pipeline)?;
     let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
     goals::known(&args.names, &all)?;
     let _lock = project.lock()?;
@@ -86,7 +86,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
     let wish = SrpmWish { names: &args.names, signatures: args.signatures.into(), urls: &urls };
-    verdict(runner.srpms(&packages, &made, wish).await?, !args.all)
+    verdict(runner.srpms(packages, &made, wish).await?, !args.all)
 }
 
 /// The folders of SRPMs to look into; none when nothing is to be downloaded.

@@ -1,6 +1,5 @@
 //! `drydock verify`: packages are built again, and the RPMs compared byte by byte.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::bench::Bench;
@@ -18,16 +17,9 @@ use crate::report;
     What the packages need is not built again. Exit code 1 when an RPM is not the same.")]
 pub(super) struct Args {
     #[command(flatten)]
-    wanted: WantedArgs,
+    pub(super) wanted: WantedArgs,
     #[command(flatten)]
     build: BuildArgs,
-}
-
-impl Args {
-    /// The folders of specs that are given.
-    pub(super) fn specs_dir(&self) -> &[PathBuf] {
-        &self.wanted.specs_dir
-    }
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
@@ -36,14 +28,14 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         let hint = "name packages, as in `drydock verify kmod`; `--all` verifies every spec";
         return Err(Fault::usage("nothing is asked for").with_hint(Some(hint.to_owned())));
     }
-    let pipeline = project.pipeline()?;
-    let packages = wanted.packages(project, project::packages_of(&pipeline)?);
+    let pipeline = wanted.specs.pipeline(project, project.pipeline()?);
+    let packages = project::packages_of(&pipeline)?;
     let options = wanted.options(&project.folder, args.build.options(&project.folder)?);
     let _lock = project.lock()?;
     let bench = Bench::new(project)?;
     let runner = bench.runner(options);
     let made = runner.stages(&pipeline, &[&packages.toolchain]).await?;
-    tell(runner.verify(&packages, &made, &wanted.goals()).await?)
+    tell(runner.verify(packages, &made, &wanted.goals()).await?)
 }
 
 /// Writes how a verification went to stdout; fails when something is not the same.

@@ -7,7 +7,16 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::{Project, durations};
 use crate::graph::Goals;
-use crate::pipeline::{CheckedPackages, Options, Packages, Wishes};
+use crate::pipeline::{CheckedPackages, Options, Pipeline, Wishes};
+
+/// Where the specs are; flattened into every command that looks at specs.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub(super) struct SpecsArgs {
+    /// A folder of specs, instead of the pipeline's; may be given several times, and of two specs of one name that of the
+    /// first folder counts
+    #[arg(long = "specs-dir", value_name = "DIR")]
+    pub(super) folders: Vec<PathBuf>,
+}
 
 /// Packages, by name or as what an image asks for.
 #[derive(clap::Args)]
@@ -20,9 +29,8 @@ pub(super) struct WantedArgs {
     /// What this image configuration asks for, as far as a spec makes it; may be given several times
     #[arg(long, value_name = "CONFIG", conflicts_with = "all")]
     image: Vec<PathBuf>,
-    /// A folder of specs, instead of the pipeline's; may be given several times
-    #[arg(long, value_name = "DIR")]
-    pub(super) specs_dir: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) specs: SpecsArgs,
 }
 
 /// Which of them are built although they need not be, or are not although they should be.
@@ -46,11 +54,22 @@ pub(super) struct AmongArgs {
     durations: Vec<PathBuf>,
 }
 
-/// `packages` with the specs in `folders`, if any are given.
-pub(super) fn in_folders(project: &Project, packages: &Packages, folders: &[PathBuf]) -> Packages {
-    let given: Vec<PathBuf> = folders.iter().map(|folder| project.folder.join(folder)).collect();
-    let specs = if given.is_empty() { packages.specs.clone() } else { given };
-    Packages { specs, ..packages.clone() }
+impl SpecsArgs {
+    /// `pipeline` with the folders of specs that are given, if any; they count from the project's folder.
+    pub(super) fn pipeline(&self, project: &Project, mut pipeline: Pipeline) -> Pipeline {
+        if let Some(packages) = pipeline.packages.as_mut().filter(|_| !self.folders.is_empty()) {
+            packages.specs = self.folders.iter().map(|folder| project.folder.join(folder)).collect();
+        }
+        pipeline
+    }
+
+    /// `options` for these folders: others than the pipeline's need not have all that the pipeline checks.
+    pub(super) fn options(&self, mut options: Options) -> Options {
+        if !self.folders.is_empty() && options.checks.of == CheckedPackages::Listed {
+            options.checks.of = CheckedPackages::ListedIfThere;
+        }
+        options
+    }
 }
 
 impl WantedArgs {
@@ -64,19 +83,10 @@ impl WantedArgs {
         if self.all { Goals::All } else { Goals::Named(self.names.clone()) }
     }
 
-    /// The package stage with the folders of specs that are given, if any.
-    pub(super) fn packages(&self, project: &Project, packages: &Packages) -> Packages {
-        in_folders(project, packages, &self.specs_dir)
-    }
-
-    /// `options` for these packages; paths count from `folder`. Other folders of specs than the pipeline's need not have all
-    /// that the pipeline checks.
+    /// `options` for these packages; paths count from `folder`.
     pub(super) fn options(&self, folder: &Path, mut options: Options) -> Options {
         options.wishes.images = self.image.iter().map(|path| folder.join(path)).collect();
-        if !self.specs_dir.is_empty() && options.checks.of == CheckedPackages::Listed {
-            options.checks.of = CheckedPackages::ListedIfThere;
-        }
-        options
+        self.specs.options(options)
     }
 }
 

@@ -5,6 +5,7 @@
 mod architecture;
 mod changed;
 mod interrupt;
+mod logs;
 mod make;
 mod output;
 mod pipeline_files;

@@ -16,6 +16,7 @@ use super::{Args, find};
 use crate::changed::Changed;
 use crate::cli::bench::{Bench, Look};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::wanted::SpecsArgs;
 use crate::cli::{Cli, Project};
 use crate::oci::{ImageConfig, Member, MemberKind, MemberWriter, Store};
 use crate::pipeline::{Pipeline, Stage};
@@ -153,7 +154,8 @@ impl Place {
         if is_committed {
             self.commit();
         }
-        let changed = find(&project, &Args { from: "base".to_owned(), to }).await.ok().unwrap();
+        let changed =
+            find(&project, &Args { from: "base".to_owned(), to, specs: SpecsArgs::default() }).await.ok().unwrap();
         tree::write(&self.root(), base, Some(&tree));
         for repository in self.repositories() {
             git(&repository, &["reset", "-q", "base"]);

@@ -15,7 +15,7 @@ mod variables;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use clap::{Arg, CommandFactory, Parser};
+use clap::Parser;
 
 use self::given::Given;
 use self::targets::TARGETS;
@@ -24,7 +24,7 @@ use self::variables::VARIABLES;
 use super::fault::Fault;
 use super::interrupt::Interrupt;
 use super::options::SPEC_SECONDS;
-use super::{Cli, EngineArg, FormatArg, Global, TransferArg, dispatch};
+use super::{Cli, EngineArg, FormatArg, Global, TransferArg, dispatch, has_flag};
 use crate::report;
 
 /// Takes the Azure Linux toolkit's make targets and variables
@@ -81,16 +81,6 @@ pub(super) async fn run(global: &Global, args: Args, interrupt: &Interrupt) -> R
 fn environment() -> BTreeMap<String, String> {
     let given = VARIABLES.iter().filter_map(|variable| Some((variable.name, std::env::var(variable.name).ok()?)));
     given.map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// True when `drydock COMMAND` has `flag`.
-fn has_flag(command: &str, flag: &str) -> bool {
-    let all = Cli::command();
-    let is_it = |one: &Arg| one.get_long() == flag.strip_prefix("--");
-    let found = all.find_subcommand(command);
-    found.is_some_and(|found| {
-        found.get_arguments().chain(all.get_arguments().filter(|one| one.is_global_set())).any(is_it)
-    })
 }
 
 /// What the user gave beside the targets and variables, as arguments.

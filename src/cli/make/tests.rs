@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use clap::CommandFactory;
+
 use super::*;
 
 fn given(words: &[&str]) -> Given {
