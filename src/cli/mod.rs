@@ -227,8 +227,11 @@ async fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<ExitCode, Fault> {
     let project = Project::open(&cli.global, interrupt)?;
     let context = cli.context();
     let outcome = match cli.command {
-        // Its commands open the project, each with its own flags.
-        Command::Make(args) => make::run(&cli.global, args, interrupt).await,
+        Command::Make(args) => {
+            // Its commands open the project, each with its own flags and its own status line.
+            project.printer.close();
+            make::run(&cli.global, args, interrupt).await
+        }
         Command::Run(args) => Box::pin(run::run(&project, args)).await,
         Command::Toolchain(args) => toolchain::run(&project, args).await,
         Command::Sources(args) => Box::pin(sources::run(&project, args)).await,

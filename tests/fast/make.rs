@@ -1,5 +1,10 @@
 //! The words of the Azure Linux toolkit: what they become, and what is told of those that have no counterpart.
 
+use std::fs::File;
+use std::io::Read;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+
 use crate::support::{Project, Ran};
 
 fn project() -> Project {
@@ -184,4 +189,33 @@ fn the_page_has_a_row_for_every_target_and_variable() {
     let stale: Vec<&str> =
         page.lines().filter(|line| line.starts_with("| `") && !tables.lines().any(|row| row == *line)).collect();
     assert!(stale.is_empty(), "rows of the page that `drydock make --list` does not have:\n{}", stale.join("\n"));
+}
+
+/// What `drydock make` writes to a terminal while its command waits for a registry that does not answer.
+fn waiting_on_a_terminal() -> String {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let image = format!("{}/base@sha256:{}", silent.local_addr().unwrap(), "0".repeat(64));
+    let pipeline = format!("name: x\ntoolchain:\n  - stage: base\n    base: [{{ image: '{image}' }}]\n");
+    let project = Project::new().file("pipelines/quickstart.yaml", &pipeline);
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let mut child =
+        project.command(&["make", "toolchain"]).env("TERM", "xterm").stderr::<OwnedFd>(pty.slave).spawn().unwrap();
+    let (mut terminal, mut shown) = (File::from(pty.master), Vec::new());
+    // A few of the steps that a status line makes five times a second.
+    while shown.split(|byte| *byte == b'\r').count() < 20 {
+        let mut some = [0; 512];
+        let count = terminal.read(&mut some).unwrap();
+        shown.extend_from_slice(&some[..count]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn one_status_line_is_shown_and_not_a_second_one_over_it() {
+    let shown = waiting_on_a_terminal();
+    let is_status = |line: &&str| line.trim_end().ends_with(" toolchain base");
+    let drawn: Vec<&str> = shown.split("\u{1b}[2K").skip_while(|line| !is_status(line)).collect();
+    assert!(!drawn.is_empty() && drawn.iter().all(is_status), "{shown:?}");
 }
