@@ -114,7 +114,8 @@ pub struct Affected {
     project: PathBuf,
     settings: Settings,
     /// What of changed spec files may have another value.
-    touched: Touched,
+    /// Changed spec files, with the fields that may have another value.
+    touched: BTreeMap<PathBuf, BTreeSet<&'static str>>,
     signed: Signed,
     /// Files of macros that every spec is read with.
     macro_files: Vec<PathBuf>,
@@ -148,11 +149,11 @@ pub enum ChangedError {
 /// The files that differ in `ranges`, and what of `place` they are part of. The first range is that of the project's own
 /// repository, the others are those of repositories inside it.
 pub async fn affected(ranges: &[Range], place: Place<'_>) -> Result<Affected, ChangedError> {
-    let (mut files, mut touched, mut signed) = (Vec::new(), Touched::new(), Signed::default());
+    let (mut files, mut touched, mut signed) = (Vec::new(), BTreeMap::<_, BTreeSet<_>>::new(), Signed::default());
     for range in ranges {
         let changes = range.repository.changes(&range.from, range.to.as_deref()).await?;
-        for (spec, fields) in versions::touched(range, &changes).await? {
-            touched.entry(spec).or_default().extend(fields);
+        for (path, fields) in versions::touched(range, &changes).await? {
+            touched.entry(path).or_default().extend(fields);
         }
         signed.add(range, &changes).await?;
         files.extend(changes);
@@ -275,7 +276,7 @@ impl Affected {
         let (mut specs, removed): (BTreeSet<String>, BTreeSet<String>) =
             named(&files).into_iter().partition(|spec| self.parts.is_present(spec));
         specs.extend(self.turned(sources));
-        specs.extend(self.taking((&specs, &removed, &readers), sources));
+        specs.extend(self.taking((&inputs, &readers), sources));
         if self.settings.remote {
             specs.extend(graph.remote.keys().cloned());
         }
@@ -330,11 +331,7 @@ impl Affected {
 
     /// Specs that take something of the versions of changed or removed ones, or took it; `readers` read files that have
     /// changed.
-    fn taking(
-        &self,
-        (specs, removed, readers): (&BTreeSet<String>, &BTreeSet<String>, &BTreeSet<String>),
-        sources: &[SourcePackage],
-    ) -> BTreeSet<String> {
+    fn taking(&self, (inputs, readers): (&Inputs, &BTreeSet<String>), sources: &[SourcePackage]) -> BTreeSet<String> {
         let Sides { before, after } = &self.settings.prefix;
         let has_changed = !self.touched.is_empty() || !readers.is_empty();
         if before.is_none() && after.is_none() || before == after && !has_changed {
@@ -344,8 +341,14 @@ impl Affected {
         if before != after {
             return before.iter().chain(after).flat_map(|prefix| takers.with_prefix(prefix)).collect();
         }
-        let changed = self.touched.iter().filter(|(spec, _)| specs.contains(*spec) || removed.contains(*spec));
-        let mut touched: Touched = changed.map(|(spec, fields)| (spec.clone(), fields.clone())).collect();
+        let mut touched = Touched::new();
+        for (path, fields) in &self.touched {
+            // A spec file that another one of its name stands before says nothing of the spec.
+            let spec = versions::name_of(path).filter(|name| inputs.of(path).contains(&Part::Spec((*name).to_owned())));
+            if let Some(spec) = spec {
+                touched.entry(spec.to_owned()).or_default().extend(fields);
+            }
+        }
         for spec in readers {
             touched.entry(spec.clone()).or_default().extend(takers.not_literal(spec));
         }

@@ -24,7 +24,7 @@ fn dependants_and_images_follow_the_graph() {
     let files = vec![of("SPECS/libc.spec", Change::Modified), gone.clone(), of("README", Change::Modified)];
     let parts = Parts::new((root, &root.join("p.yaml")), &pipeline, &[gone]).unwrap();
     let settings = Settings { images: set(&["tools"]), ..Settings::default() };
-    let (project, touched, signed) = (root.to_owned(), Touched::new(), Signed::default());
+    let (project, touched, signed) = (root.to_owned(), BTreeMap::new(), Signed::default());
     let affected = Affected { files, project, settings, touched, signed, macro_files: Vec::new(), parts };
     let needs = [("libc", &[][..]), ("kmod", &["libc"]), ("app", &["kmod"]), ("alone", &[])];
     let needs = needs.map(|(spec, needs)| (spec.to_owned(), set(needs))).into();

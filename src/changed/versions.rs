@@ -1,6 +1,7 @@
 //! Specs whose version may have changed, and those that take it by a macro.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use super::{ChangedError, FileChange, Range};
 use crate::regular;
@@ -12,9 +13,12 @@ const FIELDS: [&str; 3] = ["version", "release", "epoch"];
 /// Fields that may have another value, by the spec.
 pub(super) type Touched = BTreeMap<String, BTreeSet<&'static str>>;
 
-/// The changed spec files of `range` whose version may be another one, by name.
-pub(super) async fn touched(range: &Range, files: &[FileChange]) -> Result<Touched, ChangedError> {
-    let mut touched = Touched::new();
+/// The changed spec files of `range`, each with the fields that may have another value.
+pub(super) async fn touched(
+    range: &Range,
+    files: &[FileChange],
+) -> Result<BTreeMap<PathBuf, BTreeSet<&'static str>>, ChangedError> {
+    let mut touched: BTreeMap<PathBuf, BTreeSet<&str>> = BTreeMap::new();
     for file in files {
         if !file.paths().any(|path| path.extension().is_some_and(|end| end == "spec")) {
             continue;
@@ -22,10 +26,8 @@ pub(super) async fn touched(range: &Range, files: &[FileChange]) -> Result<Touch
         let after = range.after(&file.path).await?;
         let old = file.before.as_deref().unwrap_or(&file.path);
         let before = range.repository.text(&range.from, old).await?;
-        let mut note = |path: &std::path::Path, before: Option<&str>, after: Option<&str>| {
-            if let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".spec")) {
-                touched.entry(name.to_owned()).or_default().extend(differing(before, after));
-            }
+        let mut note = |path: &Path, before: Option<&str>, after: Option<&str>| {
+            touched.entry(path.to_owned()).or_default().extend(differing(before, after));
         };
         if old.file_name() == file.path.file_name() {
             note(old, before.as_deref(), after.as_deref());
@@ -35,6 +37,11 @@ pub(super) async fn touched(range: &Range, files: &[FileChange]) -> Result<Touch
         }
     }
     Ok(touched)
+}
+
+/// The name of the spec that is in the file `path`.
+pub(super) fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.strip_suffix(".spec")
 }
 
 /// The fields that may have other values in `after` than in `before`.

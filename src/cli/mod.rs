@@ -27,6 +27,8 @@ mod shell;
 mod sources;
 mod specs;
 mod srpm;
+#[cfg(test)]
+mod stand_in;
 mod terminal;
 mod toolchain;
 mod verdict;

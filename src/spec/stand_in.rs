@@ -1,4 +1,4 @@
-//! What specs say, for tests without `rpmspec`: a few tags, `%include FILE`, `%(cat FILE)`, and macros with versions of
+//! What specs say, for tests without `rpmspec`: a few tags with one value each, `%include FILE`, `%(cat FILE)`, and macros with versions of
 //! other specs. What is found is kept where a run looks for it, under the keys of the real reading.
 
 use std::collections::BTreeMap;
@@ -91,6 +91,7 @@ fn package_of(spec: &KeyedSpec, lines: &[String], toolchain: &Toolchain) -> Sour
         url: text.contains("://").then(|| text.clone()),
         kind,
     };
+    let other_arch = values("ExclusiveArch").into_iter().find(|arch| *arch != toolchain.arch);
     let sources = values("Source").into_iter().map(|text| file(text, SourceKind::Source));
     let binary = package::BinaryPackage {
         provides: vec![Capability::new(name.clone(), Some(evr.clone()))],
@@ -105,6 +106,7 @@ fn package_of(spec: &KeyedSpec, lines: &[String], toolchain: &Toolchain) -> Sour
         build_requires: values("BuildRequires").iter().map(|text| text.parse().unwrap()).collect(),
         sources: sources.chain(values("Patch").into_iter().map(|text| file(text, SourceKind::Patch))).collect(),
         has_check: lines.iter().any(|line| line == "%check"),
+        excluded: other_arch.map(|arch| format!("ExclusiveArch: {arch}")),
         build_arch: "noarch".to_owned(),
         version_macros: spec.seen(),
         asks_database: spec.asks_database,

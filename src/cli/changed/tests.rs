@@ -5,24 +5,17 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
-use clap::Parser;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestCaseError};
 
 use self::tree::{CHOICES, LENGTH, Tree};
 use super::{Args, find};
 use crate::changed::Changed;
+use crate::cli::Project;
 use crate::cli::bench::{Bench, Look};
-use crate::cli::interrupt::Interrupt;
+use crate::cli::stand_in;
 use crate::cli::wanted::SpecsArgs;
-use crate::cli::{Cli, Project};
-use crate::oci::{ImageConfig, Member, MemberKind, MemberWriter, Store};
-use crate::pipeline::{Pipeline, Stage};
-use crate::report::Printer;
-use crate::spec;
-use crate::toolchain::{self, Installed, ReadStage};
 
 /// What is its own of the build key of each spec.
 type Keys = BTreeMap<String, String>;
@@ -70,11 +63,7 @@ impl Place {
         let (root, build) = (self.root(), self.folder.path().join("build"));
         let folders = [root.display().to_string(), build.display().to_string()];
         let arguments = ["drydock", "--project", &folders[0], "--build-dir", &folders[1], "--pipeline", "p.yaml"];
-        let cli =
-            Cli::try_parse_from(arguments.into_iter().chain(["--engine", "embedded", "changed", "--from", "base"]));
-        let mut project = Project::open(&cli.unwrap().global, &Interrupt::default()).ok().unwrap();
-        project.printer = Arc::new(Printer::silent());
-        project
+        stand_in::project(arguments.into_iter().chain(["--engine", "embedded", "changed", "--from", "base"])).0
     }
 }
 
@@ -85,49 +74,12 @@ fn git(folder: &Path, arguments: &[&str]) {
     assert!(ran.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));
 }
 
-/// Makes the stage that packages are built in, as far as keys go: an image of its own for each key, with a layer more for
-/// what it provides.
-fn make_stage(project: &Project, pipeline: &Pipeline, store: &Store) {
-    let Some(Stage::Image(stage)) = pipeline.stages.first() else { panic!("no stage") };
-    let read = |stage: &toolchain::Stage| ReadStage::of(stage, &project.layout).unwrap();
-    let (key, plain) = (read(stage).key(None), toolchain::Stage { provides: Vec::new(), ..stage.clone() });
-    let config = ImageConfig { env: vec![format!("KEY={}", read(&plain).key(None))], ..ImageConfig::default() };
-    let base = store.from_rootfs_tar(&layer(project, "base"), &config).unwrap();
-    let image = store.append_layer(&base, &layer(project, &format!("{:?}", stage.provides)), &config).unwrap().manifest;
-    toolchain::keep_image(key, image, &project.layout).unwrap();
-    let installed = project.layout.toolchain_state().join(format!("toolchain/installed/{image}.json"));
-    std::fs::create_dir_all(installed.parent().unwrap()).unwrap();
-    std::fs::write(installed, serde_json::to_vec(&Installed::default()).unwrap()).unwrap();
-}
-
-/// A layer with one file of the text `text`.
-fn layer(project: &Project, text: &str) -> std::path::PathBuf {
-    let member = Member {
-        path: b"file".to_vec(),
-        kind: MemberKind::File,
-        mode: 0o644,
-        size: text.len() as u64,
-        uid: 0,
-        gid: 0,
-        mtime: 0,
-        xattrs: BTreeMap::default(),
-    };
-    let mut writer = MemberWriter::new(Vec::new());
-    writer.append(&member, &mut text.as_bytes()).unwrap();
-    let path = project.layout.build().join("layer.tar");
-    std::fs::create_dir_all(project.layout.build()).unwrap();
-    std::fs::write(&path, writer.finish().unwrap()).unwrap();
-    path
-}
-
 /// The keys that a plan of the project goes by now.
 async fn keys(project: &Project) -> Keys {
+    stand_in::read_specs(project);
     let pipeline = project.pipeline().ok().unwrap();
     let bench = Bench::new(project).ok().unwrap();
-    make_stage(project, &pipeline, &bench.store);
     let look = Look::at(&bench, &pipeline).ok().unwrap();
-    let toolchain = look.runner.toolchain(look.packages, &look.made).unwrap();
-    spec::stand_in::read(&project.layout, &toolchain, &look.packages.specs);
     let prepared = look.survey(&[]).await.ok().unwrap();
     look.runner.own_keys(&prepared).await
 }
@@ -228,6 +180,17 @@ fn every_single_edit_agrees() {
     let wrong = edits.filter_map(|edit| places[usize::from(edit.1 == 1)].holds(&base, &[edit], edit.1 == 2).err());
     let wrong: Vec<String> = wrong.map(|error| error.to_string()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// A second spec of a name that is not the one in force says nothing of the versions that others take.
+#[test]
+fn a_spec_that_another_stands_before_changes_no_version() {
+    let at = |name: &str| (0..LENGTH).find(|at| tree::name(*at) == name).unwrap();
+    let base: Tree = vec![0; LENGTH];
+    for other in ["lib patch", "link of patch"] {
+        let held = Place::new(&base, false).holds(&base, &[(at("own lib"), 2), (at(other), 2)], false);
+        assert!(held.is_ok(), "{held:?}");
+    }
 }
 
 /// What a stage provides stands in its image's RPM database alone: one more line changes what requires it and what asks
