@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::fault::Fault;
+use super::project::Previewed;
 use super::wanted::SpecsArgs;
 use super::{Project, plan};
 use crate::build::Preview;
@@ -22,14 +23,23 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Fault> {
-    let (prepared, preview, partial) = project.preview(&args.name, &args.specs).await?;
+    report::data(&words(project, args).await?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is written.
+pub(super) async fn words(project: &Project, args: &Args) -> Result<String, Fault> {
+    let (prepared, preview, partial) = match project.preview(&args.name, &args.specs).await? {
+        Previewed::Run(run) => *run,
+        Previewed::OtherArch(specs) => return Ok(specs.iter().map(other_arch).collect()),
+    };
     let named = graph::spec_named(&args.name, &prepared.specs.packages).unwrap_or(&args.name);
     let spec = prepared.graph.goals.first().cloned().unwrap_or_else(|| named.to_owned());
     let package = preview.plan.packages.iter().find(|package| package.spec == spec);
     let words = match (partial.left_out.get(&spec), package) {
         (Some(obstacle), _) => format!("cannot be built: {obstacle}"),
         (None, Some(package)) => in_words(package, &preview),
-        (None, None) => return Err(Fault::usage(format!("`{}` is not built for this arch", args.name))),
+        (None, None) => return Err(Fault::usage(format!("nothing is built for `{}`", args.name))),
     };
     let mut text = format!("{spec}: {words}\n");
     let history = History::new(&project.layout);
@@ -40,8 +50,11 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
     if let Some(failed) = history.failed(&spec).map_err(fault)? {
         text.push_str(&failure(&failed));
     }
-    report::data(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(text)
+}
+
+fn other_arch((spec, why): (&String, &String)) -> String {
+    format!("{spec}: not built for this architecture: {why}\n")
 }
 
 fn in_words(package: &PlannedPackage, preview: &Preview) -> String {
@@ -82,4 +95,34 @@ fn failure(failed: &FailedBuild) -> String {
     lines.extend(failed.excerpt.iter().map(|line| format!("  | {line}")));
     lines.push(format!("  log: {}", failed.log.display()));
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Command;
+    use super::super::stand_in::Small;
+
+    async fn told(name: &str) -> String {
+        let small = Small::new(&[
+            ("app", "BuildRequires: lib"),
+            ("lib", "BuildRequires: gcc"),
+            ("far", "ExclusiveArch: s390x"),
+            ("lone", ""),
+            ("lost", "BuildRequires: nothing-such"),
+        ]);
+        let (project, command) = small.open(&["explain", name]);
+        let Command::Explain(args) = command else { panic!("another command") };
+        super::words(&project, &args).await.unwrap_or_else(|fault| fault.show())
+    }
+
+    #[tokio::test]
+    async fn a_spec_for_another_architecture_is_told_with_its_line() {
+        insta::assert_snapshot!(told("far").await, @"far: not built for this architecture: ExclusiveArch: s390x");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_built_is_told_with_the_reason() {
+        insta::assert_snapshot!(told("lost").await, @"lost: cannot be built: no package provides `nothing-such`");
+        insta::assert_snapshot!(told("app").await, @"app: to be built: it was never built");
+    }
 }

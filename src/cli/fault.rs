@@ -67,6 +67,15 @@ impl Fault {
     }
 }
 
+#[cfg(test)]
+impl Fault {
+    /// Exit code, text and hint, for a snapshot.
+    pub(super) fn show(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+        format!("exit code: {}\nerror: {}{hint}", self.code, self.text)
+    }
+}
+
 impl From<PipelineError> for Fault {
     fn from(error: PipelineError) -> Self {
         let fault = match error.blame() {

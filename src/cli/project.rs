@@ -1,5 +1,6 @@
 //! The project that a command works on: its folders, its lock, its printer, and the user's wish to stop.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,14 @@ pub(super) struct Project {
     pub(super) registry: RegistryOptions,
     /// Time that one spec may take to be read.
     pub(super) spec_seconds: u64,
+}
+
+/// What a run would do with one package.
+pub(super) enum Previewed {
+    /// What it would do, and what stands in its way.
+    Run(Box<(Prepared, Preview, Partial)>),
+    /// Nothing: the specs that make it are for other machines; by spec, the tag that says so.
+    OtherArch(BTreeMap<String, String>),
 }
 
 /// Held while a command changes the project's files.
@@ -190,17 +199,16 @@ impl Project {
     }
 
     /// What a run would do with `name` and what it needs, and what stands in the way of that.
-    pub(super) async fn preview(
-        &self,
-        name: &String,
-        specs: &SpecsArgs,
-    ) -> Result<(Prepared, Preview, Partial), Fault> {
+    pub(super) async fn preview(&self, name: &String, specs: &SpecsArgs) -> Result<Previewed, Fault> {
         let pipeline = specs.pipeline(self, self.pipeline()?);
         let bench = Bench::new(self)?;
         let mut look = Look::at(&bench, &pipeline)?;
         look.runner.options = specs.options(look.runner.options);
         let goals = goals::of(std::slice::from_ref(name), look.packages);
-        Ok(look.runner.preview_partly(look.packages, &look.made, &goals).await?)
+        match look.runner.preview_partly(look.packages, &look.made, &goals).await {
+            Err(PipelineError::OtherArch { specs, .. }) => Ok(Previewed::OtherArch(specs)),
+            previewed => Ok(Previewed::Run(Box::new(previewed?))),
+        }
     }
 
     /// The stages that are made; `needed` must be one of them.
