@@ -46,6 +46,17 @@ enum Shape {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let text = words(project, &args).await?;
+    if let Some(Shape::Json) = args.shape {
+        report::json(&text)?
+    } else {
+        report::data(&text)?
+    };
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is written.
+pub(super) async fn words(project: &Project, args: &Args) -> Result<String, Fault> {
     let prepared = project.look(&args.names, &args.specs).await?;
     let graph = &prepared.graph;
     let text = match (&args.why[..], &args.rdeps) {
@@ -74,13 +85,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
             }
         }
     };
-    let text = format!("{}\n", text.trim_end());
-    if let Some(Shape::Json) = args.shape {
-        report::json(&text)?
-    } else {
-        report::data(&text)?
-    };
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("{}\n", text.trim_end()))
 }
 
 /// Why the graph knows nothing of `name`, which is no spec of it; None when it is one.
@@ -125,4 +130,73 @@ fn list(graph: &BuildGraph) -> String {
         if needs.is_empty() { spec } else { format!("{spec}: {}", needs.join(" ")) }
     };
     graph.order().into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Command;
+    use super::super::stand_in::Small;
+
+    async fn told(words: &[&str]) -> String {
+        let small = Small::new(&[
+            ("app", "BuildRequires: lib"),
+            ("lib", "BuildRequires: gcc"),
+            ("far", "ExclusiveArch: s390x"),
+            ("lone", ""),
+            ("lost", "BuildRequires: nothing-such"),
+        ]);
+        let (project, command) = small.open(&[&["graph"], words].concat());
+        let Command::Graph(args) = command else { panic!("another command") };
+        super::words(&project, &args).await.unwrap_or_else(|fault| fault.show())
+    }
+
+    #[tokio::test]
+    async fn why_one_spec_needs_another_is_told_or_that_it_does_not() {
+        insta::assert_snapshot!(told(&["--why", "app", "lib"]).await, @"app → BuildRequires lib → lib");
+        insta::assert_snapshot!(told(&["--why", "lib", "app"]).await, @r"
+        exit code: 2
+        error: `lib` does not need `app`
+        ");
+        insta::assert_snapshot!(told(&["--why", "app", "far"]).await, @r"
+        exit code: 2
+        error: `far` is not built for this architecture: ExclusiveArch: s390x
+        ");
+        insta::assert_snapshot!(told(&["--why", "app", "none"]).await, @r"
+        exit code: 2
+        error: there is no spec `none`
+        ");
+    }
+
+    #[tokio::test]
+    async fn what_needs_a_spec_is_listed_or_why_nothing_is_known_of_it() {
+        insta::assert_snapshot!(told(&["--rdeps", "lib"]).await, @"app");
+        insta::assert_snapshot!(told(&["--rdeps", "lone"]).await, @"");
+        insta::assert_snapshot!(told(&["--rdeps", "far"]).await, @r"
+        exit code: 2
+        error: `far` is not built for this architecture: ExclusiveArch: s390x
+        ");
+        insta::assert_snapshot!(told(&["--rdeps", "lob"]).await, @r"
+        exit code: 2
+        error: there is no spec `lob`
+        ");
+        insta::assert_snapshot!(told(&["app", "--rdeps", "lone"]).await, @r"
+        exit code: 2
+        error: the run has no spec `lone`
+        ");
+    }
+
+    #[tokio::test]
+    async fn folders_of_specs_are_those_that_are_given() {
+        let small = Small::new(&[("app", "")]);
+        let (project, _) = small.open(&["graph"]);
+        let other = project.folder.join("OTHER");
+        std::fs::create_dir(&other).unwrap();
+        let (project, command) = small.open(&["graph", "app", "--specs-dir", "OTHER"]);
+        let Command::Graph(args) = command else { panic!("another command") };
+        let fault = super::words(&project, &args).await.unwrap_err();
+        insta::assert_snapshot!(small.shown(&fault.show()), @r"
+        exit code: 2
+        error: there is no spec in `[DIR]/OTHER` or in a folder of it
+        ");
+    }
 }

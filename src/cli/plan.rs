@@ -37,6 +37,17 @@ struct Document<'a> {
 }
 
 pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault> {
+    let (text, verdict) = words(project, &args).await?;
+    if project.json {
+        report::json(&text)?;
+    } else {
+        report::data(&text)?;
+    }
+    verdict.map(|()| ExitCode::SUCCESS)
+}
+
+/// What is written, and whether all of it can be built.
+pub(super) async fn words(project: &Project, args: &Args) -> Result<(String, Result<(), Fault>), Fault> {
     let pipeline = args.wanted.specs.pipeline(project, project.pipeline()?);
     let bench = Bench::new(project)?;
     let mut look = Look::at(&bench, &pipeline)?;
@@ -46,13 +57,13 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
     let goals = if is_of_pipeline { goals::of(&[], look.packages) } else { wanted.goals() };
     let (_, preview, partial) = look.runner.preview_partly(look.packages, &look.made, &goals).await?;
     let estimates: Vec<Estimate> = args.jobs.iter().map(|jobs| preview.plan.estimate(jobs.get())).collect();
-    if project.json {
+    let text = if project.json {
         let document = Document { plan: &preview.plan, estimates: &estimates };
-        report::json(&(serde_json::to_string(&document).map_err(|error| Fault::host_error(&error))? + "\n"))?;
+        serde_json::to_string(&document).map_err(|error| Fault::host_error(&error))?
     } else {
-        report::data(&(lines(&preview, &partial, &estimates).join("\n") + "\n"))?;
-    }
-    verdict(preview.unsolvable.len(), partial)
+        lines(&preview, &partial, &estimates).join("\n")
+    };
+    Ok((text + "\n", verdict(preview.unsolvable.len(), partial)))
 }
 
 fn lines(preview: &Preview, partial: &Partial, estimates: &[Estimate]) -> Vec<String> {
@@ -103,10 +114,10 @@ fn remote_summary(all: &[PlannedRemote]) -> String {
 }
 
 /// Fails when something cannot be built, with all that is missing and all rings.
-fn verdict(unsolvable: usize, partial: Partial) -> Result<ExitCode, Fault> {
+fn verdict(unsolvable: usize, partial: Partial) -> Result<(), Fault> {
     let count = partial.left_out.len() + unsolvable;
     if count == 0 {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let errors = partial.errors();
     let hint = errors.first().and_then(GraphError::hint);
@@ -136,4 +147,50 @@ fn line(package: &PlannedPackage, preview: &Preview) -> String {
 /// Reasons as one sentence.
 pub(super) fn in_words(reasons: &[Reason]) -> String {
     reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Command;
+    use super::super::stand_in::Small;
+
+    async fn told(words: &[&str]) -> String {
+        let small = Small::new(&[
+            ("app", "BuildRequires: lib"),
+            ("lib", "BuildRequires: nothing-such"),
+            ("far", "ExclusiveArch: s390x"),
+            ("lone", ""),
+        ]);
+        let (project, command) = small.open(&[&["plan"], words].concat());
+        let Command::Plan(args) = command else { panic!("another command") };
+        small.shown(&match super::words(&project, &args).await {
+            Ok((text, Ok(()))) => text,
+            Ok((text, Err(fault))) => text + &fault.show(),
+            Err(fault) => fault.show(),
+        })
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_built_is_planned_around_and_is_a_usage_error() {
+        insta::assert_snapshot!(told(&["app", "lone"]).await, @r"
+        build       lone: it was never built
+        cannot      app: it needs `lib`, which cannot be built
+        cannot      lib: no package provides `nothing-such`
+        1 to build, 0 if a dependency changes, 0 up to date; about 60 s of builds, 60 s one after another at least
+        exit code: 2
+        error: 2 specs cannot be built
+        no package provides `nothing-such`
+          required by: `[DIR]/SPECS/lib.spec` (BuildRequires)
+        hint: add a spec that provides it, name a repository that has it with `--repo`, or name it in the toolchain's `provides` when its image has it
+        ");
+        insta::assert_snapshot!(told(&["lone"]).await, @r"
+        build       lone: it was never built
+        1 to build, 0 if a dependency changes, 0 up to date; about 60 s of builds, 60 s one after another at least
+        ");
+        insta::assert_snapshot!(told(&["far"]).await, @r"
+        exit code: 2
+        error: nothing that is asked for can be built for `x86_64`: `far` (ExclusiveArch: s390x)
+        hint: take a machine of its architecture; `drydock specs` says which that is
+        ");
+    }
 }
