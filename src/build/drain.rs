@@ -122,7 +122,12 @@ pub async fn drain<E>(
         let Some((spec, outcome)) = ended else { break };
         match outcome {
             Ok(outcome) => {
-                let is_failure = matches!(outcome, Outcome::Failed(_));
+                // In the place of a guess another may be taken; when there is none, what needs it is blocked.
+                let is_failure = match &outcome {
+                    Outcome::Failed(_) => !queue.is_only_guessed(&spec),
+                    Outcome::Blocked(_) => true,
+                    _ => false,
+                };
                 stopping |= outcome == Outcome::Cancelled || (is_failure && pace.on_failure == OnFailure::Stop);
                 for blocked in note_end(&mut queue, &mut summary, (spec, outcome), pace.durations) {
                     tell(Change::Blocked(&blocked));
@@ -148,6 +153,7 @@ fn note_end(
 ) -> Vec<Blocked> {
     let failure = match outcome {
         Outcome::Failed(failure) => failure,
+        Outcome::Blocked(by) => return queue.block(&spec, &by),
         Outcome::Postponed(Late { needs, unsure }) => {
             queue.extend(&needs, durations);
             queue.doubt(&unsure);
@@ -243,6 +249,44 @@ mod tests {
         assert_eq!(order, ["a", "c"], "what ran is finished, nothing is begun");
         assert_eq!(summary.built, BTreeSet::from(["c".to_owned()]));
         assert!(!summary.knows("d") || summary.blocked.contains_key("d"));
+    }
+
+    /// Runs `app`, which is guessed to need `wrong`, stopping at the first failure; `right` is what else may be had.
+    async fn guessed(app: Outcome) -> Summary {
+        let tries = Mutex::new(0);
+        let build = async |spec: &str, _| {
+            let is_first = spec == "app" && std::mem::replace(&mut *tries.lock().unwrap(), 1) == 0;
+            Ok::<_, String>(match spec {
+                "wrong" => failure(),
+                "app" if is_first => app.clone(),
+                _ => Outcome::Built,
+            })
+        };
+        let set = |name: &str| BTreeSet::from([name.to_owned()]);
+        let needs = [("app", set("wrong")), ("wrong", BTreeSet::new()), ("zz", BTreeSet::new())];
+        let graph = BuildGraph {
+            needs: needs.into_iter().map(|(spec, needs)| (spec.to_owned(), needs)).collect(),
+            unsure: BTreeMap::from([("app".to_owned(), set("wrong"))]),
+            goals: BTreeSet::from(["app".to_owned(), "zz".to_owned()]),
+            ..BuildGraph::default()
+        };
+        let cancel = CancellationToken::new();
+        let pace = Pace { jobs: 1, durations: &BTreeMap::new(), on_failure: OnFailure::Stop, cancel: &cancel };
+        let queue = BuildQueue::new(&graph, &BTreeMap::new());
+        drain(queue, pace, |_, _| Ok(Admission::Begin), build, |_| {}).await.summary
+    }
+
+    #[tokio::test]
+    async fn a_wrong_guess_stops_a_run_only_when_nothing_comes_in_its_place() {
+        let needs = BTreeMap::from([
+            ("app".to_owned(), BTreeSet::from(["right".to_owned()])),
+            ("right".to_owned(), BTreeSet::new()),
+        ]);
+        let summary = guessed(Outcome::Postponed(Late { needs, unsure: BTreeMap::new() })).await;
+        assert_eq!(summary.built, ["app", "right", "zz"].map(str::to_owned).into());
+        let summary = guessed(Outcome::Blocked("wrong".to_owned())).await;
+        assert_eq!(summary.blocked, BTreeMap::from([("app".to_owned(), "wrong".to_owned())]));
+        assert!(!summary.knows("zz"), "nothing is begun after it");
     }
 
     #[tokio::test]

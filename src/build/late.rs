@@ -10,7 +10,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::one::One;
 use super::run::Run;
-use super::{BuildError, Outcome};
+use super::{BuildError, Failure, Outcome, Summary};
 use crate::event::Event;
 use crate::source::Sources;
 
@@ -24,6 +24,12 @@ pub trait Planner {
     /// # Errors
     /// What is known cannot be read.
     fn plan<'a>(&'a self, spec: &'a str, ended: Ended) -> LocalBoxFuture<'a, Result<Replanned, BuildError>>;
+
+    /// The specs that the run needs to reach its goals, from all that is known by now; those that cannot be built included.
+    ///
+    /// # Errors
+    /// What is known cannot be read.
+    fn needed(&self, ended: Ended) -> Result<BTreeSet<String>, BuildError>;
 }
 
 /// Specs whose builds have ended.
@@ -63,10 +69,14 @@ impl One<'_> {
     pub(super) async fn plan_again(&self, reason: &str) -> Result<Outcome, BuildError> {
         let (run, spec) = (self.run, &self.package.spec);
         let Some(planner) = run.context.planner else { return Ok(Outcome::Failed(self.unsolvable(reason))) };
-        let (late, sources) = match planner.plan(spec, run.ended()).await? {
+        let ended = run.ended();
+        let (late, sources) = match planner.plan(spec, ended.clone()).await? {
             Replanned::Needs { late, sources } => (late, sources),
-            Replanned::Refused(why) => return Ok(Outcome::Failed(self.unsolvable(&format!("{reason}\n{why}")))),
+            Replanned::Refused(why) => return Ok(Outcome::Failed(self.unsolvable(&told_once(reason, &why)))),
         };
+        if let Some(by) = blocker(spec, &late.needs, &ended.failed) {
+            return Ok(Outcome::Blocked(by));
+        }
         let joined = match run.learn(spec, &late.needs) {
             Learned::Nothing => return Ok(Outcome::Failed(self.unsolvable(reason))),
             Learned::Ring(through) => {
@@ -100,6 +110,21 @@ impl Run<'_> {
         learn(&mut self.needs.lock().unwrap_or_else(PoisonError::into_inner), spec, needs)
     }
 
+    /// Puts wrong guesses aside that nothing needs in the end, and tells them.
+    pub(super) fn put_aside(&self, summary: &mut Summary) -> Result<(), BuildError> {
+        let Some(planner) = self.context.planner.filter(|_| !summary.failed.is_empty()) else { return Ok(()) };
+        summary.put_aside(&planner.needed(self.ended())?);
+        for (spec, Failure { phase, status, log, .. }) in &summary.unneeded.failed {
+            let text = format!(
+                "`{spec}` failed in {phase} ({status}) and is not needed: it was only guessed to provide something that \
+                 another package has; log: {}",
+                log.display()
+            );
+            (self.context.report)(Event::Warning { text });
+        }
+        Ok(())
+    }
+
     fn add_sources(&self, sources: Sources) {
         self.late_sources.lock().unwrap_or_else(PoisonError::into_inner).files.extend(sources.files);
     }
@@ -131,6 +156,18 @@ fn learn(all: &mut Needs, spec: &str, plan: &Needs) -> Learned {
     all.insert(spec.to_owned(), direct);
     joined.insert(spec.to_owned(), new);
     Learned::Needs(joined)
+}
+
+/// The failed spec that `spec` needs, directly or not, although it is planned with what else there is.
+fn blocker(spec: &str, needs: &Needs, failed: &BTreeSet<String>) -> Option<String> {
+    reach(spec, |name| needs.get(name)).intersection(failed).next().cloned()
+}
+
+/// `why` after what of `reason` it does not say itself.
+fn told_once(reason: &str, why: &str) -> String {
+    let said: BTreeSet<&str> = why.lines().map(str::trim).collect();
+    let more = reason.lines().filter(|line| !said.contains(line.trim()));
+    more.chain(why.lines()).collect::<Vec<_>>().join("\n")
 }
 
 /// All that `spec` needs, directly or not, where `needs` tells what is needed directly.
@@ -168,6 +205,19 @@ mod tests {
         let mut all = map("app: guess; guess:");
         assert_eq!(learn(&mut all, "app", &map("app: right; right:")), Learned::Needs(map("app: right; right:")));
         assert_eq!(all, map("app: right; guess:; right:"));
+    }
+
+    #[test]
+    fn what_needs_a_failed_package_is_blocked_by_it() {
+        let of = |needs: &str| blocker("app", &map(needs), &BTreeSet::from(["wrong".to_owned()]));
+        assert_eq!(of("app: lib; lib: wrong; wrong:").as_deref(), Some("wrong"));
+        assert_eq!(of("app: lib; lib:; wrong:"), None);
+    }
+
+    #[test]
+    fn what_two_reasons_say_is_told_once() {
+        let told = told_once("no package provides `x`\nrequired by app", "no package provides `x`\n  nearest: `y`");
+        assert_eq!(told, "required by app\nno package provides `x`\n  nearest: `y`");
     }
 
     #[test]

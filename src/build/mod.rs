@@ -70,7 +70,7 @@ pub use drain::{Admission, Change, Drained, Pace, drain};
 pub use error::BuildError;
 pub use excerpt::{Excerpt, Form};
 pub use late::{Ended, Late, Planner, Replanned};
-pub use outcome::{Failure, Outcome, Summary};
+pub use outcome::{Failure, Outcome, Summary, Unneeded};
 pub use phase::Phase;
 pub use preview::{Preview, preview};
 pub use record::write_broken;

@@ -120,12 +120,12 @@ fn write_files(layout: &Layout, record: &Record) -> Result<(), BuildError> {
 fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult)) -> Option<Row> {
     let name = package_name(facts.packages.get(spec)?);
     let (summary, result) = (facts.summary, facts.results.get(spec));
-    let (failure, begun) = (summary.failed.get(spec), facts.begun.get(spec));
+    let (failure, begun) = (summary.failure(spec), facts.begun.get(spec));
     let ended = match result {
         Some(_) if summary.built.contains(spec) => Ended::Built,
         Some(_) => Ended::UpToDate,
         None if failure.is_some() => Ended::Failed,
-        None if summary.blocked.contains_key(spec) => Ended::Blocked,
+        None if summary.blocker(spec).is_some() => Ended::Blocked,
         None => Ended::Unfinished,
     };
     let log = match ended {
@@ -138,7 +138,7 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
         spec: spec.to_owned(),
         package: name,
         result: ended,
-        blocked_by: summary.blocked.get(spec).cloned(),
+        blocked_by: summary.blocker(spec).cloned(),
         phase: failure.map(|failure| failure.phase.clone()),
         status: failure.map(|failure| failure.status.clone()),
         check,

@@ -73,6 +73,9 @@ pub async fn build_all(context: &BuildContext<'_>, graph: &BuildGraph, survey: &
     summary.left_out.clone_from(&options.left_out);
     summary.checks = run.checks(&packages, &summary);
     if fault.is_none() {
+        fault = run.put_aside(&mut summary).err();
+    }
+    if fault.is_none() {
         fault = apart::run_checks(&run, &apart, &packages, &mut summary).await.err();
     }
     run.tell_checks(&packages, &summary);

@@ -5,7 +5,8 @@
 //! (<https://rpm-software-management.github.io/rpm/manual/dependency_generators.html>) and of Fedora's and Azure
 //! Linux's naming rules.
 
-use super::{commands, words};
+use super::home::Home;
+use super::{commands, glob, words};
 
 /// The ends of the folders that Perl looks into for modules.
 const PERL_FOLDERS: [&str; 6] = ["vendor_perl", "vendor_perl/#", "site_perl", "perl5", "perl5/#", "perl/#"];
@@ -50,6 +51,8 @@ pub(super) struct Trace {
     pub(super) part: Part,
     /// True where packages are named after such things whatever their files are called.
     pub(super) is_told_by_names: bool,
+    /// Where files of this kind are.
+    pub(super) home: Home,
 }
 
 /// The trace of a capability, or None for a plain name, which only a spec's own words can provide.
@@ -106,7 +109,7 @@ pub(super) fn trace(capability: &str) -> Option<Trace> {
             .packages([format!("python3-{dashed}"), format!("python-{dashed}"), format!("python3-{lower}"), dashed]),
         _ => return None,
     };
-    Some(Trace { is_told_by_names, ..trace })
+    Some(Trace { is_told_by_names, home: Home::of(kind), ..trace })
 }
 
 fn pkgconfig_trace(module: &str) -> Trace {
@@ -166,11 +169,20 @@ pub(super) fn is_version(text: &str) -> bool {
         && text.chars().all(|letter| letter.is_ascii_digit() || letter == '.')
 }
 
+impl WantedFile {
+    /// Whether a pattern says more than that there is some file: the same name with another end does not fit it.
+    pub(super) fn is_meant_by(&self, pattern: &str) -> bool {
+        let stem = self.name.rsplit_once('.').map_or(self.name.as_str(), |(stem, _)| stem);
+        !glob::matches(pattern, &format!("{stem}.other"))
+    }
+}
+
 impl Trace {
     fn new(stem: &str, part: Part) -> Self {
         let (files, packages, larger, words) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (stem, whole, is_told_by_names) = (stem.to_owned(), words::squeezed(stem), false);
-        let trace = Self { files, packages, larger, whole, words, part, is_told_by_names, stem: stem.clone() };
+        let home = Home::ANY;
+        let trace = Self { files, packages, larger, whole, words, part, is_told_by_names, home, stem: stem.clone() };
         trace.words_of(&stem)
     }
 

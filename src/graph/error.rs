@@ -49,6 +49,19 @@ pub struct Unresolved {
     pub required_by: Vec<Requirer>,
     /// What comes near, the nearest first.
     pub nearest: Vec<Near>,
+    /// What was built for it in vain; None when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<LookedAt>,
+}
+
+/// Packages that were thought to provide something, and do not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LookedAt {
+    /// Their names, the likeliest first.
+    pub packages: Vec<String>,
+    /// How many others have a pattern for all such files, and were not built for it.
+    pub untried: usize,
 }
 
 /// Who makes a requirement.
@@ -178,7 +191,21 @@ impl fmt::Display for Unresolved {
         for near in &self.nearest {
             write!(f, "\n  nearest: {near}")?;
         }
-        Ok(())
+        match &self.looked_at {
+            Some(looked_at) => write!(f, "\n  built and without it: {looked_at}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for LookedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.packages.iter().map(|name| format!("`{name}`")).collect();
+        f.write_str(&names.join(", "))?;
+        match self.untried {
+            0 => Ok(()),
+            others => write!(f, "; {others} others, which only have a pattern for any such file, were not tried"),
+        }
     }
 }
 

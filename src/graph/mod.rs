@@ -16,7 +16,7 @@
 //!   in [`BuildGraph::checks`], and the build goes on without it.
 //! - Who provides a generated capability (`pkgconfig(x)`, a soname, a path) is known from earlier builds; before the
 //!   first one it is guessed from file lists and names, and every guess is kept in [`BuildGraph::guesses`]. All packages
-//!   that may provide it are candidates; one that cannot be built, or needs what it is taken for, gives way to the next, and
+//!   that something speaks for are candidates, and a few of those that have a pattern for all such files; one that cannot be built, or needs what it is taken for, gives way to the next, and
 //!   so does one whose build shows or fails to show what it provides ([`BuildGraph::unsure`]).
 //!
 //! [`solve()`] is the exact answer for one buildroot or image, over real RPMs.
@@ -30,6 +30,7 @@ mod formula;
 mod given;
 mod glob;
 mod held;
+mod home;
 mod leaf;
 mod model;
 mod names;
@@ -55,7 +56,7 @@ use crate::package::{Nevra, Provides, Requirement, RpmHeader};
 use crate::remote::RemotePackage;
 use crate::spec::SourcePackage;
 
-pub use error::{GraphError, Near, Requirer, Ring, UnknownGoal, Unresolved};
+pub use error::{GraphError, LookedAt, Near, Requirer, Ring, UnknownGoal, Unresolved};
 pub use held::specs_held;
 pub use model::{BuildGraph, Choice, Edge, Guess, GuessReason, Node, Relation};
 pub use names::{spec_named, specs_named};

@@ -29,18 +29,35 @@ impl<'a> Names<'a> {
         // Short words are near to too many.
         let allowed = if count < 3 { 0 } else { (count / 4).clamp(1, 3) };
         let core = core(wanted);
-        let same = self.by_core.get(core).filter(|_| core.len() > 2).into_iter().flatten().map(|name| (0, *name));
+        let same = self.by_core.get(core).filter(|_| core.len() > 2);
+        let inside = if same.is_none() { self.near_inside(wanted) } else { Vec::new() };
+        let same = same.into_iter().flatten().map(|name| (0, *name));
         let letters = letters(wanted);
         // Most names differ in more letters than allowed, which is found faster than the edits.
         let lengths = wanted.len().saturating_sub(allowed)..=wanted.len() + allowed;
         let similar = lengths.filter_map(|length| self.by_length.get(&length)).flatten();
         let similar = similar.filter(|(others, _)| letters_that_differ(&letters, others) <= 2 * allowed);
         let similar = similar.filter_map(|(_, name)| Some((edits(wanted, name, allowed)?, *name)));
-        let mut found: Vec<(usize, &str)> = same.chain(similar).filter(|(_, name)| *name != wanted).collect();
+        let found = same.chain(similar).chain(inside).filter(|(_, name)| *name != wanted);
+        let mut found: Vec<(usize, &str)> = found.collect();
         found.sort_unstable_by_key(|(cost, name)| (*name, *cost));
         found.dedup_by_key(|(_, name)| *name);
         found.sort_unstable();
         found.into_iter().take(3).map(|(_, name)| name).collect()
+    }
+}
+
+impl<'a> Names<'a> {
+    /// Names whose core is near to that of a generated capability, which is short beside what stands around it; each costs
+    /// one more than names of the same form.
+    fn near_inside(&self, wanted: &str) -> Vec<(usize, &'a str)> {
+        let inner = core(wanted);
+        if !wanted.contains('(') || inner.chars().count() < 4 {
+            return Vec::new();
+        }
+        let allowed = (inner.chars().count() / 4).clamp(1, 3);
+        let near = self.by_core.iter().filter_map(|(core, names)| Some((edits(inner, core, allowed)? + 1, names)));
+        near.flat_map(|(cost, names)| names.iter().map(move |name| (cost, *name))).collect()
     }
 }
 
@@ -103,6 +120,8 @@ mod tests {
     fn near_names_are_found_and_far_ones_are_not() {
         assert_eq!(nearest("zlbi", ["zlib", "xz", "kmod", "glib"]), ["zlib"]);
         assert_eq!(nearest("pkgconfig(nghttp3)", ["libnghttp3-devel", "nghttp2"]), ["libnghttp3-devel"]);
+        assert_eq!(nearest("pkgconfig(zlbi)", ["zlib-devel", "kmod-devel", "xz"]), ["zlib-devel"]);
+        assert_eq!(nearest("pkgconfig(zlbi)", ["zlib-devel", "pkgconfig(zlib)"]), ["pkgconfig(zlib)", "zlib-devel"]);
         assert_eq!(nearest("openssl", ["bash", "gcc"]), [""; 0]);
         assert_eq!(edits("kmod", "kdom", 3), Some(2));
         assert_eq!(edits("abc", "acb", 3), Some(1), "two letters swapped");

@@ -12,10 +12,14 @@ use crate::package::Dependency;
 use crate::spec::SourcePackage;
 
 use super::GuessReason;
-use super::capability::{Part, Trace, trace};
+use super::capability::{Part, Trace, WantedFile, trace};
 use super::entries::{Entries, Entry, Stands};
 use super::universe::Binary;
 use super::words::{Distance, Words};
+
+/// So many packages are tried for which nothing speaks but a pattern or folder for all such files: a name that nobody has
+/// must not cost the builds of all that have some file of its kind.
+pub(super) const MOST_BOLD: usize = 8;
 
 /// Packages that may provide something.
 pub(super) struct Guessed {
@@ -54,6 +58,15 @@ enum Evidence {
     Pattern(Reverse<usize>),
     /// It has a folder that many packages put files into; the deepest first.
     Folder(Reverse<usize>),
+}
+
+/// Packages whose builds have shown that they do not provide something.
+#[derive(Default)]
+pub(super) struct Tried {
+    /// Their numbers, the likeliest first.
+    pub(super) packages: Vec<usize>,
+    /// How many others have a pattern for all such files and are not tried.
+    pub(super) untried: usize,
 }
 
 /// A package that may provide something.
@@ -97,12 +110,9 @@ impl<'a> Rules<'a> {
     /// Packages that may provide `wanted`, best first, or None when nothing speaks for any.
     pub(super) fn guess(&self, wanted: &Dependency, binaries: &[Binary<'a>]) -> Option<Guessed> {
         let trace = trace(&wanted.name)?;
-        let mut found = self.candidates(&trace, binaries);
-        found.sort_by_cached_key(|candidate| {
-            let (binary, name) = (candidate.binary, binaries[candidate.binary].package.nevra.name.as_str());
-            let is_refuted = self.seen.contains(&binary);
-            (is_refuted, candidate.evidence, part_rank(name, self.source(binaries, binary), &trace), binary)
-        });
+        let (mut found, _) = self.ranked(&trace, binaries);
+        found.retain(|candidate| !self.known.contains(&candidate.binary));
+        found.sort_by_key(|candidate| self.seen.contains(&candidate.binary));
         let first = found.first()?;
         let is_known_name = |one: &Candidate| matches!(one.evidence, Evidence::File | Evidence::Name { .. });
         let is_sure = |one: &Candidate| is_known_name(one) && !self.seen.contains(&one.binary);
@@ -118,15 +128,41 @@ impl<'a> Rules<'a> {
         })
     }
 
+    /// The packages that were likely to provide `wanted` and whose builds in this run do not.
+    pub(super) fn tried(&self, wanted: &Dependency, binaries: &[Binary<'a>]) -> Tried {
+        let Some(trace) = trace(&wanted.name) else { return Tried::default() };
+        let (found, untried) = self.ranked(&trace, binaries);
+        let known = found.iter().map(|candidate| candidate.binary).filter(|binary| self.known.contains(binary));
+        Tried { packages: known.collect(), untried }
+    }
+
+    /// The packages that are tried for what `trace` tells, the likeliest first whatever builds have shown, and how many are
+    /// not tried.
+    fn ranked(&self, trace: &Trace, binaries: &[Binary<'a>]) -> (Vec<Candidate<'a>>, usize) {
+        let mut found = self.candidates(trace, binaries);
+        found.sort_by_cached_key(|candidate| {
+            let (binary, name) = (candidate.binary, binaries[candidate.binary].package.nevra.name.as_str());
+            (candidate.evidence, part_rank(name, self.source(binaries, binary), trace), binary)
+        });
+        let tried = found.partition_point(|candidate| !candidate.evidence.is_bold()) + MOST_BOLD;
+        let untried = found.len().saturating_sub(tried);
+        found.truncate(tried);
+        (found, untried)
+    }
+
     /// Every package that something speaks for, each with what speaks for it most.
     fn candidates(&self, trace: &Trace, binaries: &[Binary<'a>]) -> Vec<Candidate<'a>> {
         let (entries, words) =
             self.tables.get_or_init(|| (Entries::new(self.specs, binaries), Words::new(self.specs, binaries)));
-        let mut best = Best { of: BTreeMap::new(), known: &self.known };
+        let mut best = Best::default();
         let mut distances: HashMap<usize, Distance> = HashMap::new();
         let mut distance = |binary| *distances.entry(binary).or_insert_with(|| words.distance(binary, trace));
-        for (stands, entry) in trace.files.iter().flat_map(|wanted| entries.standing_for(wanted)) {
-            best.add(entry.binary, evidence(stands, &entry, trace, &mut distance), Some(entry.path));
+        for wanted in &trace.files {
+            for (stands, entry) in entries.standing_for(wanted) {
+                if fits(stands, &entry, (wanted, trace)) {
+                    best.add(entry.binary, evidence(stands, &entry, trace, &mut distance), Some(entry.path));
+                }
+            }
         }
         let made = |name: &String| self.by_name.get(name.as_str()).into_iter().flatten().copied();
         for (place, name) in trace.packages.iter().enumerate() {
@@ -138,7 +174,10 @@ impl<'a> Rules<'a> {
         for (place, name) in trace.larger.iter().enumerate() {
             made(name).for_each(|binary| best.add(binary, Evidence::Larger(place), None));
         }
-        let is_alike = |binary: &usize| binaries[*binary].spec.is_some() && words.is_named_after(*binary, trace);
+        let is_alike = |binary: &usize| {
+            let Binary { spec, package, .. } = &binaries[*binary];
+            spec.is_some() && words.is_named_after(*binary, trace) && !trace.home.is_foreign(&package.nevra.name)
+        };
         let all = if trace.is_told_by_names { 0..binaries.len() } else { 0..0 };
         for binary in all.filter(is_alike) {
             best.add(binary, Evidence::Larger(trace.larger.len()), None);
@@ -153,17 +192,13 @@ impl<'a> Rules<'a> {
 }
 
 /// The candidates with what speaks for each most.
-struct Best<'r, 'a> {
+#[derive(Default)]
+struct Best<'a> {
     of: BTreeMap<usize, Candidate<'a>>,
-    /// Those that are none.
-    known: &'r HashSet<usize>,
 }
 
-impl<'a> Best<'_, 'a> {
+impl<'a> Best<'a> {
     fn add(&mut self, binary: usize, evidence: Evidence, entry: Option<&'a str>) {
-        if self.known.contains(&binary) {
-            return;
-        }
         let candidate = self.of.entry(binary).or_insert(Candidate { binary, evidence, entry });
         let is_better = evidence < candidate.evidence;
         // Of entries that say the same, the first by name is told.
@@ -177,9 +212,20 @@ impl<'a> Best<'_, 'a> {
 impl Evidence {
     /// Whether it says as much as another one.
     fn is_like(self, other: Self) -> bool {
-        let is_bold = |one| matches!(one, Self::Pattern(_) | Self::Folder(_));
-        self == other || is_bold(self) && is_bold(other)
+        self == other || self.is_bold() && other.is_bold()
     }
+
+    /// Whether it would say the same of every other thing of the kind.
+    fn is_bold(self) -> bool {
+        matches!(self, Self::Pattern(_) | Self::Folder(_))
+    }
+}
+
+/// Whether the file that an entry stands for can be one of the wanted kind: where any folder will do, a pattern has to name
+/// the kind, by its folder or by the end of the file's name.
+fn fits(stands: Stands, entry: &Entry<'_>, (wanted, trace): (&WantedFile, &Trace)) -> bool {
+    let is_said = stands != Stands::Pattern || !wanted.folder.is_empty();
+    is_said || trace.home.holds(entry.path) || wanted.is_meant_by(entry.base)
 }
 
 /// What an entry that stands for a wanted file says.

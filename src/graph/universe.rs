@@ -17,7 +17,7 @@ use super::formula::{Formula, Term, packages_of};
 use super::given::{Given, without_epoch};
 use super::leaf::{Doubt, Leaf};
 use super::remote::Taken;
-use super::rules::{Guessed, Rules};
+use super::rules::{Guessed, Rules, Tried};
 use super::{Goals, GuessReason, Inputs};
 
 /// A binary package, and who has it.
@@ -287,9 +287,15 @@ impl<'a> Universe<'a> {
         self.given.satisfies(&Requirement::Simple(dependency.clone())) || !self.lookup(dependency).0.is_empty()
     }
 
-    /// Everything that a spec says it provides or is given, by name, for suggestions.
+    /// Everything that a spec says it provides, a build provided or is given, by name, for suggestions.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
-        self.said.keys().copied().chain(self.given.names()).chain(self.remote.keys().copied())
+        let own = self.said.keys().chain(self.built.keys()).copied();
+        own.chain(self.given.names()).chain(self.remote.keys().copied())
+    }
+
+    /// The packages that were likely to provide the dependency and whose builds in this run do not.
+    pub(super) fn tried(&self, dependency: &Dependency) -> Tried {
+        self.rules.tried(dependency, &self.binaries)
     }
 
     /// The binaries that provide `name` in whatever version, as far as specs and builds tell.

@@ -6,7 +6,7 @@ use crate::package::{Capability, Requirement};
 
 use super::nearest::{Names, nearest};
 use super::universe::Universe;
-use super::{Near, Requirer, UnknownGoal, Unresolved};
+use super::{LookedAt, Near, Requirer, UnknownGoal, Unresolved};
 
 /// At most so many near things are told.
 const MOST_NEAR: usize = 3;
@@ -39,6 +39,7 @@ impl Missing {
             .into_iter()
             .map(|(requirement, required_by)| Unresolved {
                 nearest: near(&requirement, universe, &names),
+                looked_at: looked_at(&requirement, universe),
                 requirement: requirement.to_string(),
                 required_by: required_by.into_iter().collect(),
             })
@@ -64,6 +65,18 @@ fn near(requirement: &Requirement, universe: &Universe, all_names: &Names) -> Ve
     found.dedup();
     found.truncate(MOST_NEAR);
     found
+}
+
+/// The packages that were built in this run for what is missing, in vain.
+fn looked_at(requirement: &Requirement, universe: &Universe) -> Option<LookedAt> {
+    let mut found = LookedAt { packages: Vec::new(), untried: 0 };
+    for dependency in requirement.dependencies() {
+        let tried = universe.tried(dependency);
+        let names = tried.packages.iter().map(|&binary| universe.binaries[binary].package.nevra.name.clone());
+        found.packages.extend(names);
+        found.untried += tried.untried;
+    }
+    (!found.packages.is_empty()).then_some(found)
 }
 
 fn other_versions(name: &str, universe: &Universe) -> Vec<Near> {

@@ -183,6 +183,7 @@ fn describe(summary: &Summary) -> String {
     let others = [
         ("failed", summary.failed.len()),
         ("blocked", summary.blocked.len()),
+        ("failed and not needed", summary.unneeded.failed.len()),
         ("not begun", summary.unfinished.len()),
         ("left out", summary.left_out.len()),
         ("not readable", summary.unreadable.len()),

@@ -1,5 +1,7 @@
 //! Plans a package again in the middle of a run, with what its build asked for and what the builds before it made.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::LocalBoxFuture;
 
 use super::error::PipelineError;
@@ -8,7 +10,7 @@ use super::rivals::{claims, in_order};
 use super::runner::Runner;
 use crate::build::{BuildError, Ended, Late, Planner, Replanned, Supplier};
 use crate::causes;
-use crate::graph::{self, Goals, GraphError, Ring};
+use crate::graph::{self, Goals, GraphError, Obstacle, Partial, Ring, Unresolved};
 use crate::source::{self, SignatureMode, SourceError, WantedSource};
 use crate::spec::SourcePackage;
 
@@ -27,9 +29,36 @@ impl Planner for Replanner<'_> {
             }
         })
     }
+
+    fn needed(&self, ended: Ended) -> Result<BTreeSet<String>, BuildError> {
+        let mut learned = self.runner.learned(&self.prepared.specs.packages)?;
+        learned.ended = ended;
+        let Ok(mut partial) = graph::resolve_partly(self.prepared.inputs(&learned), &self.prepared.goals) else {
+            // What the goals are is not known any more: then everything counts.
+            return Ok(self.prepared.specs.packages.iter().map(|package| package.spec.clone()).collect());
+        };
+        partial.graph.take_as_built(&self.prepared.ignored);
+        Ok(partial.graph.needs.into_keys().chain(partial.left_out.into_keys()).collect())
+    }
 }
 
 impl Replanner<'_> {
+    /// What stands in the way of `spec`, with what comes near to it.
+    fn why(partial: &Partial, spec: &str, obstacle: &Obstacle) -> String {
+        let is_of = |ring: &&Ring| ring.members.iter().any(|member| member == spec);
+        let rings: Vec<Ring> = partial.rings.iter().filter(is_of).cloned().collect();
+        if !rings.is_empty() {
+            return GraphError::Cycle { rings }.to_string();
+        }
+        match obstacle {
+            Obstacle::Unresolved(missing) => {
+                let is_it = |one: &&Unresolved| missing.contains(&one.requirement);
+                GraphError::Unresolved(partial.unresolved.iter().filter(is_it).cloned().collect()).to_string()
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// What `spec` and all that it needs need, or why it cannot be built.
     fn needs(&self, spec: &str, ended: Ended) -> Result<Result<Late, String>, BuildError> {
         let mut learned = self.runner.learned(&self.prepared.specs.packages)?;
@@ -44,10 +73,7 @@ impl Replanner<'_> {
             Err(error) => return Ok(Err(error.to_string())),
         };
         if let Some(obstacle) = partial.left_out.get(spec) {
-            let is_of = |ring: &&Ring| ring.members.iter().any(|member| member == spec);
-            let rings: Vec<Ring> = partial.rings.iter().filter(is_of).cloned().collect();
-            let why = if rings.is_empty() { obstacle.to_string() } else { GraphError::Cycle { rings }.to_string() };
-            return Ok(Err(why));
+            return Ok(Err(Self::why(&partial, spec, obstacle)));
         }
         let run = in_order(&partial.graph, &self.prepared.graph);
         let refused = claims(&self.prepared.specs).refused(&learned.owned, &run);

@@ -21,6 +21,8 @@ pub struct BuildQueue {
     packages: Vec<Package>,
     /// Ready packages by remaining path, the longest first, then by name.
     ready: BTreeSet<(Reverse<Duration>, String, usize)>,
+    /// Packages that were asked for.
+    goals: BTreeSet<usize>,
     /// False when a package was published out of turn since the remaining paths were measured.
     is_measured: bool,
 }
@@ -98,7 +100,16 @@ impl BuildQueue {
         let mut queue = Self::default();
         queue.extend(&graph.needs, durations);
         queue.doubt(&graph.unsure);
+        queue.goals = graph.goals.iter().filter_map(|goal| queue.find(goal)).collect();
         queue
+    }
+
+    /// True when nothing is known to need the package: it was not asked for, and others may be taken in its place by all
+    /// that wait for it.
+    pub fn is_only_guessed(&self, spec: &str) -> bool {
+        let Some(package) = self.find(spec).filter(|package| !self.goals.contains(package)) else { return false };
+        let dependants = &self.packages[package].dependants;
+        !dependants.is_empty() && dependants.iter().all(|&one| self.packages[one].unsure.contains(&package))
     }
 
     /// Takes these needs, by the specs that have them, for guesses in whose place others may be taken.
@@ -167,6 +178,20 @@ impl BuildQueue {
         let Some(package) = self.find(spec) else { return Vec::new() };
         self.set_state(package, State::Failed);
         self.block_dependants(package, spec)
+    }
+
+    /// A package that was taken cannot be built, since it needs `by`, which has failed. Returns it and what that blocks,
+    /// sorted.
+    pub fn block(&mut self, spec: &str, by: &str) -> Vec<Blocked> {
+        let Some(package) = self.find(spec) else { return Vec::new() };
+        if let Some(need) = self.find(by) {
+            self.add_need(package, need);
+        }
+        self.set_state(package, State::Blocked);
+        let mut blocked = self.block_dependants(package, by);
+        blocked.push(Blocked { package: spec.to_owned(), by: by.to_owned() });
+        blocked.sort();
+        blocked
     }
 
     /// A package that was taken goes back, for another try.
@@ -291,7 +316,9 @@ impl BuildQueue {
             State::Failed => Some(package),
             State::Blocked => {
                 let Package { needs, unsure, .. } = &self.packages[package];
-                needs.difference(unsure).find_map(|&need| self.failure(need))
+                let mut sure = needs.difference(unsure);
+                // What was planned again may be blocked by the last of its guesses.
+                sure.find_map(|&need| self.failure(need)).or_else(|| needs.iter().find_map(|&need| self.failure(need)))
             }
             _ => None,
         }

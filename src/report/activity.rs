@@ -33,7 +33,9 @@ impl Activity {
             Event::BuildStarted { package, .. } => {
                 self.running.insert(package.clone(), Instant::now());
             }
-            Event::BuildFinished { package, .. } | Event::BuildPostponed { package, .. } => {
+            Event::BuildFinished { package, .. }
+            | Event::BuildPostponed { package, .. }
+            | Event::BuildBlocked { package, .. } => {
                 self.running.remove(package);
             }
             Event::Queue { running, ready, waiting, blocked, done, remaining } => {
