@@ -172,7 +172,8 @@ pub enum Event {
     },
     /// The user wants to stop: nothing more is begun, and what runs is stopped.
     Interrupted {
-        /// The packages that are built, or else the stage of the pipeline; none when nothing is known of it.
+        /// The packages that are built, or else the reading of specs or the stage of the pipeline; none when nothing is
+        /// known of it.
         waits_for: Vec<String>,
     },
     /// Something worth knowing that is no failure.

@@ -10,6 +10,7 @@ pub mod tail;
 pub mod pace;
 pub mod removal;
 pub mod scratch;
+pub mod stop;
 pub mod regular;
 pub mod text_file;
 pub mod json;

@@ -126,7 +126,7 @@ impl Keys {
     /// revoked ones too, are passed over.
     pub fn of_keyrings(files: &[PathBuf]) -> Self {
         let mut all = Self::default();
-        for content in files.iter().filter_map(|path| regular::read(path).ok()) {
+        for content in files.iter().filter_map(|path| regular::read_text(path).ok()) {
             let text = std::str::from_utf8(&content).ok().filter(|text| text.contains(BEGIN));
             let found: Vec<SignedPublicKey> = match text {
                 Some(text) => text

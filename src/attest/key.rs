@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::AttestError;
+use crate::regular;
 
 /// A private key.
 pub struct SigningKey {
@@ -80,8 +81,7 @@ impl PublicKey {
 
 /// The label and the content of the first block of a PEM file that holds a key.
 fn read_pem(path: &Path, kind: &'static str) -> Result<(String, Vec<u8>), AttestError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| AttestError::ReadKey { path: path.to_owned(), source })?;
+    let text = regular::read_given(path).map_err(|source| AttestError::ReadKey { path: path.to_owned(), source })?;
     // `openssl ecparam -genkey` writes the curve's parameters before the key.
     let mut blocks = text.split("-----BEGIN ").skip(1).filter_map(|block| {
         let (label, rest) = block.split_once("-----")?;

@@ -13,6 +13,7 @@ use super::links::Links;
 use super::parts::{Part, Parts};
 use super::readings::Readings;
 use super::signed::Signed;
+use crate::regular;
 use crate::source::signatures;
 use crate::spec::SourcePackage;
 
@@ -58,7 +59,7 @@ impl<'a> Inputs<'a> {
         let links = if changed.is_empty() { Links::below(&[]) } else { Links::below(&parts.folders) };
         let macros: Vec<String> = macro_files
             .iter()
-            .filter_map(|path| std::fs::read(path).ok())
+            .filter_map(|path| regular::read_text(path).ok())
             .map(|text| String::from_utf8_lossy(&text).into_owned())
             .collect();
         Self {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::git::{GitError, Repository};
 use crate::pipeline::{Pipeline, Stage};
+use crate::regular;
 
 /// The two sides of a change; None is the working tree.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl Range {
     pub(super) async fn after(&self, path: &Path) -> Result<Option<String>, GitError> {
         match &self.to {
             Some(commit) => self.repository.text(commit, path).await,
-            None => Ok(std::fs::read_to_string(path).ok()),
+            None => Ok(regular::read_to_string(path).ok()),
         }
     }
 

@@ -95,7 +95,7 @@ pub(super) struct Takers<'a> {
 impl<'a> Takers<'a> {
     /// Reads the specs of `sources`.
     pub(super) fn of(sources: &'a [SourcePackage]) -> Self {
-        let text = |source: &SourcePackage| regular::read(&source.spec_path).unwrap_or_default();
+        let text = |source: &SourcePackage| regular::read_text(&source.spec_path).unwrap_or_default();
         let texts = sources
             .iter()
             .map(|source| (source.spec.as_str(), String::from_utf8_lossy(&text(source)).into_owned()))

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::fault::Fault;
 use crate::json;
+use crate::regular;
 
 /// What of a `build-state.json` counts here.
 #[derive(Deserialize)]
@@ -29,7 +30,7 @@ pub(super) fn read(folder: &Path, paths: &[PathBuf]) -> Result<BTreeMap<String, 
             Fault::usage(format!("`{}`: {what}", path.display()))
                 .with_hint(Some("name the build-state.json of a run, as in build/build-state.json".to_owned()))
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| fault(error.to_string()))?;
+        let text = regular::read_given(&path).map_err(|error| fault(error.to_string()))?;
         let record: Record = json::parse(&text).map_err(|wrong| fault(wrong.to_string()))?;
         for Row { spec, seconds } in record.packages {
             let Some(seconds) = seconds else { continue };

@@ -213,7 +213,7 @@ impl Project {
 
     /// The stages that are made; `needed` must be one of them.
     pub(super) fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
-        let finished = pipeline::finished_stages(&pipeline.stages, &Recipes::new(&self.layout), store)?;
+        let finished = pipeline::finished_stages(&pipeline.stages, &Recipes::new(&self.layout, &self.cancel), store)?;
         let made: MadeStages = finished.into_iter().filter_map(|(name, made)| Some((name, made?))).collect();
         if made.contains_key(needed) {
             return Ok(made);

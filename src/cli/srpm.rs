@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::wanted::SpecsArgs;
 use super::{Project, goals, options, project};
 use crate::pipeline::{NoSrpm, Options, PipelineError, SrpmSummary, SrpmWish};
+use crate::regular;
 use crate::source::{SignatureMode, SourceError};
 use crate::spec;
 use crate::text_file::without_mark;
@@ -103,7 +104,7 @@ fn srpm_urls(args: &Args, folder: &Path) -> Result<Vec<String>, Fault> {
     if let Some(list) = &args.srpm_list {
         let path = folder.join(list);
         let wrong = |error| Fault::usage(format!("cannot read `{}`: {error}", path.display()));
-        let text = std::fs::read_to_string(&path).map_err(wrong)?;
+        let text = regular::read_given(&path).map_err(wrong)?;
         let lines = without_mark(&text).lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         urls.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
     }

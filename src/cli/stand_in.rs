@@ -74,7 +74,7 @@ pub(super) fn read_specs(project: &Project) {
 /// what it provides.
 fn make_stage(project: &Project, pipeline: &Pipeline, store: &Store) {
     let Some(Stage::Image(stage)) = pipeline.stages.first() else { panic!("no stage") };
-    let read = |stage: &toolchain::Stage| ReadStage::of(stage, &project.layout).unwrap();
+    let read = |stage: &toolchain::Stage| ReadStage::of(stage, &project.layout, &project.cancel).unwrap();
     let (key, plain) = (read(stage).key(None), toolchain::Stage { provides: Vec::new(), ..stage.clone() });
     let config = ImageConfig { env: vec![format!("KEY={}", read(&plain).key(None))], ..ImageConfig::default() };
     let base = store.from_rootfs_tar(&layer(project, "base"), &config).unwrap();

@@ -235,6 +235,7 @@ impl PipelineError {
             Self::Toolchain(error) => of_toolchain(error),
             Self::StagePackages { .. } | Self::StageRoot { .. } => Blame::Result,
             Self::Spec(SpecError::Engine { .. }) => Blame::Host,
+            Self::Cancelled | Self::Spec(SpecError::Cancelled) => Blame::Nobody,
             Self::NoStage { .. }
             | Self::NoPart { .. }
             | Self::Unreadable(_)
@@ -268,7 +269,6 @@ impl PipelineError {
             Self::Attest(error) if error.is_usage() => Blame::Usage,
             // The layout's own damage is none of the user's doing.
             Self::Store(error) if error.is_usage() && !matches!(error, OciError::Malformed { .. }) => Blame::Usage,
-            Self::Cancelled => Blame::Nobody,
             Self::Remote(_)
             | Self::Source(_)
             | Self::Build(_)

@@ -16,6 +16,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use super::error::PipelineError;
 use super::rpms::places_in;
 use super::stage::{PackageStage, RpmStage, Stage};
@@ -24,6 +26,7 @@ use crate::digest::{KeyBuilder, Sha256};
 use crate::layout::Layout;
 use crate::source::remembered::FileDigests;
 use crate::source::seen::{Seen, files_below};
+use crate::stop;
 use crate::toolchain::ReadStage;
 
 /// Counts up when stages of packages are made in another way.
@@ -35,6 +38,8 @@ const DIGESTS: &str = "stages";
 pub struct Recipes<'a> {
     /// Where digests and records are.
     pub(super) layout: &'a Layout,
+    /// Ends the reading of files.
+    stop: &'a CancellationToken,
     read: Mutex<BTreeMap<String, Arc<Inputs>>>,
 }
 
@@ -64,9 +69,9 @@ pub(super) struct RpmInputs {
 }
 
 impl<'a> Recipes<'a> {
-    /// Those of a pipeline's stages; nothing is read yet.
-    pub fn new(layout: &'a Layout) -> Self {
-        Self { layout, read: Mutex::default() }
+    /// Those of a pipeline's stages; nothing is read yet, nor any more once `stop` is cancelled.
+    pub fn new(layout: &'a Layout, stop: &'a CancellationToken) -> Self {
+        Self { layout, stop, read: Mutex::default() }
     }
 
     /// The digest of all that the stage at the end of `chain` is made from, down to its base; no image has to be at hand.
@@ -102,10 +107,13 @@ impl<'a> Recipes<'a> {
     }
 
     fn read(&self, stage: &Stage) -> Result<Inputs, PipelineError> {
-        let wrong = |(path, source)| PipelineError::StageFile { stage: stage.name().to_owned(), path, source };
-        let digests = FileDigests::open(self.layout, DIGESTS);
+        let wrong = |(path, source)| match source {
+            source if stop::is_stopped(&source) => PipelineError::Cancelled,
+            source => PipelineError::StageFile { stage: stage.name().to_owned(), path, source },
+        };
+        let digests = FileDigests::open(self.layout, DIGESTS).until(self.stop);
         let inputs = match stage {
-            Stage::Image(stage) => Inputs::Image(Box::new(ReadStage::of(stage, self.layout)?)),
+            Stage::Image(stage) => Inputs::Image(Box::new(ReadStage::of(stage, self.layout, self.stop)?)),
             Stage::Packages(stage) => Inputs::Packages(Box::new(PackageInputs::read(stage, &digests).map_err(wrong)?)),
             Stage::Rpms(stage) => Inputs::Rpms(Box::new(RpmInputs::read(stage, &digests).map_err(wrong)?)),
         };
@@ -234,7 +242,9 @@ mod tests {
             install: install.iter().map(|text| text.parse().unwrap()).collect(),
         };
         let digest = |stage: &PackageStage, below| {
-            Recipes::new(&layout).key(&Stage::Packages(Box::new(stage.clone())), Some(below)).unwrap()
+            Recipes::new(&layout, &CancellationToken::new())
+                .key(&Stage::Packages(Box::new(stage.clone())), Some(below))
+                .unwrap()
         };
         let first = digest(&stage(&[]), below);
         assert_eq!(first, digest(&PackageStage { name: "other".to_owned(), ..stage(&[]) }, below));
@@ -269,7 +279,7 @@ mod tests {
         let of = |content: &str, keys: &[&str]| {
             fs::write(place.path().join("a-1-1.noarch.rpm"), content).unwrap();
             let stage = Stage::Rpms(Box::new(stage(keys)));
-            Recipes::new(&layout).key(&stage, Some(Sha256::of_bytes(b"image"))).unwrap()
+            Recipes::new(&layout, &CancellationToken::new()).key(&stage, Some(Sha256::of_bytes(b"image"))).unwrap()
         };
         assert_ne!(of("one", &[]), of("other", &[]));
         assert_eq!(of("one", &["key"]), of("other", &["key"]), "the key says whose it is");
@@ -304,7 +314,8 @@ mod tests {
         let stage = Stage::Packages(Box::new(stage));
         let key = |recipes: &Recipes<'_>| recipes.key(&stage, Some(Sha256::of_bytes(b"image"))).unwrap();
         for path in [specs.join("a.spec"), specs.join("new"), shared.join("b.spec"), place.path().join("m")] {
-            let recipes = Recipes::new(&layout);
+            let stop = CancellationToken::new();
+            let recipes = Recipes::new(&layout, &stop);
             let before = key(&recipes);
             let inputs = recipes.inputs(&stage).unwrap();
             let Inputs::Packages(inputs) = inputs.as_ref() else { panic!("packages") };
@@ -312,7 +323,7 @@ mod tests {
             fs::write(&path, "another content").unwrap();
             assert!(inputs.seen.changed().is_some(), "{}", path.display());
             assert_eq!(key(&recipes), before, "what was read counts to the end");
-            assert_ne!(key(&Recipes::new(&layout)), before, "{}", path.display());
+            assert_ne!(key(&Recipes::new(&layout, &CancellationToken::new())), before, "{}", path.display());
         }
     }
 }

@@ -122,7 +122,7 @@ impl Runner<'_> {
         let files = packages.macro_files.iter().enumerate().map(|(place, path)| {
             let wrong = |source| PipelineError::MacroFile { path: path.clone(), source };
             let file = path.file_name().unwrap_or_default().to_string_lossy();
-            let content = regular::read(path).map_err(wrong)?;
+            let content = regular::read_text(path).map_err(wrong)?;
             // RPM would take them for a part of a name or of a value.
             if let Some(foreign) = text_file::foreign(&content) {
                 return Err(wrong(std::io::Error::other(foreign)));

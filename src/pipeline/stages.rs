@@ -47,7 +47,7 @@ impl Runner<'_> {
     /// needed for that.
     pub async fn stages(&self, pipeline: &Pipeline, wanted: &[&str]) -> Result<MadeStages, PipelineError> {
         let own = pipeline.registry.as_ref();
-        let recipes = Recipes::new(self.layout);
+        let recipes = Recipes::new(self.layout, self.cancel);
         let mut run = StageRun {
             registry: self.options.registry.over(own),
             key: self.options.registry.key_over(own),

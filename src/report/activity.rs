@@ -60,8 +60,12 @@ impl Activity {
         format!("{} | {}", self.queue, named.join(", "))
     }
 
-    /// What has to end before the run can: the running builds, or else the stage; nothing when nothing is known.
+    /// What has to end before the run can: the running builds, or else the reading of specs, or the stage; nothing when
+    /// nothing is known.
     pub(super) fn unfinished(&self) -> Vec<String> {
+        if self.running.is_empty() && self.reading.is_some() {
+            return vec!["the reading of specs".to_owned()];
+        }
         if self.running.is_empty() && !self.stage.is_empty() {
             return vec![self.stage.clone()];
         }
@@ -78,6 +82,10 @@ mod tests {
         let mut activity = Activity::default();
         assert!(activity.unfinished().is_empty());
         activity.follow(&Event::StageStarted { stage: "packages".into() });
+        assert_eq!(activity.unfinished(), ["packages"]);
+        activity.follow(&Event::SpecsRead { done: 1, all: 2 });
+        assert_eq!(activity.unfinished(), ["the reading of specs"]);
+        activity.follow(&Event::SpecsRead { done: 2, all: 2 });
         assert_eq!(activity.unfinished(), ["packages"]);
         for package in ["b-1-1", "a-1-1"] {
             activity.follow(&Event::BuildStarted { package: package.into(), reason: "new".into() });

@@ -12,6 +12,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, ClientBuilder, Identity, Method, Response, Url, redirect};
 
 use crate::address;
+use crate::regular;
 use crate::text_file::without_mark;
 
 /// Redirects of one request that are followed at most.
@@ -308,7 +309,7 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, AccessError> {
 }
 
 fn read_text(path: &Path) -> Result<String, AccessError> {
-    let text = std::fs::read_to_string(path);
+    let text = regular::read_given(path);
     let text = text.map_err(|source| AccessError::Read { path: path.to_owned(), source })?;
     Ok(without_mark(&text).to_owned())
 }

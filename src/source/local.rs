@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use super::error::{SourceError, SourceProblem, Wrong};
 use super::remembered::FileDigests;
 use super::signatures::{self, Signatures};
@@ -38,9 +40,10 @@ pub(super) fn look(
     wanted: &[WantedSource],
     mode: SignatureMode,
     (checkout, layout): (&Checkout, &Layout),
+    stop: &CancellationToken,
 ) -> Result<(Vec<Standing>, Vec<Event>), SourceError> {
     let (known, mut problems) = read_signatures(wanted, mode, checkout);
-    let (cache, digests) = (layout.sources(), FileDigests::open(layout, DIGESTS));
+    let (cache, digests) = (layout.sources(), FileDigests::open(layout, DIGESTS).until(stop));
     let search = Search { mode, known: &known, checkout, cache, digests };
     let mut standings = Vec::with_capacity(wanted.len());
     for file in wanted {

@@ -51,6 +51,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 pub use access::{AccessError, AccessRequest, MirrorAccess};
 pub use apt::{Archive, Trust};
@@ -305,14 +306,16 @@ async fn remember(downloaded: Vec<FetchedSource>, layout: &Layout) -> Result<(),
     saved.await.unwrap_or_else(|error| Err(error.into())).map_err(|source| SourceError::Cache { path, source })
 }
 
-/// [`local::look`] on a thread that may wait for files.
+/// [`local::look`] on a thread that may wait for files, and that ends soon after nobody waits for it any more.
 async fn look(
     wanted: &[WantedSource],
     mode: SignatureMode,
     (checkout, layout): (&Checkout, &Layout),
 ) -> Result<(Vec<Standing>, Vec<Event>), SourceError> {
     let (wanted, checkout, layout, state) = (wanted.to_vec(), checkout.clone(), layout.clone(), layout.state());
-    let looked = tokio::task::spawn_blocking(move || local::look(&wanted, mode, (&checkout, &layout))).await;
+    let stop = CancellationToken::new();
+    let _ends = stop.clone().drop_guard();
+    let looked = tokio::task::spawn_blocking(move || local::look(&wanted, mode, (&checkout, &layout), &stop)).await;
     looked.unwrap_or_else(|error| Err(SourceError::Cache { path: state, source: error.into() }))
 }
 

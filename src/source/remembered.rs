@@ -13,11 +13,13 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use super::whole_file;
 use crate::digest::Sha256;
 use crate::layout::Layout;
 use crate::regular;
+use crate::stop::Stoppable;
 
 /// Two changes that are further apart than this have different times on any file system worth building on.
 const TIME_STEP_NS: i128 = 100_000_000;
@@ -27,6 +29,8 @@ const TIME_STEP_NS: i128 = 100_000_000;
 pub(crate) struct FileDigests {
     path: PathBuf,
     known: Mutex<Known>,
+    /// Ends the reading of a file.
+    stop: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +60,12 @@ impl FileDigests {
     pub(crate) fn open(layout: &Layout, name: &str) -> Self {
         let path = layout.state().join("digests").join(format!("{name}.json"));
         let files = read(&path).unwrap_or_default();
-        Self { path, known: Mutex::new(Known { files, changed: false }) }
+        Self { path, known: Mutex::new(Known { files, changed: false }), stop: CancellationToken::new() }
+    }
+
+    /// The same list, which reads no file any more once `stop` is cancelled.
+    pub(crate) fn until(self, stop: &CancellationToken) -> Self {
+        Self { stop: stop.clone(), ..self }
     }
 
     /// The digest and the size of the regular file `path`, which is read only when it is not remembered.
@@ -66,9 +75,9 @@ impl FileDigests {
         if let Some(found) = name.and_then(|name| self.remembered(name, &metadata)) {
             return Ok((found, metadata.len()));
         }
-        let mut file = regular::open(path)?;
+        let file = regular::open(path)?;
         let before = file.metadata()?;
-        let (digest, bytes) = Sha256::of_reader(&mut file)?;
+        let (digest, bytes) = Sha256::of_reader(&mut Stoppable::new(&file, &self.stop))?;
         if let Some(name) = name
             && stamp(&file.metadata()?) == stamp(&before)
         {

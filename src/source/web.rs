@@ -12,6 +12,7 @@ use crate::address::shown;
 use crate::causes;
 use crate::digest::{HashingWriter, Sha256};
 use crate::event::Report;
+use crate::regular;
 
 /// How a server is spoken to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,7 +127,8 @@ fn copy(path: &Path, folder: &Path, expected: Option<Sha256>, limit: u64) -> io:
 }
 
 fn client(access: &WebAccess, patience: Patience) -> Result<reqwest::Client, String> {
-    let read = |path: &Path| fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()));
+    let read =
+        |path: &Path| regular::read_text(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()));
     let mut client = builder(patience);
     if let Some(ca) = &access.ca {
         let wrong = |error: reqwest::Error| format!("`{}`: {}", ca.display(), causes::in_one_line(&error));

@@ -1,12 +1,13 @@
 //! Reads the files in which the script has left what `rpmspec` says of the specs of a container.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::answer::{self, Answer};
 use super::cache::Outcome;
 use super::key::KeyedSpec;
+use super::left::{self, TooLong};
 use super::script;
 use super::{SourcePackage, SpecError};
 
@@ -20,17 +21,22 @@ pub(super) struct Answered {
 
 /// What `rpmspec` said of flat specs, by their names.
 struct Told {
-    source: BTreeMap<String, String>,
-    binary: BTreeMap<String, String>,
+    source: Texts,
+    binary: Texts,
 }
+
+/// What was said of each flat spec, unless that is more than anybody reads.
+type Texts = BTreeMap<String, Text>;
+
+type Text = Result<String, TooLong>;
 
 impl Told {
     /// Reads the answers to all flat specs of `folder`, or to each by itself where there are none to all.
     fn read(folder: &Path) -> Result<Option<Self>, SpecError> {
-        let flat = read_text(&folder.join("flat"))?.unwrap_or_default();
+        let Some(flat) = short(folder, "flat")? else { return Ok(None) };
         let (all, plain): (Vec<&str>, Vec<&str>) =
             (flat.lines().collect(), flat.lines().filter(|name| !name.ends_with(".checked")).collect());
-        let boundary = read_text(&folder.join("boundary"))?.unwrap_or_default();
+        let Some(boundary) = short(folder, "boundary")? else { return Ok(None) };
         let source = told(folder, ("source", &all), answer::source_packages)?;
         let binary = told(folder, ("binary", &plain), |text| answer::before_each(text, boundary.trim_end()))?;
         Ok(source.zip(binary).map(|(source, binary)| Self { source, binary }))
@@ -42,18 +48,25 @@ fn told(
     folder: &Path,
     (kind, flat): (&str, &[&str]),
     split: impl Fn(&str) -> Vec<String>,
-) -> Result<Option<BTreeMap<String, String>>, SpecError> {
+) -> Result<Option<Texts>, SpecError> {
     let shown = |text: String| text.replace(script::HIDDEN, "%");
-    if let Some(text) = read_text(&folder.join(kind))? {
-        let parts = split(&shown(text));
-        let is_whole = parts.len() == flat.len();
-        return Ok(is_whole.then(|| flat.iter().map(ToString::to_string).zip(parts).collect()));
+    match read_text(&folder.join(kind))? {
+        // Whose it is, is found out by asking about fewer; a spec by itself has one flat text without checks.
+        Some(Err(_)) if flat.iter().filter(|name| !name.ends_with(".checked")).count() > 1 => return Ok(None),
+        Some(Err(long)) => return Ok(Some(flat.iter().map(|name| ((*name).to_owned(), Err(long))).collect())),
+        Some(Ok(text)) => {
+            let parts = split(&shown(text));
+            let is_whole = parts.len() == flat.len();
+            let parts = parts.into_iter().map(Ok);
+            return Ok(is_whole.then(|| flat.iter().map(ToString::to_string).zip(parts).collect()));
+        }
+        None => {}
     }
     let mut each = BTreeMap::new();
     for name in flat {
-        let Some(text) = read_text(&folder.join(format!("{name}.{kind}")))?.map(shown) else { continue };
+        let Some(text) = read_text(&folder.join(format!("{name}.{kind}")))? else { continue };
         // Where the flat text would not do, the spec was asked as it was written, which has no boundary.
-        let alone = split(&text).into_iter().next().unwrap_or(text);
+        let alone = text.map(shown).map(|text| split(&text).into_iter().next().unwrap_or(text));
         each.insert((*name).to_owned(), alone);
     }
     Ok(Some(each))
@@ -76,30 +89,40 @@ impl Answers<'_> {
     }
 
     fn one(&self, spec: KeyedSpec, number: usize, told: &Told) -> Result<Answered, SpecError> {
-        let text = |extension: &str| read_text(&self.folder.join(format!("{number}.{extension}")));
-        let status: i32 = text("status")?.and_then(|status| status.trim().parse().ok()).unwrap_or(-1);
+        let status = short(self.folder, &format!("{number}.status"))?;
+        let status: i32 = status.and_then(|status| status.trim().parse().ok()).unwrap_or(-1);
         if status != 0 {
-            let (said, lasting) = self.failure(status, text("stderr")?.unwrap_or_default().trim());
+            let said = self.folder.join(format!("{number}.stderr"));
+            let said = left::ends(&said).map_err(unreadable(&said))?.unwrap_or_default();
+            let (said, lasting) = self.failure(status, said.trim());
             return Ok(Answered { spec, outcome: Outcome::Failure(printable(&said)), lasting });
         }
         let (flat, with) = (format!("{number}.parsed"), format!("{number}.checked"));
-        let (parsed, checked) = (text("parsed")?.unwrap_or_default(), text("checked")?);
-        let answer = Answer {
-            source: told.source.get(&flat).map_or("", String::as_str),
-            binary: told.binary.get(&flat).map_or("", String::as_str),
-            checked: told.source.get(&with).map(String::as_str),
-            // Checks on, where that makes a difference.
-            parsed: checked.as_ref().unwrap_or(&parsed),
-        };
-        let outcome = match answer::package(&spec.file, spec.digest, self.arch, answer) {
-            Ok(package) => Outcome::Package(Box::new(SourcePackage {
-                version_macros: spec.seen(),
-                asks_database: spec.asks_database,
-                ..package
-            })),
-            Err(reason) => Outcome::Failure(format!("error: {reason}")),
+        let (parsed, checked) = (read_text(&self.folder.join(&flat))?, read_text(&self.folder.join(&with))?);
+        // Checks on, where that makes a difference.
+        let texts = (checked.or(parsed), [told.source.get(&flat), told.binary.get(&flat), told.source.get(&with)]);
+        let outcome = match self.package(&spec, texts) {
+            Ok(package) => Outcome::Package(Box::new(package)),
+            Err(reason) => Outcome::Failure(reason),
         };
         Ok(Answered { spec, outcome, lasting: true })
+    }
+
+    /// The package of `spec` by its expanded text, and by what was said of it as a source package, as binary ones, and with
+    /// checks; or why there is none.
+    fn package(
+        &self,
+        spec: &KeyedSpec,
+        (parsed, told): (Option<Text>, [Option<&Text>; 3]),
+    ) -> Result<SourcePackage, String> {
+        let whole = |text: Option<&Text>| text.cloned().transpose().map_err(|long| long.to_string());
+        let [source, binary, checked] = told.map(whole);
+        let (source, binary, checked) = (source?.unwrap_or_default(), binary?.unwrap_or_default(), checked?);
+        let parsed = whole(parsed.as_ref())?.unwrap_or_default();
+        let answer = Answer { source: &source, binary: &binary, checked: checked.as_deref(), parsed: &parsed };
+        let package = answer::package(&spec.file, spec.digest, self.arch, answer);
+        let package = package.map_err(|reason| format!("error: {reason}"))?;
+        Ok(SourcePackage { version_macros: spec.seen(), asks_database: spec.asks_database, ..package })
     }
 
     /// What is said of a spec that `rpmspec` ended with `status` for, and whether it would be the same another time.
@@ -121,13 +144,18 @@ pub(super) fn printable(text: &str) -> String {
     text.replace(|letter: char| letter.is_control() && letter != '\n' && letter != '\t', "\u{fffd}")
 }
 
-/// The text of a file, None when there is none; bytes that are not UTF-8 are replaced.
-fn read_text(path: &Path) -> Result<Option<String>, SpecError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(SpecError::State { path: path.to_owned(), source }),
-    }
+fn read_text(path: &Path) -> Result<Option<Text>, SpecError> {
+    left::text(path).map_err(unreadable(path))
+}
+
+/// The text of a file of the script's own in `folder`, empty when there is none; None when no script wrote that much.
+fn short(folder: &Path, name: &str) -> Result<Option<String>, SpecError> {
+    Ok(read_text(&folder.join(name))?.transpose().map_or(None, |text| Some(text.unwrap_or_default())))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> SpecError {
+    let path = path.to_owned();
+    move |source| SpecError::State { path, source }
 }
 
 /// What is said of a spec whose reading was ended.

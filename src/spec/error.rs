@@ -1,12 +1,17 @@
 //! Faults that end the reading of specs; a spec that does not parse is a [`super::SpecFailure`] instead.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::engine::{EngineError, Exit, RelativePath};
+use crate::stop;
 
 /// Why specs cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
+    /// The user wants to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// A folder of specs cannot be listed.
     #[error("cannot list the specs in `{}`", path.display())]
     List {
@@ -84,6 +89,14 @@ pub enum SpecError {
         /// What is wrong, with line and column.
         reason: String,
     },
+}
+
+/// Why what is at `path` was not read.
+pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> SpecError {
+    move |source| {
+        let path = path.to_owned();
+        if stop::is_stopped(&source) { SpecError::Cancelled } else { SpecError::Read { path, source } }
+    }
 }
 
 fn in_a_row(folders: &[PathBuf]) -> String {

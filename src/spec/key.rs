@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SpecError;
+use super::error::reading;
 use super::find::SpecFile;
 use super::script;
 use crate::digest::{KeyBuilder, Sha256};
@@ -106,11 +107,11 @@ enum Below {
 fn folder_digest(folder: &Path, below: Below, digests: &FileDigests) -> Result<Sha256, SpecError> {
     let mut key = KeyBuilder::new("spec-folder");
     for path in sorted_entries(folder)? {
-        let wrong = |source| SpecError::Read { path: path.clone(), source };
+        let wrong = reading(&path);
         let name = path.file_name().unwrap_or_default();
-        let kind = path.symlink_metadata().map_err(wrong)?.file_type();
+        let kind = path.symlink_metadata().map_err(&wrong)?.file_type();
         if kind.is_symlink() {
-            let target = fs::read_link(&path).map_err(wrong)?;
+            let target = fs::read_link(&path).map_err(&wrong)?;
             key = key.field("link", name.as_encoded_bytes()).field("to", target.as_os_str().as_encoded_bytes());
         }
         if path.is_file() {
@@ -124,12 +125,12 @@ fn folder_digest(folder: &Path, below: Below, digests: &FileDigests) -> Result<S
 }
 
 fn file_digest(path: &Path, digests: &FileDigests) -> Result<Sha256, SpecError> {
-    digests.digest(path).map(|(digest, _)| digest).map_err(|source| SpecError::Read { path: path.to_owned(), source })
+    digests.digest(path).map(|(digest, _)| digest).map_err(reading(path))
 }
 
 fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>, SpecError> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let entries = entries.map_err(|source| SpecError::Read { path: folder.to_owned(), source })?;
+    let entries = entries.map_err(reading(folder))?;
     let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
     Ok(paths)

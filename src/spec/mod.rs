@@ -21,6 +21,7 @@ mod find;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod key;
+mod left;
 mod package;
 mod parsed;
 mod progress;
@@ -67,6 +68,7 @@ use crate::event::{Event, Report};
 use crate::layout::Layout;
 use crate::regular;
 use crate::source::remembered::FileDigests;
+use crate::stop;
 use crate::toolchain::Toolchain;
 
 /// The fewest and the most specs of one container: a container's start must not cost more than what it reads, and an
@@ -235,17 +237,28 @@ async fn readable(loader: &Loader<'_>, folders: &[PathBuf], specs: &[KeyedSpec])
     let macro_files = loader.toolchain.macro_files.iter().map(|file| file.path.clone());
     let linked = specs.iter().filter_map(|spec| spec.file.linked.clone());
     let paths: Vec<PathBuf> = folders.iter().cloned().chain(linked).chain(macro_files).collect();
-    let (top, state) = (loader.layout.scratch(), loader.layout.scratch());
-    let made = tokio::task::spawn_blocking(move || Readable::new(&paths, &top)).await;
-    made.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
+    let (top, stop) = (loader.layout.scratch(), loader.cancel.clone());
+    aside(loader, move || Readable::new(&paths, &top, &stop)).await
 }
 
 /// The digest of everything in `folders`.
 async fn everything(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Sha256, SpecError> {
-    let (layout, folders, state) = (loader.layout.clone(), folders.to_vec(), loader.layout.state());
-    let digest =
-        tokio::task::spawn_blocking(move || key::all_digest(&folders, &FileDigests::open(&layout, "specs"))).await;
-    digest.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
+    let (digests, folders) = (digests(loader), folders.to_vec());
+    aside(loader, move || key::all_digest(&folders, &digests)).await
+}
+
+/// The known digests of files of specs.
+fn digests(loader: &Loader<'_>) -> FileDigests {
+    FileDigests::open(loader.layout, "specs").until(loader.cancel)
+}
+
+/// What `work` gives, on a thread that may wait for files.
+async fn aside<T: Send + 'static>(
+    loader: &Loader<'_>,
+    work: impl FnOnce() -> Result<T, SpecError> + Send + 'static,
+) -> Result<T, SpecError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(SpecError::State { path: loader.layout.state(), source: error.into() }))
 }
 
 /// Looks at the texts of `specs`: those that rpm can read, and those that are faulty before that.
@@ -253,13 +266,19 @@ async fn glanced(
     loader: &Loader<'_>,
     specs: Vec<KeyedSpec>,
 ) -> Result<(Vec<KeyedSpec>, Vec<(KeyedSpec, Outcome)>), SpecError> {
-    let state = loader.layout.state();
-    let looked = tokio::task::spawn_blocking(move || {
+    let stop = loader.cancel.clone();
+    let looked = aside(loader, move || {
         let (mut sound, mut faulty) = (Vec::with_capacity(specs.len()), Vec::new());
         let mut folders = Folders::default();
         for mut spec in specs {
-            let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
-            let bytes = regular::read(&spec.file.path).map_err(wrong)?;
+            let bytes = stop::check(&stop).and_then(|()| regular::read_text(&spec.file.path));
+            let bytes = match bytes {
+                Err(long) if regular::is_too_long(&long) => {
+                    faulty.push((spec, Outcome::Failure(format!("error: {long}"))));
+                    continue;
+                }
+                bytes => bytes.map_err(error::reading(&spec.file.path))?,
+            };
             let Glance { fault, loses_section } = text::glance(&bytes, &query::guest_path(&spec));
             spec.loses_section = loses_section;
             let beside = folders.beside(&spec.file.path);
@@ -272,7 +291,7 @@ async fn glanced(
         }
         Ok((sound, faulty))
     });
-    looked.await.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
+    looked.await
 }
 
 /// The specs of some folders, and what is known of them.
@@ -286,11 +305,10 @@ struct Found {
 
 /// Finds the specs and what is known of them, on a thread that may wait for files.
 async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, SpecError> {
-    let (layout, folders) = (loader.layout.clone(), folders.to_vec());
-    let (state, context, image) = (layout.state(), key::context(loader.toolchain), loader.toolchain.digest);
+    let (layout, digests, folders) = (loader.layout.clone(), digests(loader), folders.to_vec());
+    let (context, image) = (key::context(loader.toolchain), loader.toolchain.digest);
     let (prefix, dist) = (loader.toolchain.version_macros.clone(), loader.toolchain.macros.get("dist").cloned());
-    let prepared = tokio::task::spawn_blocking(move || {
-        let digests = FileDigests::open(&layout, "specs");
+    let prepared = aside(loader, move || {
         let mut files = find::spec_files(&folders)?;
         let mut open = key::keyed(std::mem::take(&mut files.files), &digests)?;
         let mut cache = Cache::open(&layout.spec_state(), context, image);
@@ -304,7 +322,7 @@ async fn prepare(loader: &Loader<'_>, folders: &[PathBuf]) -> Result<Found, Spec
         }
         Ok(Found { open, files, cache, versions })
     });
-    prepared.await.unwrap_or_else(|error| Err(SpecError::State { path: state, source: error.into() }))
+    prepared.await
 }
 
 fn batches<'a>(

@@ -19,6 +19,9 @@ pub(super) struct Parsed {
 /// The most paths that one with braces stands for.
 const MOST_ALTERNATIVES: usize = 256;
 
+/// The most that the paths of a spec may have, all together; those after them are not known.
+const MOST_BYTES: usize = 16 << 20;
+
 /// The longest path that Linux opens.
 const MOST_PATH_BYTES: usize = 4096;
 
@@ -63,7 +66,7 @@ pub(super) const SECTIONS: [&str; 34] = [
 /// Reads an expanded spec whose package is called `name`.
 pub(super) fn read(text: &str, name: &str) -> Parsed {
     let mut parsed = Parsed::default();
-    let (mut section, mut package) = ("package", String::new());
+    let (mut section, mut package, mut bytes) = ("package", String::new(), 0);
     for line in text.lines() {
         if let Some(name_of_section) = section_name(line) {
             section = name_of_section;
@@ -76,7 +79,11 @@ pub(super) fn read(text: &str, name: &str) -> Parsed {
         match section {
             "package" => parsed.sources.extend(tag_value(line)),
             "sourcelist" | "patchlist" => parsed.sources.extend(list_entry(line)),
-            "files" => parsed.files.extend(file_entries(line, &package)),
+            "files" if bytes < MOST_BYTES => {
+                let entries = file_entries(line, &package);
+                bytes += entries.iter().map(|entry| entry.path.len()).sum::<usize>();
+                parsed.files.extend(entries);
+            }
             _ => {}
         }
     }
@@ -280,6 +287,10 @@ mod tests {
         let many = read(&format!("%files\n/{}\n", "{a,b}".repeat(800)), "a").files;
         assert_eq!((many.len(), many[0].path.len()), (MOST_ALTERNATIVES, 801));
         assert_eq!(read(&format!("%files\n/{}\n", "{".repeat(1 << 20)), "a").files, Vec::new());
+        let line = format!("/{}{}\n", "{a,b}".repeat(8), "x".repeat(4000));
+        let endless = read(&format!("%files\n{}", line.repeat(100)), "a").files;
+        let bytes: usize = endless.iter().map(|entry| entry.path.len()).sum();
+        assert!((MOST_BYTES..MOST_BYTES + MOST_ALTERNATIVES * MOST_PATH_BYTES).contains(&bytes), "{bytes}");
     }
 
     #[test]

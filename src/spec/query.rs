@@ -195,7 +195,8 @@ impl Batch<'_> {
         let said = String::from_utf8_lossy(&said).trim().to_owned();
         let answered = lines.into_inner().saturating_sub(1);
         match exit {
-            Exit::Cancelled | Exit::Code(126 | 127) => Err(SpecError::Exit { stage: stage(), exit, output: said }),
+            Exit::Cancelled => Err(SpecError::Cancelled),
+            Exit::Code(126 | 127) => Err(SpecError::Exit { stage: stage(), exit, output: said }),
             exit => Ok(Ended { exit, said, answered }),
         }
     }

@@ -5,13 +5,18 @@
 //! links, as in a mount.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use super::SpecError;
+use super::error::reading;
+use crate::regular;
 use crate::scratch::Scratch;
+use crate::stop::Stoppable;
 
 /// What is shown in the place of files and folders; copies are gone with this value.
 pub(super) struct Readable {
@@ -22,17 +27,17 @@ pub(super) struct Readable {
 }
 
 impl Readable {
-    /// Copies, into a new folder in `top`, what is at those of `paths` that not everybody can read.
-    pub(super) fn new(paths: &[PathBuf], top: &Path) -> Result<Self, SpecError> {
+    /// Copies, into a new folder in `top`, what is at those of `paths` that not everybody can read, until `stop` is cancelled.
+    pub(super) fn new(paths: &[PathBuf], top: &Path, stop: &CancellationToken) -> Result<Self, SpecError> {
         let mut readable = Self { copies: BTreeMap::new(), scratch: None };
         for path in paths {
-            let wrong = |source| SpecError::Read { path: path.clone(), source };
-            if readable.copies.contains_key(path) || is_open(path).map_err(wrong)? {
+            let wrong = reading(path);
+            if readable.copies.contains_key(path) || is_open(path).map_err(&wrong)? {
                 continue;
             }
             let copy = readable.place(top).map_err(|source| SpecError::State { path: top.to_owned(), source })?;
             readable.copies.insert(path.clone(), copy.clone());
-            copy_all(path, &copy).map_err(wrong)?;
+            copy_all(path, &copy, stop).map_err(&wrong)?;
         }
         Ok(readable)
     }
@@ -78,7 +83,7 @@ fn is_open_with(path: &Path, metadata: &Metadata) -> io::Result<bool> {
 }
 
 /// Copies folders, files and links; their owner's right to run a file is everybody's.
-fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
+fn copy_all(from: &Path, to: &Path, stop: &CancellationToken) -> io::Result<()> {
     let metadata = from.metadata()?;
     if metadata.is_dir() {
         fs::create_dir(to)?;
@@ -88,13 +93,13 @@ fn copy_all(from: &Path, to: &Path) -> io::Result<()> {
             if entry.file_type()?.is_symlink() {
                 std::os::unix::fs::symlink(fs::read_link(path)?, into)?;
             } else {
-                copy_all(&path, &into)?;
+                copy_all(&path, &into, stop)?;
             }
         }
         return fs::set_permissions(to, Permissions::from_mode(0o755));
     }
     if metadata.is_file() {
-        fs::copy(from, to)?;
+        io::copy(&mut Stoppable::new(regular::open(from)?, stop), &mut File::create_new(to)?)?;
         let mode = if metadata.permissions().mode() & 0o100 == 0 { 0o644 } else { 0o755 };
         fs::set_permissions(to, Permissions::from_mode(mode))?;
     }
@@ -117,7 +122,8 @@ mod tests {
             fs::set_permissions(specs.join(name), Permissions::from_mode(mode)).unwrap();
         }
         std::os::unix::fs::symlink("/nowhere", specs.join("a/link")).unwrap();
-        let readable = || Readable::new(std::slice::from_ref(&specs), &work).unwrap();
+        let stop = CancellationToken::new();
+        let readable = || Readable::new(std::slice::from_ref(&specs), &work, &stop).unwrap();
         assert_eq!(readable().path(&specs), specs);
         for (name, mode) in [("a/run", 0o700), ("a/a.spec", 0o600), ("a", 0o700)] {
             fs::set_permissions(specs.join(name), Permissions::from_mode(mode)).unwrap();
@@ -128,5 +134,9 @@ mod tests {
             assert_eq!(fs::read_link(copied.path(&specs).join("a/link")).unwrap(), Path::new("/nowhere"));
         }
         assert_eq!(fs::read_dir(&work).unwrap().count(), 0);
+        stop.cancel();
+        let stopped = Readable::new(std::slice::from_ref(&specs), &work, &stop).err().unwrap();
+        assert!(matches!(stopped, SpecError::Cancelled), "{stopped}");
+        assert_eq!(fs::read_dir(&work).unwrap().count(), 0, "what was copied before the user wanted to stop is gone");
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{LoadedSpecs, SourcePackage, SpecError, SpecFailure};
+use crate::regular;
 use crate::source::whole_file;
 
 /// Counts up when a reader of the old format would misread the new one.
@@ -47,7 +48,7 @@ impl LoadedSpecs {
 
     /// Reads a file that [`LoadedSpecs::save`] wrote.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
-        let text = std::fs::read(path).map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
+        let text = regular::read(path).map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
         let wrong = |reason: String| SpecError::Saved { path: path.to_owned(), reason };
         // The format first: all else may be different in another one.
         let Format { format } = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;

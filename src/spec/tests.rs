@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::answer::{self, Answer};
 use super::find::SpecFile;
@@ -147,6 +148,24 @@ fn a_change_of_any_file_beside_a_spec_changes_its_key() {
     let second = keys();
     assert_ne!(second[0], first[0]);
     assert_eq!(second[1], first[1], "what is below other folders does not matter to a spec of the searched folder");
+}
+
+#[test]
+fn a_file_that_nobody_waits_for_is_hashed_no_further() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = Layout::new(root.path().join("build"), root.path().join("out"), root.path().join("cache"));
+    let specs = root.path().join("SPECS");
+    fs::create_dir_all(specs.join("a")).unwrap();
+    fs::write(specs.join("a/a.spec"), "").unwrap();
+    fs::File::create(specs.join("a/big")).unwrap().set_len(500 << 30).unwrap();
+    let stop = CancellationToken::new();
+    let digests = FileDigests::open(&layout, "specs").until(&stop);
+    let files = find::spec_files(std::slice::from_ref(&specs)).unwrap().files;
+    let hashing = std::thread::spawn(move || key::keyed(files, &digests).map(|keyed| keyed.len()));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!hashing.is_finished());
+    stop.cancel();
+    assert!(matches!(hashing.join().unwrap(), Err(SpecError::Cancelled)));
 }
 
 fn saved(text: &str) -> String {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::cache::{Cache, Outcome};
+use super::error::reading;
 use super::key::{KeyedSpec, Uses};
 use super::{SourcePackage, SpecError};
 use crate::regular;
@@ -43,8 +44,12 @@ impl Versions {
             let names = if let Some(names) = known {
                 names
             } else {
-                let wrong = |source| SpecError::Read { path: spec.file.path.clone(), source };
-                self.named(&String::from_utf8_lossy(&regular::read(&spec.file.path).map_err(wrong)?))
+                let text = match regular::read_text(&spec.file.path) {
+                    // Of that spec alone it is told, when it is to be read.
+                    Err(long) if regular::is_too_long(&long) => Vec::new(),
+                    text => text.map_err(reading(&spec.file.path))?,
+                };
+                self.named(&String::from_utf8_lossy(&text))
             };
             spec.uses = names.into_iter().map(|name| (name, None)).collect();
         }

@@ -9,8 +9,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::digest::{HashingWriter, KeyBuilder, Sha256};
 use crate::regular;
+use crate::stop::Stoppable;
 
 /// What one instruction copies.
 #[derive(Debug)]
@@ -49,10 +52,10 @@ pub(super) enum LayerFault {
 
 impl Files {
     /// Everything that `from` names below `context`: names, kinds, modes and contents.
-    pub(super) fn read(context: &Path, from: &[String]) -> Result<Self, (String, io::Error)> {
+    pub(super) fn read(context: &Path, from: &[String], stop: &CancellationToken) -> Result<Self, (String, io::Error)> {
         let mut files = Self { entries: Vec::new(), digest: Sha256::of_bytes(b""), folders: Vec::new() };
         for name in from {
-            files.add(context, name).map_err(|error| (name.clone(), error))?;
+            files.add(context, name, stop).map_err(|error| (name.clone(), error))?;
         }
         files.digest = digest(&files.entries);
         Ok(files)
@@ -85,30 +88,30 @@ impl Files {
     }
 
     /// Adds the file `name`, or all that is in the folder `name`, sorted, with the places that Docker's rules give them.
-    fn add(&mut self, context: &Path, name: &str) -> io::Result<()> {
+    fn add(&mut self, context: &Path, name: &str, stop: &CancellationToken) -> io::Result<()> {
         let host = source(context, name)?;
         if host.is_dir() {
             self.folders.push(String::new());
-            return self.walk(&host, "");
+            return self.walk(&host, "", stop);
         }
         let base = Path::new(name).file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
-        self.entries.push(Entry::read(&host, base)?);
+        self.entries.push(Entry::read(&host, base, stop)?);
         Ok(())
     }
 
-    fn walk(&mut self, folder: &Path, guest: &str) -> io::Result<()> {
+    fn walk(&mut self, folder: &Path, guest: &str, stop: &CancellationToken) -> io::Result<()> {
         let mut inside: Vec<PathBuf> =
             fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         inside.sort();
         for host in inside {
             let base = host.file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
             let guest = format!("{guest}/{base}");
-            let entry = Entry::read(&host, guest.clone())?;
+            let entry = Entry::read(&host, guest.clone(), stop)?;
             let is_folder = matches!(entry.content, Content::Folder);
             self.entries.push(entry);
             if is_folder {
                 self.folders.push(guest.trim_start_matches('/').to_owned());
-                self.walk(&host, &guest)?;
+                self.walk(&host, &guest, stop)?;
             }
         }
         Ok(())
@@ -151,14 +154,14 @@ fn source(context: &Path, name: &str) -> io::Result<PathBuf> {
 
 impl Entry {
     /// `host` as it is now, for the place `guest`.
-    fn read(host: &Path, guest: String) -> io::Result<Self> {
+    fn read(host: &Path, guest: String, stop: &CancellationToken) -> io::Result<Self> {
         let metadata = fs::symlink_metadata(host)?;
         let content = if metadata.is_dir() {
             Content::Folder
         } else if metadata.is_symlink() {
             Content::Link(fs::read_link(host)?)
         } else if metadata.is_file() {
-            let (sha256, bytes) = Sha256::of_reader(&mut regular::open(host)?)?;
+            let (sha256, bytes) = Sha256::of_reader(&mut Stoppable::new(regular::open(host)?, stop))?;
             Content::File { host: host.to_owned(), bytes, sha256 }
         } else {
             return Err(io::Error::other("neither a regular file nor a folder nor a link"));
@@ -230,7 +233,7 @@ mod tests {
     use super::*;
 
     fn read(context: &Path, name: &str) -> Result<Files, (String, io::Error)> {
-        Files::read(context, &[name.to_owned()])
+        Files::read(context, &[name.to_owned()], &CancellationToken::new())
     }
 
     #[test]
@@ -256,7 +259,8 @@ mod tests {
             let (file, fault) = read(&context, name).unwrap_err();
             assert!(file == name && fault.to_string().contains("leads out of the folder"), "{fault}");
         }
-        let both = Files::read(&context, &["folder".to_owned(), "named".to_owned()]).unwrap();
+        let both =
+            Files::read(&context, &["folder".to_owned(), "named".to_owned()], &CancellationToken::new()).unwrap();
         assert_eq!(both.folders, [""]);
         assert_eq!(read(&context, ".").unwrap().folders, ["", "folder"]);
     }

@@ -156,17 +156,20 @@ pub struct ReadStage {
 }
 
 impl ReadStage {
-    /// Reads the files of `stage`.
-    pub fn of(stage: &Stage, layout: &Layout) -> Result<Self, ToolchainError> {
-        let script = Script::read(stage)?;
+    /// Reads the files of `stage`, until `stop` is cancelled.
+    pub fn of(stage: &Stage, layout: &Layout, stop: &CancellationToken) -> Result<Self, ToolchainError> {
+        let script = Script::read(stage, stop)?;
         let script_digest = script.as_ref().map(Script::digest).transpose()?;
         let all = if let Origin::Bases(bases) = &stage.origin { bases.as_slice() } else { &[] };
         // Looked at before they are hashed: what changes from now on is seen.
         let archives = Seen::now(all.iter().filter_map(Base::archive).collect());
         let mut read = Self { stage: stage.clone(), script, script_digest, bases: Vec::new(), archives };
         if let Origin::Bases(bases) = &stage.origin {
-            let digests = FileDigests::open(layout, "bases");
+            let digests = FileDigests::open(layout, "bases").until(stop);
             read.bases = bases.iter().map(|base| base_name(base, &digests)).collect();
+            if stop.is_cancelled() {
+                return Err(ToolchainError::Cancelled { stage: stage.name.clone() });
+            }
             let fault = |source| ToolchainError::File { operation: "write", path: layout.toolchain_state(), source };
             digests.save().map_err(fault)?;
         }

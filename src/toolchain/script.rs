@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use super::containerfile::{self, Containerfile, Instruction};
 use super::copy::Files;
 use super::error::ToolchainError;
 use super::stage::{Instructions, Stage};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::oci::ImageConfig;
+use crate::stop;
 use crate::text_file;
 
 /// Counts up when files are copied in another way.
@@ -27,7 +30,7 @@ pub(super) struct Script {
 
 impl Script {
     /// The containerfile of `stage`, if it has one, on a base that is not known yet.
-    pub(super) fn read(stage: &Stage) -> Result<Option<Self>, ToolchainError> {
+    pub(super) fn read(stage: &Stage, stop: &CancellationToken) -> Result<Option<Self>, ToolchainError> {
         let Some(Instructions { path, context }) = &stage.containerfile else { return Ok(None) };
         let text = text_file::read(path).map_err(|source| ToolchainError::ReadContainerfile {
             stage: stage.name.clone(),
@@ -38,8 +41,11 @@ impl Script {
         let mut copied = BTreeMap::new();
         for (line, instruction) in &file.steps {
             if let Instruction::Copy { from, .. } = instruction {
-                let fault = |(name, source)| copy_fault(path, *line, name, source);
-                copied.insert(from.clone(), Files::read(context, from).map_err(fault)?);
+                let fault = |(name, source)| match source {
+                    source if stop::is_stopped(&source) => ToolchainError::Cancelled { stage: stage.name.clone() },
+                    source => copy_fault(path, *line, name, source),
+                };
+                copied.insert(from.clone(), Files::read(context, from, stop).map_err(fault)?);
             }
         }
         Ok(Some(Self { path: path.clone(), text, file, copied }))

@@ -20,7 +20,7 @@ fn key_of(folder: &Path, text: &str, mirror: Option<&str>) -> Sha256 {
         manifest: None,
     };
     let layout = Layout::new(folder.join("build"), folder.join("out"), folder.join("cache"));
-    ReadStage::of(&stage, &layout).unwrap().key(None)
+    ReadStage::of(&stage, &layout, &CancellationToken::new()).unwrap().key(None)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn an_archive_is_the_one_that_the_key_names() {
         manifest: None,
     };
     let layout = Layout::new(place.path().join("build"), place.path().join("out"), place.path().join("cache"));
-    let read = || ReadStage::of(&stage, &layout).unwrap();
+    let read = || ReadStage::of(&stage, &layout, &CancellationToken::new()).unwrap();
     let missing = read();
     std::fs::write(&archive, "one").unwrap();
     let one = read();

@@ -1,8 +1,10 @@
 //! The first Ctrl-C is answered, the second one ends the program, whatever it is busy with.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -64,4 +66,26 @@ fn a_program_that_is_stuck_answers_and_ends_at_the_second_signal() {
     assert_eq!(running.answer(), ANSWER);
     running.signal(Signal::SIGINT);
     assert_eq!(running.code(), Some(130));
+}
+
+#[test]
+fn a_file_that_would_be_hashed_for_hours_does_not_keep_the_user_waiting() {
+    let stage = "  - stage: a\n    base: [{ archive: none.tar }]\n    containerfile: context/a.containerfile\n";
+    let project = Project::new()
+        .file("p.yaml", &format!("name: p\ntoolchain:\n{stage}"))
+        .file("context/a.containerfile", "FROM $BASE\nCOPY big /\n")
+        .file("context/big", "");
+    File::options().write(true).open(project.path().join("context/big")).unwrap().set_len(500 << 30).unwrap();
+    let mut command = project.command(&["--pipeline", "p.yaml", "toolchain", "list"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = Instant::now();
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(
+        (ended.status.code(), told.as_str()),
+        (Some(130), &*format!("{ANSWER}error: cancelled while making stage `a`\n"))
+    );
 }

@@ -89,7 +89,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         Action::Export { stage, file } => export(project, &stage, &file),
         Action::Import { file } => import(project, &file),
         Action::Push { stage, reference, sign_key } => {
-            let (pipeline, recipes) = (project.pipeline()?, Recipes::new(&project.layout));
+            let (pipeline, recipes) = (project.pipeline()?, Recipes::new(&project.layout, &project.cancel));
             let image = made(project, (&pipeline, &recipes), &stage)?;
             let reference = reference.map_or_else(|| reference_of(project, (&pipeline, &recipes), &stage), Ok)?;
             registry::push(project, image, &reference, sign_key.as_deref()).await
@@ -119,13 +119,13 @@ fn list(project: &Project) -> Result<ExitCode, Fault> {
     let line = |(stage, image): (String, Option<Sha256>)| {
         format!("{stage}\t{}\n", image.map_or_else(|| "not made".to_owned(), Sha256::to_oci))
     };
-    let finished = finished(project, (&project.pipeline()?, &Recipes::new(&project.layout)))?;
+    let finished = finished(project, (&project.pipeline()?, &Recipes::new(&project.layout, &project.cancel)))?;
     report::data(&finished.into_iter().map(line).collect::<String>())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn export(project: &Project, stage: &str, file: &std::path::Path) -> Result<ExitCode, Fault> {
-    let image = made(project, (&project.pipeline()?, &Recipes::new(&project.layout)), stage)?;
+    let image = made(project, (&project.pipeline()?, &Recipes::new(&project.layout, &project.cancel)), stage)?;
     let store = project.store()?;
     let written = store.image(image).and_then(|image| {
         store.write_archive(&image, &format!("localhost/drydock-{stage}:latest"), &project.folder.join(file))

@@ -5,7 +5,6 @@
 //! containers.conf(5), podman-system-connection(1).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use super::error::ApiError;
 use super::socket::Flavor;
 use crate::digest::Sha256;
 use crate::engine::Places;
+use crate::regular;
 
 /// Where an engine may answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +132,7 @@ fn settings(path: PathBuf) -> Result<EngineConf, ApiError> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, ApiError> {
-    match fs::read_to_string(path) {
+    match regular::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(fault) if matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(source) => Err(ApiError::Settings { path: path.to_owned(), source }),
@@ -218,6 +218,8 @@ impl Destination {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn urls(flavor: Flavor, places: &Places) -> Vec<String> {

@@ -22,6 +22,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::oci::OciError;
+use crate::regular;
 
 /// What a registry takes as the user's name when the secret is an identity token.
 const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
@@ -169,7 +170,7 @@ fn known<'a, T>(map: &'a BTreeMap<String, T>, key: &str) -> Option<&'a T> {
 }
 
 fn read(path: &Path) -> Result<Option<File>, OciError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match regular::read_text(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(OciError::Read { path: path.to_owned(), source }),
