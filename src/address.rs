@@ -47,6 +47,20 @@ pub fn in_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
+/// `value`, which somebody gave for an address or for the name of an image, without user and password: it may lack the
+/// `https://` that tells an address. An `@` before a digest parts no login.
+pub fn given(value: &str) -> Cow<'_, str> {
+    if value.contains("://") {
+        return in_text(value);
+    }
+    let ends_login =
+        |(at, _): &(usize, &str)| !["sha256:", "sha512:"].iter().any(|kind| value[at + 1..].starts_with(kind));
+    match value.rmatch_indices('@').find(ends_login) {
+        Some((at, _)) => Cow::Owned(format!("***{}", &value[at..])),
+        None => Cow::Borrowed(value),
+    }
+}
+
 /// Where the host and its port end. A password may have a `/` in it that nobody has encoded: what is no host with a port
 /// goes on up to the last `@`.
 fn end_of_authority(rest: &str) -> usize {
@@ -120,6 +134,20 @@ mod tests {
         assert!(matches!(in_text("a@b: no address"), Cow::Borrowed(_)));
         assert_eq!(in_text("ü://ö@ä://"), "ü://***@ä://");
         assert_eq!(in_text("5 | 'https://u:pas…\n6 | …:pass@a.test/x… y"), "5 | 'https://***…\n6 | …***@a.test/x… y");
+    }
+
+    #[test]
+    fn a_login_before_the_name_of_an_image_is_masked_and_a_digest_after_it_stays() {
+        for (value, shown) in [
+            ("me:pass@host.test:5000/a/b", "***@host.test:5000/a/b"),
+            ("me:pa/ss@host.test/a:1@sha256:00", "***@host.test/a:1@sha256:00"),
+            ("token@host.test/a", "***@host.test/a"),
+            ("https://me:pass@host.test/a", "https://***@host.test/a"),
+            ("debian:bookworm@sha256:00", "debian:bookworm@sha256:00"),
+            ("host.test/a/b", "host.test/a/b"),
+        ] {
+            assert_eq!(given(value), shown);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{BuildContext, BuildError, Summary, package_name};
+use crate::address;
 use crate::cache::{BuiltRpm, StoredResult, file};
 use crate::event::{CheckResult, SkippedCheck};
 use crate::layout::Layout;
@@ -140,7 +141,7 @@ fn package(layout: &Layout, facts: &Facts<'_>, (spec, check): (&str, CheckResult
         result: ended,
         blocked_by: summary.blocker(spec).cloned(),
         phase: failure.map(|failure| failure.phase.clone()),
-        status: failure.map(|failure| failure.status.clone()),
+        status: failure.map(|failure| address::in_text(&failure.status).into_owned()),
         check,
         seconds: begun.map(|begun| (begun.elapsed.as_secs_f64() * 1000.0).round() / 1000.0),
         attempts: begun.map(|begun| begun.attempts).filter(|attempts| *attempts > 0),
@@ -157,7 +158,7 @@ fn left_out(source: &SourcePackage, why: &str) -> Row {
         result: Ended::LeftOut,
         blocked_by: None,
         phase: None,
-        status: Some(why.to_owned()),
+        status: Some(address::in_text(why).into_owned()),
         check: CheckResult::Skipped(SkippedCheck::NotReached),
         seconds: None,
         attempts: None,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{self, reading};
 use super::{BuildTimes, CacheError, CheckOutcome};
+use crate::address;
 use crate::digest::Sha256;
 use crate::layout::Layout;
 use crate::package::Requirement;
@@ -88,9 +89,11 @@ impl History {
         file::read_json(&self.path("failed", spec))
     }
 
-    /// Remembers that `spec` failed.
+    /// Remembers that `spec` failed, without the passwords of addresses in what it wrote.
     pub fn set_failed(&self, spec: &str, failed: &FailedBuild) -> Result<(), CacheError> {
-        file::write_json(&self.path("failed", spec), failed)
+        let masked = |text: &String| address::in_text(text).into_owned();
+        let (status, excerpt) = (masked(&failed.status), failed.excerpt.iter().map(masked).collect());
+        file::write_json(&self.path("failed", spec), &FailedBuild { status, excerpt, ..failed.clone() })
     }
 
     /// Forgets that `spec` failed.

@@ -191,3 +191,20 @@ fn payload_bytes(path: &std::path::Path) -> u64 {
     crate::package::header::metadata(&mut reader).unwrap();
     std::io::copy(&mut reader, &mut std::io::sink()).unwrap()
 }
+
+#[test]
+fn a_failure_is_remembered_without_passwords() {
+    let place = place();
+    let layout = Layout::new(place.folder.path().join("build"), "/out".into(), "/cache".into());
+    let failed = FailedBuild {
+        package: "a-1-1".to_owned(),
+        key: None,
+        phase: "%prep".to_owned(),
+        status: "https://me:SECRET@a.test/x: exit status 1".to_owned(),
+        excerpt: vec!["curl https://me:SECRET@a.test/x.tar".to_owned()],
+        log: "/log".into(),
+    };
+    History::new(&layout).set_failed("a", &failed).unwrap();
+    let text = fs::read_to_string(layout.state().join("failed/a.json")).unwrap();
+    assert!(!text.contains("SECRET") && text.contains("curl https://***@a.test/x.tar"), "{text}");
+}

@@ -31,6 +31,7 @@ mod srpm;
 mod stand_in;
 mod terminal;
 mod toolchain;
+mod usage;
 mod verdict;
 mod verify;
 mod wanted;
@@ -194,7 +195,7 @@ fn stage_name(text: &str) -> Result<String, String> {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(answer) => return answered(&answer),
+        Err(answer) => return usage::answered(answer),
     };
     start_tracing(cli.global.verbose);
     let start = || Ok((Interrupt::listen()?, tokio::runtime::Builder::new_multi_thread().enable_all().build()?));
@@ -213,16 +214,6 @@ pub fn main() -> ExitCode {
 
 fn cannot_start(error: &std::io::Error) -> Fault {
     Fault::host(format!("cannot start the runtime: {error}"))
-}
-
-/// What clap has to say: help and versions are data, the rest is the user's mistake.
-fn answered(answer: &clap::Error) -> ExitCode {
-    match answer.print() {
-        Err(error) if !answer.use_stderr() && error.kind() != std::io::ErrorKind::BrokenPipe => {
-            fault::tell(&Fault::host(format!("cannot write: {error}")))
-        }
-        _ => ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(fault::USAGE)),
-    }
 }
 
 async fn dispatch(cli: Cli, interrupt: &Interrupt) -> Result<ExitCode, Fault> {

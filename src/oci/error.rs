@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RegistryFault;
+use crate::address;
 use crate::digest::Sha256;
 
 /// Why an image cannot be read, stored, pulled or pushed.
@@ -86,7 +87,7 @@ pub enum OciError {
         found: String,
     },
     /// An image reference that cannot be parsed.
-    #[error("`{reference}` is no image reference")]
+    #[error("`{}` is no image reference", address::given(reference))]
     Reference {
         /// The text.
         reference: String,
@@ -94,7 +95,11 @@ pub enum OciError {
         source: oci_client::ParseError,
     },
     /// A repository that is not written in full, or with a tag or a digest.
-    #[error("`{reference}` is to be a registry and a repository, and nothing else: `{name}`")]
+    #[error(
+        "`{}` is to be a registry and a repository, and nothing else: `{}`",
+        address::given(reference),
+        address::given(name)
+    )]
     Repository {
         /// The text.
         reference: String,

@@ -12,4 +12,5 @@ mod pipeline_files;
 mod remote;
 mod remote_changes;
 mod remote_place;
+mod secrets;
 mod support;
