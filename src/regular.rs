@@ -40,6 +40,18 @@ pub fn is_too_long(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<TooLong>)
 }
 
+/// True for the error of opening what is there and is no file: a folder, a pipe, a socket, a device.
+pub fn is_no_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::IsADirectory || error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<NoFile>)
+}
+
+/// Something of that name is no file.
+#[derive(Debug, thiserror::Error)]
+#[error("it is a {what}, not a file")]
+struct NoFile {
+    what: &'static str,
+}
+
 /// All bytes of the file `path` of our own, opened as by [`open`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;
@@ -101,7 +113,7 @@ fn no_file(metadata: &std::fs::Metadata) -> io::Error {
         () if kind.is_socket() => "socket",
         () => "device",
     };
-    io::Error::new(io::ErrorKind::InvalidInput, format!("it is a {what}, not a file"))
+    io::Error::new(io::ErrorKind::InvalidInput, NoFile { what })
 }
 
 #[cfg(test)]
@@ -122,8 +134,10 @@ mod tests {
         let told = |path: &Path| read(path).unwrap_err().to_string();
         for (name, kind) in [("pipe", "pipe"), ("link", "pipe"), ("socket", "socket"), ("/dev/zero", "device")] {
             assert_eq!(told(&at(name)), format!("it is a {kind}, not a file"), "{name}");
+            assert!(is_no_file(&read(&at(name)).unwrap_err()));
         }
         assert_eq!(open(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert!(is_no_file(&open(folder.path()).map(|_| ()).and_then(|()| read(folder.path())).unwrap_err()));
         assert_eq!(open(&at("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
         std::fs::write(at("file"), "ä").unwrap();
         assert_eq!(read_to_string(&at("file")).unwrap(), "ä");

@@ -45,6 +45,24 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CacheError> {
     })
 }
 
+/// Makes the folder `path` for results of the user.
+///
+/// # Errors
+/// [`CacheError::InTheWay`] for what has the name of one of its folders and is none.
+pub fn make_folder_of_results(path: &Path) -> Result<(), CacheError> {
+    free_for_results(path)?;
+    fs::create_dir_all(path).map_err(writing(path))
+}
+
+/// Fails when something else than a folder has the name of `path` or of a folder above it.
+pub fn free_for_results(path: &Path) -> Result<(), CacheError> {
+    let there = path.ancestors().find(|place| place.symlink_metadata().is_ok());
+    match there.filter(|place| !place.is_dir()) {
+        Some(place) => Err(CacheError::InTheWay { path: place.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// Gives the file `from` the name `to`, whatever has that name: a folder is removed with all it holds.
 pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
@@ -73,11 +91,11 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CacheError>
 }
 
 /// The value in the JSON file `path`; None when there is no such file or it holds something else, for instance what an
-/// older Drydock wrote.
+/// older Drydock wrote, and when something else than a file has its name.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, CacheError> {
     match regular::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound || regular::is_no_file(&error) => Ok(None),
         Err(error) => Err(reading(path)(error)),
     }
 }

@@ -8,6 +8,7 @@ use super::config::ConfigError;
 use super::disk_image::DiskError;
 use super::install::InstallError;
 use super::output::OutputError;
+use crate::cache::CacheError;
 use crate::engine::{EngineError, RelativePath};
 use crate::graph::Unsolvable;
 use crate::oci::OciError;
@@ -92,6 +93,9 @@ pub enum ImageError {
     /// A finished file cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The folder of results cannot be made.
+    #[error("there is no place for the image")]
+    Results(#[source] CacheError),
     /// A folder of the project is not absolute.
     #[error("the folders of a project must be absolute")]
     Relative(#[from] RelativePath),
@@ -124,6 +128,7 @@ impl ImageError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Results(error) => error.hint(),
             Self::Disk(error) => error.hint(),
             Self::Packages { .. } => {
                 Some("build the missing packages first, or take them out of the package lists".to_owned())

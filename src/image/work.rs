@@ -15,6 +15,7 @@ use super::partition::Layout;
 use super::record::ImageFile;
 use super::rootfs::Rootfs;
 use super::{ImageContext, ImageError, Outcome, container, iso, packages};
+use crate::cache::file;
 use crate::engine::{Collect, Exit, GuestPath, Session, Stream};
 use crate::removal;
 use crate::tail;
@@ -69,7 +70,10 @@ fn begin(plan: Plan, version: String, work: PathBuf, log: PathBuf) -> Result<Job
         removal::remove(&work).map_err(|source| ImageError::Write { path: work.clone(), source })?;
     }
     let results = plan.paths.iter().filter_map(|path| path.parent());
-    for folder in results.chain([work.as_path()]).chain(log.parent()) {
+    for folder in results {
+        file::make_folder_of_results(folder).map_err(ImageError::Results)?;
+    }
+    for folder in [work.as_path()].into_iter().chain(log.parent()) {
         fs::create_dir_all(folder).map_err(|source| ImageError::Write { path: folder.to_owned(), source })?;
     }
     let epoch = packages::newest(&plan.rpms).map_err(|(path, source)| ImageError::Read { path, source })?;

@@ -3,6 +3,7 @@
 //! In: a pipeline file. Out: toolchain images, packages and disk images, each stage fed with what the one before it made.
 
 mod archives;
+mod blame;
 mod checks;
 mod config;
 mod error;
@@ -33,9 +34,10 @@ mod statements;
 mod verify;
 
 pub use archives::WantedArchive;
+pub use blame::Blame;
 pub use checks::{CheckOptions, CheckedPackages};
 pub use config::{Images, Packages, Pipeline, PipelineFileError, read};
-pub use error::{Blame, PipelineError};
+pub use error::PipelineError;
 pub use exceptions::Allowance;
 pub use images::distinct_images;
 pub use made::{Made, MadeStages, finished_stages};

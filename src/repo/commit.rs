@@ -77,6 +77,7 @@ impl State {
 
     fn write_index_files(&self, index: &repodata::Index) -> Result<(), RepoError> {
         let folder = self.root.join("repodata");
+        file::make_folder_of_results(&folder).map_err(|source| self.wrong(source))?;
         for (name, bytes) in &index.files {
             self.write(&folder.join(name), bytes)?;
         }

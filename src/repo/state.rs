@@ -12,7 +12,7 @@ use rpmrepo_metadata::Package;
 use super::fit::entry;
 use super::record::{FileRecord, IndexRecord, SpecRecord};
 use super::{Published, PublishedRpm, RepoError, repodata};
-use crate::cache::file::{self, reading, writing};
+use crate::cache::file::{self, reading};
 use crate::cache::{CacheError, History, Store, StoredResult};
 use crate::digest::Sha256;
 use crate::layout::Layout;
@@ -40,6 +40,7 @@ impl State {
     pub(super) fn open(layout: &Layout) -> Result<Self, RepoError> {
         let (root, records) = (layout.rpms(), layout.state());
         let wrong = |source| RepoError::File { folder: root.clone(), source };
+        file::free_for_results(&root).map_err(wrong)?;
         let published = records.join("published");
         let (mut specs, mut unreadable) = (BTreeMap::new(), Vec::new());
         for name in names(&published)? {
@@ -218,7 +219,7 @@ fn is_rpm(name: &str) -> bool {
 fn stage(stored: &Path, to: &Path) -> Result<(), CacheError> {
     let hidden = file::unfinished(to);
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(writing(folder))?;
+        file::make_folder_of_results(folder)?;
     }
     file::remove(&hidden)?;
     file::link_or_copy(stored, &hidden)

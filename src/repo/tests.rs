@@ -224,6 +224,53 @@ fn a_damaged_record_is_made_again_and_told_when_it_cannot_be() {
 }
 
 #[test]
+fn what_has_the_name_of_a_record_and_is_no_file_is_replaced() {
+    let place = Place::new();
+    let (a, b) = (stored(&place, "a"), place.result("k2", "1", &["b"]));
+    place.repo().publish(&[("a", &a), ("b", &b)]).unwrap();
+    let path = |name: &str| place.folder.path().join("build/state").join(name);
+    for record in ["published/a.json", "repodata.json"] {
+        let whole = fs::read(path(record)).unwrap();
+        let put: [&dyn Fn(&Path); 3] = [
+            &|path| fs::create_dir_all(path.join("in/side")).unwrap(),
+            &|path| rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RUSR, 0).unwrap(),
+            &|path| std::os::unix::fs::symlink("/nowhere/at/all", path).unwrap(),
+        ];
+        for put in put {
+            fs::remove_file(path(record)).unwrap();
+            put(&path(record));
+            place.repo().publish(&[("a", &a), ("b", &b)]).unwrap();
+            assert_eq!(fs::read(path(record)).unwrap(), whole, "{record}");
+            assert_eq!(place.indexed(), ["noarch/a-1-1.noarch.rpm", "noarch/b-1-1.noarch.rpm"]);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_folder_where_results_belong_is_the_users_and_stays() {
+    let told = |name: &str, put: &dyn Fn(&Path)| {
+        let place = Place::new();
+        let path = place.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        put(&path);
+        let a = place.result("k1", "1", &["a"]);
+        let error = Repo::open(&place.layout()).and_then(|repo| repo.publish(&[("a", &a)])).unwrap_err();
+        assert!(path.symlink_metadata().is_ok() && error.hint().unwrap().contains("`--out-dir`"));
+        let RepoError::File { source, .. } = error else { panic!("{error}") };
+        assert!(source.is_usage());
+        source.to_string().replace(&place.folder.path().display().to_string(), "")
+    };
+    let file = |path: &Path| fs::write(path, "mine").unwrap();
+    for name in ["/out", "/out/RPMS", "/out/RPMS/noarch", "/out/RPMS/repodata"] {
+        let expected = format!("`{name}` is a file, and a folder of results must be there");
+        assert_eq!(told(name.trim_start_matches('/'), &file), expected);
+    }
+    let link = |path: &Path| std::os::unix::fs::symlink("nowhere", path).unwrap();
+    let expected = "`/out/RPMS/noarch` is a link that leads nowhere, and a folder of results must be there";
+    assert_eq!(told("out/RPMS/noarch", &link), expected);
+}
+
+#[test]
 fn an_interrupted_publication_is_done_again() {
     let place = Place::new();
     let a = place.result("k1", "1", &["a"]);

@@ -70,7 +70,7 @@ impl SrpmFolder {
             return Ok(None);
         }
         if !is_there {
-            fs::create_dir_all(&self.folder).map_err(writing(&self.folder))?;
+            file::make_folder_of_results(&self.folder)?;
             let hidden = file::unfinished(&path);
             file::remove(&hidden)?;
             file::link_or_copy(&result.path(rpm), &hidden)?;
