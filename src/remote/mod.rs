@@ -16,6 +16,7 @@ mod checksum;
 mod config;
 mod error;
 mod filelists;
+mod genuine;
 mod kept;
 mod load;
 mod lock_file;
@@ -271,6 +272,12 @@ impl Remote {
         if server.config.gpg_check {
             let verified = keys.verify_rpm(&path);
             verified.map_err(|unsigned| load::untrusted(server.config, &package.location, &unsigned))?;
+        }
+        let (said, of) = (package.header.clone(), path.clone());
+        let wrong = tokio::task::spawn_blocking(move || genuine::contradiction(&said, &of)).await;
+        if let Some(wrong) = wrong.unwrap_or_else(|error| Some(format!("cannot be looked at: {error}"))) {
+            let fault = load::fault(server.config, &package.location, &wrong);
+            return Err(RemoteFault { is_untrusted: true, ..fault });
         }
         self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(package.digest());
         Ok(())

@@ -89,6 +89,34 @@ async fn what_is_not_what_the_metadata_say_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_rpm_that_the_metadata_call_something_else_is_refused() {
+    for (from, to, told) in [
+        (
+            "<name>data</name>",
+            "<name>tool</name>",
+            "is `data-1-1.noarch`, and the metadata say that it is `tool-1-1.noarch`",
+        ),
+        ("ver=\"1\" rel=\"1\"/>\n", "ver=\"9\" rel=\"1\"/>\n", "and the metadata say that it is"),
+        (
+            "<rpm:entry name=\"data\"",
+            "<rpm:entry name=\"sh\"/><rpm:entry name=\"data\"",
+            "does not say that it provides `sh`",
+        ),
+        ("</format>", "<file>/bin/sh</file></format>", "does not say that it has `/bin/sh`"),
+    ] {
+        let place = Place::new();
+        let before = fs::read(place.file(&primary(&place))).unwrap();
+        place.change_primary("repodata/lies.xml", |xml| xml.replace(from, to));
+        assert_ne!(unpack(&before, 1 << 20).unwrap(), fs::read(place.file("repodata/lies.xml")).unwrap(), "{from}");
+        let remote = place.load(place.config(), &options()).await.unwrap();
+        let wanted = remote.packages().iter().find(|package| package.location.contains("data-1")).unwrap();
+        let error = remote.fetch(&[wanted.digest()], &|_| {}).await.unwrap_err();
+        assert!(place.without_place(&error).contains(told), "{from}: {}", place.without_place(&error));
+        assert!(!error.is_host() && error.hint().unwrap().contains("ask who runs the repository"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn metadata_that_grow_beyond_what_they_say_are_refused() {
     let place = Place::new();
     let file = primary(&place);
