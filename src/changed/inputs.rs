@@ -2,7 +2,7 @@
 //!
 //! A file beside a spec counts when it is the spec itself, one of its sources, what its text reads ([`Readings`]), or its
 //! signatures where those say something else of its sources; also behind links. Of a spec that cannot be read, all that is
-//! beside it counts.
+//! beside it counts; of one that may read other folders ([`Reach`]), all that is in the folders of specs.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use super::readings::Readings;
 use super::signed::Signed;
 use crate::regular;
 use crate::source::signatures;
-use crate::spec::SourcePackage;
+use crate::spec::{Reach, SourcePackage};
 
 /// What files are part of.
 pub(super) struct Inputs<'a> {
@@ -27,6 +27,8 @@ pub(super) struct Inputs<'a> {
     by_source: BTreeMap<&'a str, BTreeSet<&'a str>>,
     links: Links,
     of_macros: Readings,
+    /// Specs that may read files of other folders.
+    far: BTreeSet<&'a str>,
     /// What the text of each spec reads, once it was asked for.
     readings: RefCell<BTreeMap<&'a str, Rc<Readings>>>,
     /// Names of all changed files.
@@ -68,6 +70,7 @@ impl<'a> Inputs<'a> {
             read: sources.iter().map(|source| (source.spec.as_str(), source)).collect(),
             by_source,
             links,
+            far: if changed.is_empty() { BTreeSet::new() } else { far(parts, sources, macro_files) },
             of_macros: Readings::of_macros(macros.iter().map(String::as_str)),
             readings: RefCell::default(),
             changed: changed.iter().map(|path| file_name(path)).collect(),
@@ -94,6 +97,9 @@ impl<'a> Inputs<'a> {
             // A link in place of the folder of a spec.
             let behind = self.read.values().filter(|source| name.is_symlink() && source.spec_path.starts_with(&name));
             specs.extend(behind.map(|source| source.spec.clone()));
+            if self.parts.folders.iter().any(|folder| name.starts_with(folder)) {
+                specs.extend(self.far.iter().map(|spec| (*spec).to_owned()));
+            }
             for spec in specs {
                 let role = match self.read.get(spec.as_str()) {
                     Some(source) => self.role(source, &name, &file),
@@ -117,14 +123,15 @@ impl<'a> Inputs<'a> {
         if path == signatures::path_of(&source.spec_path) {
             return self.signed.differ(path, source).then_some(Role::Content);
         }
-        let below = path.strip_prefix(folder).ok()?;
+        let far = self.far.contains(source.spec.as_str()).then_some(Role::Reading);
+        let Ok(below) = path.strip_prefix(folder) else { return far };
         if source.sources.iter().any(|one| one.name == file) {
             let direct = folder.join(file);
             return (path == direct || !direct.is_file()).then_some(Role::Content);
         }
         // Where the spec stands directly in the searched folder, those below belong to others.
         let is_beside = !self.parts.folders.iter().any(|root| root == folder) || below.components().count() == 1;
-        (is_beside && self.readings(source).has(file)).then_some(Role::Reading)
+        if is_beside && self.readings(source).has(file) { Some(Role::Reading) } else { far }
     }
 
     /// True when the spec file `path`, which is gone, stood in place of the one that is there now.
@@ -144,6 +151,18 @@ impl<'a> Inputs<'a> {
         self.readings.borrow_mut().insert(source.spec.as_str(), Rc::clone(&readings));
         readings
     }
+}
+
+/// Names of the specs that may read files of other folders.
+fn far<'a>(parts: &Parts, sources: &'a [SourcePackage], macro_files: &[PathBuf]) -> BTreeSet<&'a str> {
+    let mut reach = Reach::new(macro_files.iter());
+    let mut is_far = |source: &&SourcePackage| {
+        let path = &source.spec_path;
+        let text = regular::read_text(path).unwrap_or_default();
+        let is_at_top = path.parent().is_some_and(|folder| parts.folders.iter().any(|root| root == folder));
+        reach.is_far(path, is_at_top, &String::from_utf8_lossy(&text))
+    };
+    sources.iter().filter(|source| is_far(source)).map(|source| source.spec.as_str()).collect()
 }
 
 fn file_name(path: &Path) -> String {

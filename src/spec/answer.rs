@@ -12,6 +12,9 @@ use crate::digest::Sha256;
 use crate::package::{Capability, Comparison, Evr, Nevra, Requirement};
 use crate::source::SourceKind;
 
+/// File systems take no longer name, in bytes.
+const LONGEST_NAME: usize = 255;
+
 /// Flags of a dependency (`rpmds.h`): a feature of rpm itself, and one that may stay unsatisfied.
 const RPMLIB: u32 = 1 << 24;
 const MISSING_OK: u32 = 1 << 19;
@@ -60,7 +63,7 @@ pub(super) fn package(
         binaries: binaries(answer.binary)?,
         build_requires,
         check_requires,
-        sources: sources(&source, &parsed),
+        sources: sources(&source, &parsed)?,
         has_check: parsed.has_check,
         excluded,
         build_arch,
@@ -74,9 +77,13 @@ pub(super) fn package(
 }
 
 /// Sources, then patches, each in the spec's order; the header has them in another one and without URLs.
-fn sources(source: &Records<'_>, parsed: &Parsed) -> Vec<SourceFile> {
+fn sources(source: &Records<'_>, parsed: &Parsed) -> Result<Vec<SourceFile>, String> {
     let mut files = Vec::new();
     for (tag, kind) in [("S", SourceKind::Source), ("P", SourceKind::Patch)] {
+        if let Some(wrong) = source.values(tag).find(|name| !is_file_name(name)) {
+            let (what, wrong) = (if tag == "S" { "Source" } else { "Patch" }, wrong.escape_debug());
+            return Err(format!("{what}: `{wrong}` is no name of a file; rpm takes what stands behind the last `/`"));
+        }
         let named = source.values(tag).map(|name| {
             let place = parsed.sources.iter().position(|text| parsed::file_name(text) == name);
             let url = place.and_then(|place| parsed::url(&parsed.sources[place]));
@@ -86,7 +93,14 @@ fn sources(source: &Records<'_>, parsed: &Parsed) -> Vec<SourceFile> {
         named.sort_by_key(|(place, _)| *place);
         files.extend(named.into_iter().map(|(_, file)| file));
     }
-    files
+    Ok(files)
+}
+
+/// True for a name that a file in a folder can have, and that is printed as it is.
+fn is_file_name(name: &str) -> bool {
+    !["", ".", ".."].contains(&name)
+        && name.len() <= LONGEST_NAME
+        && !name.contains(|c: char| c == '/' || c.is_control())
 }
 
 fn binaries(text: &str) -> Result<Vec<BinaryPackage>, String> {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::SpecError;
@@ -115,7 +116,9 @@ fn folder_digest(folder: &Path, below: Below, digests: &FileDigests) -> Result<S
             key = key.field("link", name.as_encoded_bytes()).field("to", target.as_os_str().as_encoded_bytes());
         }
         if path.is_file() {
-            key = key.field("file", name.as_encoded_bytes()).field("digest", file_digest(&path, digests)?.to_string());
+            let mode = path.metadata().map_err(wrong)?.permissions().mode() & 0o777;
+            key = key.field("file", name.as_encoded_bytes()).field("mode", mode.to_le_bytes());
+            key = key.field("digest", file_digest(&path, digests)?.to_string());
         } else if kind.is_dir() && below == Below::Too {
             let inside = folder_digest(&path, below, digests)?;
             key = key.field("folder", name.as_encoded_bytes()).field("digest", inside.to_string());

@@ -12,6 +12,7 @@
 
 mod answer;
 mod answers;
+mod beside;
 mod cache;
 mod database;
 mod declared;
@@ -43,6 +44,7 @@ use std::path::PathBuf;
 use futures_util::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+pub use beside::Reach;
 pub use database::asks_database;
 pub use declared::is_path_for_debuggers;
 pub use error::SpecError;
@@ -54,7 +56,6 @@ pub use versions::{macro_name, version_macros};
 
 use self::answers::Answered;
 use self::cache::{Cache, Outcome};
-use self::database::Folders;
 use self::find::SpecFiles;
 use self::key::KeyedSpec;
 use self::progress::Progress;
@@ -267,9 +268,10 @@ async fn glanced(
     specs: Vec<KeyedSpec>,
 ) -> Result<(Vec<KeyedSpec>, Vec<(KeyedSpec, Outcome)>), SpecError> {
     let stop = loader.cancel.clone();
+    let macro_files: Vec<PathBuf> = loader.toolchain.macro_files.iter().map(|file| file.path.clone()).collect();
     let looked = aside(loader, move || {
         let (mut sound, mut faulty) = (Vec::with_capacity(specs.len()), Vec::new());
-        let mut folders = Folders::default();
+        let mut reach = Reach::new(macro_files.iter());
         for mut spec in specs {
             let bytes = stop::check(&stop).and_then(|()| regular::read_text(&spec.file.path));
             let bytes = match bytes {
@@ -281,9 +283,9 @@ async fn glanced(
             };
             let Glance { fault, loses_section } = text::glance(&bytes, &query::guest_path(&spec));
             spec.loses_section = loses_section;
-            let beside = folders.beside(&spec.file.path);
-            spec.asks_database = asks_database(&bytes) || beside.asks_database;
-            spec.reads_far = reach::reads_far(&bytes) || beside.reads_far;
+            let is_at_top = !spec.file.relative.contains('/');
+            spec.asks_database = asks_database(&bytes) || reach.beside(&spec.file.path, is_at_top).asks_database;
+            spec.reads_far = reach.is_far(&spec.file.path, is_at_top, &String::from_utf8_lossy(&bytes));
             match fault {
                 Some(fault) => faulty.push((spec, Outcome::Failure(fault))),
                 None => sound.push(spec),

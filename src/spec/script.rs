@@ -73,7 +73,7 @@ pub(super) const UNABLE: i32 = 123;
 const UNCLEAN: i32 = 124;
 
 /// Counts up when the questions or the reading of the answers change; cached answers of another version are not used.
-pub(super) const VERSION: u32 = 7;
+pub(super) const VERSION: u32 = 8;
 
 /// Tag, then fields.
 const SOURCE_FORMAT: &str = "N\u{1f}%{NAME}\u{1f}%{EPOCH}\u{1f}%{VERSION}\u{1f}%{RELEASE}\u{1f}%{ARCH}\u{1e}\

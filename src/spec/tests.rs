@@ -1,6 +1,7 @@
 //! Reading recorded answers of rpmspec 4.18, keys, and saved specs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -130,6 +131,18 @@ fn text_that_is_no_answer_is_refused() {
 }
 
 #[test]
+fn a_source_has_the_name_of_a_file() {
+    let long = "x".repeat(256);
+    for name in ["", ".", "..", "a/b", "/", "a\u{1b}b", &long] {
+        for (tag, what) in [("S", "Source"), ("P", "Patch")] {
+            let told = package_on("x86_64", &format!("N|a|(none)|1|1|x86_64;{tag}|{name};"), None).unwrap_err();
+            assert!(told.starts_with(&format!("{what}: `{}` is no name of a file", name.escape_debug())), "{told}");
+        }
+    }
+    assert!(package_on("x86_64", "N|a|(none)|1|1|x86_64;S|..a;S|a b;", None).is_ok());
+}
+
+#[test]
 fn a_change_of_any_file_beside_a_spec_changes_its_key() {
     let root = tempfile::tempdir().unwrap();
     let layout = Layout::new(root.path().join("build"), root.path().join("out"), root.path().join("cache"));
@@ -147,6 +160,9 @@ fn a_change_of_any_file_beside_a_spec_changes_its_key() {
     write("a/sub/macros.inc", "x");
     let second = keys();
     assert_ne!(second[0], first[0]);
+    let macros = root.path().join("SPECS/a/sub/macros.inc");
+    fs::set_permissions(&macros, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_ne!(keys()[0], second[0], "a spec may ask what it can run");
     assert_eq!(second[1], first[1], "what is below other folders does not matter to a spec of the searched folder");
 }
 
