@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::rpms::MissingRpm;
+use super::missing::MissingRpm;
 use crate::attest::AttestError;
 use crate::build::{BuildError, Summary};
 use crate::cache::CacheError;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::config;
+use super::file;
 
 /// Reads `text` as a pipeline file, and checks that what is wrong is told.
 pub fn pipeline(text: &str) {
-    match config::parse(Path::new("p.yaml"), Path::new("/nonexistent"), text) {
+    match file::parse(Path::new("p.yaml"), Path::new("/nonexistent"), text) {
         Ok(pipeline) => assert!(!pipeline.stages.is_empty()),
         Err(error) => {
             let shown = error.to_string();

@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::error::PipelineError;
 use super::made::{Made, MadeStages, below_image};
 use super::recipe::RpmInputs;
 use super::root::Root;
 use super::runner::Runner;
-use super::stage::{RpmStage, Stage};
 use super::statements;
 use crate::attest::Material;
 use crate::cache::{self, BuiltRpm};
@@ -20,18 +18,12 @@ use crate::digest::Sha256;
 use crate::event::Event;
 use crate::openpgp::Keys;
 use crate::package::{Nevra, header};
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::{RpmStage, Stage};
+use crate::pipeline::missing::MissingRpm;
 use crate::regular;
 use crate::source::{self, Tried};
 use crate::toolchain::StageRpm;
-
-/// An RPM of the manifest that cannot be had.
-#[derive(Debug)]
-pub struct MissingRpm {
-    /// Its file name.
-    pub file: String,
-    /// Where it was looked for, and why it was not taken.
-    pub tried: Vec<Tried>,
-}
 
 impl Runner<'_> {
     pub(super) async fn rpm_stage(
@@ -71,8 +63,7 @@ impl Runner<'_> {
         let accept = |wanted: &Nevra, path: &Path| is_it(wanted, path, &keys);
         let (mut found, mut tried) = (BTreeMap::new(), BTreeMap::<usize, Vec<Tried>>::new());
         for (at, wanted) in stage.rpms.iter().enumerate() {
-            for path in stage.folders.iter().flat_map(|folder| places_in(folder, wanted)).filter(|path| path.is_file())
-            {
+            for path in stage.places(wanted).filter(|path| path.is_file()) {
                 match tokio::task::block_in_place(|| accept(wanted, &path)) {
                     Ok(()) => _ = found.entry(at).or_insert(path),
                     Err(reason) => {
@@ -105,11 +96,6 @@ impl Runner<'_> {
         tokio::task::block_in_place(|| found.into_values().map(describe).collect::<Result<_, _>>())
             .map_err(|source| PipelineError::StageRpm { stage: stage.name.clone(), source })
     }
-}
-
-/// Where an RPM may be in a folder: in it, or sorted by architecture.
-pub(super) fn places_in(folder: &Path, wanted: &Nevra) -> [PathBuf; 2] {
-    [folder.join(wanted.file_name()), folder.join(&wanted.arch).join(wanted.file_name())]
 }
 
 /// Whether the file is the RPM `wanted`, signed by a key; without keys signatures are not asked for.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use futures_util::future::LocalBoxFuture;
 
-use super::error::PipelineError;
 use super::prepare::Prepared;
 use super::rivals::{claims, in_order};
 use super::runner::Runner;
 use crate::build::{BuildError, Ended, Late, Planner, Replanned, Supplier};
 use crate::causes;
 use crate::graph::{self, Goals, GraphError, Obstacle, Partial, Ring, Unresolved};
+use crate::pipeline::error::PipelineError;
 use crate::source::{self, SignatureMode, SourceError, WantedSource};
 use crate::spec::SourcePackage;
 

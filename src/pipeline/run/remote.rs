@@ -3,33 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use super::config::Packages;
-use super::error::PipelineError;
 use super::made::MadeStages;
 use super::prepare::Prepared;
 use super::runner::Runner;
 use crate::event::Event;
 use crate::graph::RemoteIndex;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::Packages;
 use crate::remote::{
     self, LoadOptions, LockFile, LockedImage, Remote, RemoteError, Variables, WantedRepository, configure,
 };
 use crate::source::Patience;
 use crate::toolchain::Toolchain;
-
-/// What the user can ask of remote repositories.
-#[derive(Clone, Debug, Default)]
-pub struct RemoteOptions {
-    /// Repositories besides those of the pipeline; of equal priority they come first.
-    pub repositories: Vec<WantedRepository>,
-    /// True when none is used.
-    pub off: bool,
-    /// Packages that came later are not seen; seconds since 1970.
-    pub snapshot: Option<u64>,
-    /// Asks repositories also when their last answer is fresh.
-    pub refresh: bool,
-    /// Uses only what the lock file lists.
-    pub locked: bool,
-}
 
 impl Prepared {
     /// The remote packages that may be used.

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use super::error::PipelineError;
 use super::made::{Made, with_essence};
 use super::recipe::same_files;
 use super::runner::Runner;
-use super::stage::Stage;
 use super::statements::{self, About};
 use crate::attest::Material;
 use crate::cache::BuiltRpm;
 use crate::digest::Sha256;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::Stage;
 use crate::source::seen::Seen;
 use crate::toolchain::{self, StageRpm};
 

@@ -2,19 +2,20 @@
 
 use std::time::Instant;
 
-use super::config::Packages;
-use super::error::{PipelineError, not_for_this_arch};
 use super::made::MadeStages;
 use super::prepare::{Prepared, is_named};
 use super::replan::Replanner;
 use super::rivals::claims;
-use super::runner::{Obstacles, Runner};
+use super::runner::Runner;
 use super::sources::Gathered;
 use crate::build::{self, BuildContext, BuildError, BuildOptions, Preview, Summary, Survey};
 use crate::cache;
 use crate::causes;
 use crate::event::Event;
 use crate::graph::{BuildGraph, Goals, Partial, RemoteIndex};
+use crate::pipeline::error::{PipelineError, not_for_this_arch};
+use crate::pipeline::file::Packages;
+use crate::pipeline::options::Obstacles;
 use crate::repo::Repo;
 use crate::source::{SourceError, Sources};
 

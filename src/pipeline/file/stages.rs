@@ -1,143 +1,14 @@
-//! The stages of a toolchain as a pipeline file gives them, checked.
+//! Checks the stages that a pipeline file lists: each may name those above it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::config::{Check, Packages, Pipeline};
-use super::error::PipelineError;
+use super::check::Check;
 use super::manifest;
+use super::packages::Packages;
 use super::raw::{RawBase, RawPackages, RawRpms, RawStage, RawStagePackages};
-use crate::graph::Goals;
+use super::stage::{PackageStage, RpmStage, Stage};
 use crate::package::{Capability, Nevra, Requirement};
 use crate::toolchain::{self, Base, Debootstrap, Instructions, Origin};
-
-/// One stage of a toolchain. Each gives one image.
-#[derive(Clone, Debug)]
-pub enum Stage {
-    /// A base or another stage, and the commands of a containerfile.
-    Image(toolchain::Stage),
-    /// Packages, installed into an empty root.
-    Packages(Box<PackageStage>),
-    /// RPMs that others have built, installed into an empty root.
-    Rpms(Box<RpmStage>),
-}
-
-/// A stage that is made of packages.
-#[derive(Clone, Debug)]
-pub struct PackageStage {
-    /// Its name, unique in the pipeline.
-    pub name: String,
-    /// The packages, which are built in the image of the stage `packages.toolchain`.
-    pub packages: Packages,
-    /// What its image has, with what that needs; empty for all that the packages make.
-    pub install: Vec<Requirement>,
-}
-
-/// A stage that is made of RPMs which others have built.
-#[derive(Clone, Debug)]
-pub struct RpmStage {
-    /// Its name, unique in the pipeline.
-    pub name: String,
-    /// The stage whose rpm installs them.
-    pub from: String,
-    /// The file that lists the RPMs, absolute.
-    pub manifest: PathBuf,
-    /// The RPMs; their epochs are not known.
-    pub rpms: Vec<Nevra>,
-    /// Servers that have them, `URL/<file>`, in the order in which they are asked.
-    pub urls: Vec<String>,
-    /// Folders that may have them, absolute; looked into before any server is asked.
-    pub folders: Vec<PathBuf>,
-    /// Files of keys that have signed them, absolute; none when signatures are not asked for.
-    pub keys: Vec<PathBuf>,
-}
-
-impl PackageStage {
-    /// What is built for it.
-    pub(super) fn goals(&self) -> Goals {
-        let build = &self.packages.build;
-        if build.is_empty() { Goals::All } else { Goals::Named(build.clone()) }
-    }
-}
-
-impl Stage {
-    /// Its name, unique in the pipeline.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Image(stage) => &stage.name,
-            Self::Packages(stage) => &stage.name,
-            Self::Rpms(stage) => &stage.name,
-        }
-    }
-
-    /// The stage that it starts from, or whose image its packages are built in.
-    pub fn below(&self) -> Option<&str> {
-        match self {
-            Self::Image(stage) => stage.origin.below(),
-            Self::Packages(stage) => Some(&stage.packages.toolchain),
-            Self::Rpms(stage) => Some(&stage.from),
-        }
-    }
-
-    /// The files and folders of the user that it is made from, absolute.
-    pub fn inputs(&self) -> Vec<PathBuf> {
-        match self {
-            Self::Image(stage) => toolchain::inputs(stage),
-            Self::Packages(stage) => stage.packages.specs.iter().chain(&stage.packages.macro_files).cloned().collect(),
-            Self::Rpms(stage) => {
-                // Without keys, the RPMs at hand count as they are.
-                let folders = stage.folders.iter().filter(|_| stage.keys.is_empty());
-                folders.chain(&stage.keys).chain([&stage.manifest]).cloned().collect()
-            }
-        }
-    }
-}
-
-impl Pipeline {
-    /// The stages that packages or disk images are built in, and those that no other stage starts from; in order.
-    pub fn used_stages(&self) -> Vec<&str> {
-        let named = [
-            self.packages.as_ref().map(|packages| packages.toolchain.as_str()),
-            self.images.as_ref().map(|images| images.toolchain.as_str()),
-        ];
-        let is_used =
-            |name: &&str| named.contains(&Some(name)) || !self.stages.iter().any(|stage| stage.below() == Some(name));
-        self.stages.iter().map(Stage::name).filter(is_used).collect()
-    }
-
-    /// The stage `name`.
-    pub fn stage(&self, name: &str) -> Result<&Stage, PipelineError> {
-        let unknown = || PipelineError::UnknownStage {
-            pipeline: self.name.clone(),
-            stage: name.to_owned(),
-            known: self.stages.iter().map(|stage| stage.name().to_owned()).collect(),
-        };
-        self.stages.iter().find(|stage| stage.name() == name).ok_or_else(unknown)
-    }
-
-    /// The stage `name`, which is made of packages.
-    pub fn package_stage(&self, name: &str) -> Result<&PackageStage, PipelineError> {
-        match self.stage(name)? {
-            Stage::Packages(stage) => Ok(stage),
-            Stage::Image(_) | Stage::Rpms(_) => Err(PipelineError::NotOfPackages { stage: name.to_owned() }),
-        }
-    }
-
-    /// The same with its packages built in the stage `name`.
-    pub fn with_toolchain(mut self, name: &str) -> Result<Self, PipelineError> {
-        self.stage(name)?;
-        if let Some(packages) = &mut self.packages {
-            name.clone_into(&mut packages.toolchain);
-        }
-        Ok(self)
-    }
-
-    /// The stages below the stage `name`, and its packages in place of the pipeline's.
-    pub fn of_stage(mut self, name: &str) -> Result<Self, PipelineError> {
-        let packages = self.package_stage(name)?.packages.clone();
-        self.stages = self.stages.into_iter().take_while(|stage| stage.name() != name).collect();
-        Ok(Self { packages: Some(packages), images: None, ..self })
-    }
-}
 
 impl Check<'_> {
     /// The stages, which may name those above them.

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::archives::Grounds;
-use super::config::Packages;
-use super::error::PipelineError;
 use super::made::MadeStages;
 use super::packages::counts;
 use super::runner::Runner;
@@ -14,6 +12,8 @@ use crate::build::srpm::{self, Downloaded, SrpmContext, SrpmFolder, SrpmOutcome}
 use crate::build::{BuildError, Failure};
 use crate::cache::Store;
 use crate::event::Event;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::Packages;
 use crate::source::signatures::{self, Signatures, SignaturesError};
 use crate::source::{self, Checkout, FetchOptions, SignatureMode, SourceProblem, WantedSource};
 use crate::spec::{Selection, SourcePackage, SpecFailure};

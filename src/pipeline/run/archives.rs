@@ -3,26 +3,14 @@
 //! A suite that the pipeline names is looked for on the mirror of its entry, of the command line, of the host's apt
 //! configuration, or of that of a base image: the first of these that there is.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::error::PipelineError;
 use super::runner::Runner;
 use crate::digest::Sha256;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::WantedArchive;
 use crate::source::{Archive, Checkout, Trust, apt};
 use crate::toolchain;
-
-/// A suite that a pipeline names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedArchive {
-    /// `trixie`, …
-    pub suite: String,
-    /// `main` and the like, at least one.
-    pub components: Vec<String>,
-    /// The folder that holds `dists/` and `pool/`; None for the mirror that is found.
-    pub mirror: Option<String>,
-    /// The keys that sign it, absolute; None for the machine's.
-    pub keyring: Option<PathBuf>,
-}
 
 /// Where the sources of some packages may come from.
 #[derive(Clone, Debug, Default)]

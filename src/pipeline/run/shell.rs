@@ -1,13 +1,13 @@
 //! A program in the container where a package is built; what the package needs is built first.
 
-use super::config::Packages;
-use super::error::PipelineError;
 use super::made::MadeStages;
 use super::prepare::Prepared;
 use super::runner::Runner;
 use crate::build::{self, Connection, Shell, ShellEnd, Summary};
 use crate::cache;
 use crate::graph::{Goals, GraphError, spec_named};
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::Packages;
 use crate::source::{self, SignatureMode, Sources};
 use crate::spec::SourcePackage;
 

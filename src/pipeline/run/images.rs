@@ -1,30 +1,14 @@
 //! The image stage: disk images from the packages in the repository.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::config::Images;
-use super::error::PipelineError;
 use super::made::MadeStages;
 use super::runner::{Runner, toolchain_of};
 use crate::event::Event;
 use crate::image::{self, AssembledImage, AvailableRpm, ImageContext};
-
-/// Fails when two of `configs`, image configurations, make images of one name: the second would take the first one's place.
-pub fn distinct_images(configs: &[PathBuf]) -> Result<(), PipelineError> {
-    let mut by_name: BTreeMap<&OsStr, &PathBuf> = BTreeMap::new();
-    for config in configs {
-        let Some(name) = config.file_stem() else { continue };
-        let first = *by_name.entry(name).or_insert(config);
-        if first != config {
-            let name = name.to_string_lossy().into_owned();
-            return Err(PipelineError::SameImage { name, first: first.clone(), second: config.clone() });
-        }
-    }
-    Ok(())
-}
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::{Images, distinct_images};
 
 impl Runner<'_> {
     /// Makes the images of `configs`, one after the other, each unless it is up to date.

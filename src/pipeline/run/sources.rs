@@ -9,13 +9,13 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use super::archives::Grounds;
-use super::config::Packages;
-use super::error::PipelineError;
 use super::made::MadeStages;
 use super::prepare::{Prepared, of_sources};
 use super::runner::Runner;
 use crate::build::{self, Survey};
 use crate::graph::Partial;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::Packages;
 use crate::source::{self, Checkout, FetchOptions, Patience, SignatureMode, SourceProblem, Sources, WantedSource};
 use crate::spec::SourcePackage;
 

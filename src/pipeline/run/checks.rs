@@ -2,36 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::config::Packages;
-use super::error::PipelineError;
 use crate::build::{Check, Checks};
 use crate::event::SkippedCheck;
 use crate::graph::{Goals, GraphError, spec_named, specs_named};
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::Packages;
+use crate::pipeline::options::{CheckOptions, CheckedPackages};
 use crate::spec::LoadedSpecs;
-
-/// Whose `%check` runs, in the user's words: names of specs, or of packages that specs make.
-#[derive(Clone, Debug)]
-pub struct CheckOptions {
-    /// What a failing `%check` does.
-    pub on_failure: Check,
-    /// The packages.
-    pub of: CheckedPackages,
-    /// Those of them that are left out.
-    pub ignored: Vec<String>,
-}
-
-/// Packages whose `%check` runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckedPackages {
-    /// Those that the pipeline lists.
-    Listed,
-    /// The same, for folders of specs that are not the pipeline's: what they do not have is left out.
-    ListedIfThere,
-    /// All that have one.
-    All,
-    /// These; they are built in the run, too.
-    Only(Vec<String>),
-}
 
 impl CheckOptions {
     /// The checks that the pipeline lists; a failing one fails its package.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::Path;
 
-use super::error::PipelineError;
 use crate::attest::{self, AttestError, Build, Material, SbomPackage};
 use crate::cache::BuiltRpm;
 use crate::digest::Sha256;
 use crate::oci::Store;
 use crate::package::Nevra;
 use crate::package::header::{self, HeaderError};
+use crate::pipeline::error::PipelineError;
 use crate::regular;
 use crate::toolchain::{self, Installed, ToolchainError};
 

@@ -6,11 +6,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use super::runner::Runner;
-use crate::event::Event;
-use crate::graph::nearest;
 use crate::plan::Exception;
-use crate::spec::SourcePackage;
 
 /// One line of the list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -41,30 +37,11 @@ pub(super) fn faults(list: &[Allowance]) -> Vec<String> {
     faults
 }
 
-impl Runner<'_> {
-    /// What of `list` holds on the day of the run, by spec; tells what has run out, and what is of no spec.
-    pub(super) fn exceptions(
-        &self,
-        list: &[Allowance],
-        specs: &[SourcePackage],
-    ) -> BTreeMap<String, BTreeSet<Exception>> {
-        for Allowance { spec, .. } in list.iter().filter(|one| !specs.iter().any(|source| source.spec == one.spec)) {
-            let nearest = nearest(spec, specs.iter().map(|source| source.spec.as_str()));
-            let hint = nearest.first().map(|name| format!("; nearest: `{name}`")).unwrap_or_default();
-            let text = format!("packages: exceptions: there is no spec file of the name `{spec}`{hint}");
-            (self.report)(Event::Warning { text });
-        }
-        let (holding, ended) = on_day(list, self.options.now);
-        for Allowance { spec, allow, reason, until } in ended {
-            let text = format!("`{spec}` is not allowed `{allow}` any more, which it was until {until} ({reason})");
-            (self.report)(Event::Warning { text });
-        }
-        holding
-    }
-}
-
 /// What holds at the time `now`, and what does not any more.
-fn on_day(list: &[Allowance], now: SystemTime) -> (BTreeMap<String, BTreeSet<Exception>>, Vec<&Allowance>) {
+pub(in crate::pipeline) fn on_day(
+    list: &[Allowance],
+    now: SystemTime,
+) -> (BTreeMap<String, BTreeSet<Exception>>, Vec<&Allowance>) {
     let today = DateTime::<Utc>::from(now).date_naive();
     let (holding, ended): (Vec<_>, Vec<_>) = list.iter().partition(|allowance| today <= allowance.until);
     let mut by_spec: BTreeMap<String, BTreeSet<Exception>> = BTreeMap::new();

@@ -6,16 +6,15 @@
 
 use std::collections::BTreeSet;
 
-use super::config::Packages;
-use super::error::PipelineError;
 use super::made::MadeStages;
 use super::runner::Runner;
-use super::stage::PackageStage;
 use crate::build::{BuildError, Summary};
 use crate::cache::{self, History, file};
 use crate::event::Event;
 use crate::graph::Goals;
 use crate::layout::Layout;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::{PackageStage, Packages};
 use crate::repo::{self, Comparison, PublishedRpm};
 
 /// How a verification went.

@@ -5,54 +5,20 @@
 //! its base ([`Recipes`]): whoever has the same files finds the same image. A registry that cannot be asked is told, and
 //! the stage is made here; an image that is there and cannot be trusted or pulled ends the run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::config::Pipeline;
-use super::error::PipelineError;
 use super::made::{Made, chain, with_essence};
 use super::recipe::Recipes;
 use super::runner::Runner;
-use super::stage::Stage;
 use crate::attest::{self, PublicKey};
 use crate::causes;
 use crate::digest::Sha256;
 use crate::event::Event;
 use crate::oci::registry::{self, Access, Patience};
 use crate::oci::{OciError, Store};
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::{Pipeline, Stage, StageRegistry};
 use crate::toolchain::{self, Installed};
-
-/// Where images of stages are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StageRegistry {
-    /// `REGISTRY/NAME`, without a tag.
-    pub name: String,
-    /// A PEM file, absolute: an image that this key has not signed is refused.
-    pub key: Option<PathBuf>,
-}
-
-/// What the user says of registries; it goes before what the pipeline says.
-#[derive(Clone, Debug, Default)]
-pub struct RegistryOptions {
-    /// The registry to ask.
-    pub name: Option<String>,
-    /// True when none is asked.
-    pub off: bool,
-    /// The key that images must be signed with.
-    pub key: Option<PathBuf>,
-}
-
-impl RegistryOptions {
-    /// The registry to ask, when the pipeline names `own`.
-    pub fn over(&self, own: Option<&StageRegistry>) -> Option<StageRegistry> {
-        let name = self.name.clone().or_else(|| own.map(|own| own.name.clone())).filter(|_| !self.off)?;
-        Some(StageRegistry { name, key: self.key_over(own) })
-    }
-
-    /// The key that images must be signed with, when the pipeline names `own`.
-    pub(super) fn key_over(&self, own: Option<&StageRegistry>) -> Option<PathBuf> {
-        self.key.clone().or_else(|| own.and_then(|own| own.key.clone()))
-    }
-}
 
 impl StageRegistry {
     /// The name of the image of the stage `name` of `pipeline`.

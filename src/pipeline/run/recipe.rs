@@ -18,12 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::PipelineError;
-use super::rpms::places_in;
-use super::stage::{PackageStage, RpmStage, Stage};
 use crate::build;
 use crate::digest::{KeyBuilder, Sha256};
 use crate::layout::Layout;
+use crate::pipeline::error::PipelineError;
+use crate::pipeline::file::{PackageStage, RpmStage, Stage};
 use crate::source::remembered::FileDigests;
 use crate::source::seen::{Seen, files_below};
 use crate::stop;
@@ -173,7 +172,7 @@ impl RpmInputs {
     /// The files of `stage`. Where its RPMs come from does not count: the manifest says what they are, and the keys say
     /// whose. Without keys nothing says so, and the files that are at hand count as they are.
     fn read(stage: &RpmStage, digests: &FileDigests) -> Result<Self, (PathBuf, io::Error)> {
-        let places = |package| stage.folders.iter().flat_map(move |folder| places_in(folder, package));
+        let places = |package| stage.places(package);
         let at_hand = |package| -> Vec<PathBuf> {
             places(package).filter(|path| stage.keys.is_empty() && path.is_file()).collect()
         };

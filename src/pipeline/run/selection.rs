@@ -1,28 +1,14 @@
 //! Which specs the words of the user mean.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
-use super::error::PipelineError;
 use super::runner::Runner;
 use crate::event::Event;
 use crate::graph::{Goals, GraphError, spec_named, specs_named};
 use crate::image::{self, ImageError};
 use crate::package::Requirement;
+use crate::pipeline::error::PipelineError;
 use crate::spec::SourcePackage;
-
-/// What of the specs is asked for, as the user says it: names of specs, or of packages that they make.
-#[derive(Clone, Debug, Default)]
-pub struct Wishes {
-    /// These are built whether or not their result is at hand; they are goals, too.
-    pub rebuild: Vec<String>,
-    /// These are not built: their last result is taken, whatever has changed since.
-    pub ignore: Vec<String>,
-    /// Image configurations whose packages are goals, as far as a spec makes them.
-    pub images: Vec<PathBuf>,
-    /// So many layers of specs that need the goals are goals, too.
-    pub extra_layers: u32,
-}
 
 /// What of the specs is asked for.
 pub(super) struct Selected {
