@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::error::AttestError;
 use super::key::{PublicKey, SigningKey};
 use super::provenance::{MEDIA_TYPE as PAYLOAD_TYPE, Read, Statement};
-use super::signature::SIGNATURE;
 use crate::digest::Sha256;
 use crate::oci::{Companion, Remark, Store};
 
+/// The annotation that holds a layer's signature.
+pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 
 #[derive(Serialize, Deserialize)]

@@ -6,14 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::bundle;
+use super::dsse::SIGNATURE;
 use super::error::AttestError;
 use super::key::{PublicKey, SigningKey};
 use crate::digest::Sha256;
 use crate::oci::{Companion, Remark, Store};
 
 const MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// The annotation that holds a layer's signature.
-pub(super) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const TYPE: &str = "cosign container image signature";
 /// The key of the tag that an image is signed for.
 const TAG: &str = "org.drydock.tag";

@@ -11,8 +11,8 @@ use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
+use super::aside::off_the_async_threads;
 use super::fault::RegistryFault;
-use super::pull::off_the_async_threads;
 use super::remote::Remote;
 use super::{OciError, Refusal, Store};
 use crate::digest::{HashingWriter, Sha256};

@@ -9,17 +9,21 @@
 //! (`localhost`, `127.0.0.1`, `[::1]`) are spoken to in plain HTTP, all others by HTTPS.
 //! Format: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
+mod aside;
+mod client;
 mod credentials;
 mod download;
 mod fault;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod login;
 mod pull;
 mod push;
 mod referrers;
 mod remote;
 mod request;
 mod session;
+mod upload;
 #[cfg(test)]
 mod tests;
 

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt, TryStreamExt};
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
+use super::aside::off_the_async_threads;
+use super::client::Purpose;
 use super::download::download;
-use super::remote::{self, Purpose, Remote};
+use super::remote::{self, Remote};
 use super::{AT_A_TIME, Access, Moved, OciError, Store};
 use crate::digest::Sha256;
 use crate::event::Event;
@@ -132,13 +134,4 @@ pub(super) fn blobs_of(manifest: &[u8], digest: Sha256) -> Result<BTreeMap<Sha25
 #[derive(serde::Deserialize)]
 struct Kind {
     manifests: Option<serde::de::IgnoredAny>,
-}
-
-pub(super) async fn off_the_async_threads<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, OciError> + Send + 'static,
-) -> Result<T, OciError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(fault) => Err(OciError::malformed("the layout's writer", fault.to_string())),
-    }
 }

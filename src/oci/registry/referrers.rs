@@ -9,9 +9,11 @@
 use oci_spec::image::Descriptor;
 use serde_json::Value;
 
-use super::pull::{blobs_of, manifest_with_blobs, off_the_async_threads};
-use super::remote::{self, Purpose, Remote};
-use super::{Access, Moved, OciError, Refusal, Store, push};
+use super::aside::off_the_async_threads;
+use super::client::Purpose;
+use super::pull::{blobs_of, manifest_with_blobs};
+use super::remote::{self, Remote};
+use super::{Access, Moved, OciError, Refusal, Store, upload};
 use crate::causes;
 use crate::digest::Sha256;
 use crate::event::Event;
@@ -126,14 +128,14 @@ pub(super) async fn push_all(remote: &Remote<'_>, store: &Store, image: Sha256) 
     let mut moved = Moved::default();
     let mut missing = Vec::new();
     for own in store.referrers(image)? {
-        moved += push::manifest_with_blobs(remote, store, own.manifest, &remote.by_digest(own.manifest)).await?;
+        moved += upload::manifest_with_blobs(remote, store, own.manifest, &remote.by_digest(own.manifest)).await?;
         missing.push(store.index_entry(own.manifest, None)?);
     }
     if !missing.is_empty()
         && let List::Tag(list) = List::of(remote, image).await?
         && let Some(longer) = with_entries(list, missing, image)?
     {
-        push::document(remote, &longer, &remote.by_tag(&format!("sha256-{image}"))).await?;
+        upload::document(remote, &longer, &remote.by_tag(&format!("sha256-{image}"))).await?;
     }
     let exact = super::with_digest(remote.text, image)?;
     for kind in Companion::ALL {
@@ -141,7 +143,7 @@ pub(super) async fn push_all(remote: &Remote<'_>, store: &Store, image: Sha256) 
             companion(&exact, store, kind, remote.access).await?;
         }
         if let Some(own) = store.find(&kind.tag(image))? {
-            moved += push::manifest_with_blobs(remote, store, own, &remote.by_tag(&kind.tag(image))).await?;
+            moved += upload::manifest_with_blobs(remote, store, own, &remote.by_tag(&kind.tag(image))).await?;
         }
     }
     Ok(moved)

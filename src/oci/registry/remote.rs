@@ -9,8 +9,9 @@ use oci_client::{Client, Reference};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::client::{self, Purpose};
 use super::fault::{Cause, RegistryFault, refusal_of};
-use super::session::{self, Session};
+use super::session::Session;
 use super::{Access, OciError, Refusal};
 use crate::digest::Sha256;
 use crate::event::Event;
@@ -20,13 +21,6 @@ use crate::pace::Pace;
 const ATTEMPTS: u32 = 3;
 /// The longest pause that a registry can ask for.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
-
-/// What is done in a repository.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Pull,
-    Push,
-}
 
 /// A repository of a registry.
 pub(super) struct Remote<'a> {
@@ -46,7 +40,7 @@ impl<'a> Remote<'a> {
     pub(super) async fn open(text: &'a str, purpose: Purpose, access: &'a Access<'a>) -> Result<Self, OciError> {
         let reference = parse(text)?;
         let login = access.credentials.of(&reference).await?;
-        let http = session::http(&reference, purpose, access.patience)?;
+        let http = client::http(&reference, purpose, access.patience)?;
         let remote = Self { http, reference, text, access, purpose, login, session: Mutex::default() };
         remote.patiently(async || remote.session().await.map(drop)).await?;
         Ok(remote)
@@ -206,10 +200,4 @@ impl<'a> Remote<'a> {
 /// Reads an image reference.
 pub(super) fn parse(text: &str) -> Result<Reference, OciError> {
     text.parse().map_err(|source| OciError::Reference { reference: text.to_owned(), source })
-}
-
-/// True for a registry of this machine.
-pub(super) fn is_local(registry: &str) -> bool {
-    let port = registry.rsplit_once(':').filter(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit()));
-    matches!(port.map_or(registry, |(host, _)| host), "localhost" | "127.0.0.1" | "[::1]")
 }

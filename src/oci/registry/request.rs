@@ -8,14 +8,11 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LINK, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response, Url};
 
+use super::client::{LIMIT, is_local};
 use super::fault::{Cause, RegistryFault, refusal_of_answer};
-use super::remote::{Remote, is_local};
+use super::remote::Remote;
 use super::{OciError, Refusal};
 
-/// Who asks.
-pub(super) const AGENT: &str = concat!("drydock/", env!("CARGO_PKG_VERSION"));
-/// How large a document may be; registries take manifests of this size at most.
-pub(super) const LIMIT: usize = 4 << 20;
 /// How much is read of an answer that says no.
 const LIMIT_OF_REFUSAL: usize = 64 << 10;
 /// How many pages a list may have.

@@ -300,7 +300,7 @@ async fn a_store_that_cannot_be_written_is_told_with_the_blob() {
     let place = Place::new();
     let fault = place
         .with(async |access| {
-            let remote = remote::Remote::open(&reference, remote::Purpose::Pull, access).await?;
+            let remote = remote::Remote::open(&reference, client::Purpose::Pull, access).await?;
             let file = std::fs::File::options().write(true).open("/dev/full").unwrap();
             download::into_file(&remote, place.folder.path(), (image.layers[0].digest, image.layers[0].bytes), file)
                 .await
@@ -346,7 +346,7 @@ fn only_this_machine_is_spoken_to_in_plain_http() {
         ("localhost.example.org", false),
         ("registry.example.org:5000", false),
     ] {
-        assert_eq!(remote::is_local(registry), local, "{registry}");
+        assert_eq!(client::is_local(registry), local, "{registry}");
     }
 }
 

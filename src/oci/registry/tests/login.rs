@@ -85,7 +85,7 @@ async fn a_token_that_is_over_is_asked_for_again() {
     let place = Place::new();
     let (first, second) = place
         .with(async |access| {
-            let remote = remote::Remote::open(&reference, remote::Purpose::Pull, access).await.unwrap();
+            let remote = remote::Remote::open(&reference, client::Purpose::Pull, access).await.unwrap();
             let first = remote.session().await.unwrap().since;
             tokio::time::sleep(Duration::from_millis(800)).await;
             (first, remote.session().await.unwrap().since)

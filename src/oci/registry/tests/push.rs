@@ -201,7 +201,7 @@ async fn a_registry_need_not_say_where_a_manifest_went() {
 #[tokio::test]
 async fn a_document_without_end_is_not_taken() {
     let (server, _, reference) = registry().await;
-    server.script("GET /v2/team/tools/manifests/", vec![whole(&vec![b' '; request::LIMIT + 1])]);
+    server.script("GET /v2/team/tools/manifests/", vec![whole(&vec![b' '; client::LIMIT + 1])]);
     let fault = Place::new().pull(&reference).await.unwrap_err();
     assert!(message(&fault, &server).contains("it has more than 4 MiB"), "{fault}");
 }
