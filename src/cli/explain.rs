@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::fault::Fault;
-use super::project::Previewed;
+use super::query::{self, Previewed};
 use super::wanted::SpecsArgs;
 use super::{Project, plan};
 use crate::build::Preview;
@@ -29,7 +29,7 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
 
 /// What is written.
 pub(super) async fn words(project: &Project, args: &Args) -> Result<String, Fault> {
-    let (prepared, preview, partial) = match project.preview(&args.name, &args.specs).await? {
+    let (prepared, preview, partial) = match query::preview(project, &args.name, &args.specs).await? {
         Previewed::Run(run) => *run,
         Previewed::OtherArch(specs) => return Ok(specs.iter().map(other_arch).collect()),
     };

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::Project;
 use super::fault::Fault;
 use super::wanted::SpecsArgs;
+use super::{Project, query};
 use crate::graph::{self, BuildGraph, Direction, spec_named};
 use crate::pipeline::Prepared;
 use crate::report;
@@ -57,7 +57,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
 
 /// What is written.
 pub(super) async fn words(project: &Project, args: &Args) -> Result<String, Fault> {
-    let prepared = project.look(&args.names, &args.specs).await?;
+    let prepared = query::look(project, &args.names, &args.specs).await?;
     let graph = &prepared.graph;
     let text = match (&args.why[..], &args.rdeps) {
         ([from, to], _) => {

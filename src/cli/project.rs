@@ -1,31 +1,23 @@
-//! The project that a command works on: its folders, its lock, its printer, and the user's wish to stop.
+//! The project that a command works on: its folders, its printer, and the user's wish to stop.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, Look};
 use super::fault::Fault;
 use super::interrupt::Interrupt;
+use super::lock::Lock;
 use super::options::ContainerArgs;
-use super::wanted::SpecsArgs;
-use super::{FormatArg, Global, goals};
-use crate::build::Preview;
+use super::{FormatArg, Global};
 use crate::engine::{self, Choice, Engine, EngineError, Home, Outside, Places, Transfer, Tried};
 use crate::event::Event;
-use crate::graph::Partial;
 use crate::layout::Layout;
 use crate::oci::Store;
 use crate::pipeline::{
-    self, Images, MadeStages, Packages, Pipeline, PipelineError, Prepared, Recipes, RegistryOptions, RemoteOptions,
+    self, Images, MadeStages, Packages, Pipeline, PipelineError, Recipes, RegistryOptions, RemoteOptions,
 };
 use crate::report::Printer;
-use crate::scratch;
-use crate::spec::{self, LoadedSpecs, Selection};
 
 /// An open project.
 pub(super) struct Project {
@@ -52,19 +44,6 @@ pub(super) struct Project {
     pub(super) registry: RegistryOptions,
     /// Time that one spec may take to be read.
     pub(super) spec_seconds: u64,
-}
-
-/// What a run would do with one package.
-pub(super) enum Previewed {
-    /// What it would do, and what stands in its way.
-    Run(Box<(Prepared, Preview, Partial)>),
-    /// Nothing: the specs that make it are for other machines; by spec, the tag that says so.
-    OtherArch(BTreeMap<String, String>),
-}
-
-/// Held while a command changes the project's files.
-pub(super) struct Lock {
-    _file: File,
 }
 
 impl Project {
@@ -164,53 +143,6 @@ impl Project {
         Home::new(store.clone(), self.layout.embedded(), trees)
     }
 
-    /// Reads the pipeline's specs and finds what `names` need, without making any toolchain image. What cannot be built
-    /// is told.
-    pub(super) async fn look(&self, names: &[String], specs: &SpecsArgs) -> Result<Prepared, Fault> {
-        let pipeline = specs.pipeline(self, self.pipeline()?);
-        let bench = Bench::new(self)?;
-        let mut look = Look::at(&bench, &pipeline)?;
-        look.runner.options = specs.options(look.runner.options);
-        look.survey(names).await
-    }
-
-    /// What RPM makes of the specs in `folders`, or in the pipeline's, for `arch`; of all specs when `names` is empty.
-    pub(super) async fn specs(
-        &self,
-        folders: &SpecsArgs,
-        arch: Option<&str>,
-        names: &[String],
-    ) -> Result<LoadedSpecs, Fault> {
-        let pipeline = folders.pipeline(self, self.pipeline()?);
-        let packages = packages_of(&pipeline)?;
-        let all = spec::names(&packages.specs).map_err(PipelineError::from)?;
-        goals::known(names, &all)?;
-        let bench = Bench::new(self)?;
-        let look = Look::at(&bench, &pipeline)?;
-        let mut toolchain = look.runner.toolchain(packages, &look.made)?;
-        if let Some(arch) = arch {
-            arch.clone_into(&mut toolchain.arch);
-        }
-        let selection = if names.is_empty() { Selection::All } else { Selection::Named(names) };
-        let mut loaded = look.runner.load(packages, &toolchain, selection).await?;
-        // Specs that are there for their versions only were not asked for.
-        loaded.packages.retain(|package| names.is_empty() || names.contains(&package.spec));
-        Ok(loaded)
-    }
-
-    /// What a run would do with `name` and what it needs, and what stands in the way of that.
-    pub(super) async fn preview(&self, name: &String, specs: &SpecsArgs) -> Result<Previewed, Fault> {
-        let pipeline = specs.pipeline(self, self.pipeline()?);
-        let bench = Bench::new(self)?;
-        let mut look = Look::at(&bench, &pipeline)?;
-        look.runner.options = specs.options(look.runner.options);
-        let goals = goals::of(std::slice::from_ref(name), look.packages);
-        match look.runner.preview_partly(look.packages, &look.made, &goals).await {
-            Err(PipelineError::OtherArch { specs, .. }) => Ok(Previewed::OtherArch(specs)),
-            previewed => Ok(Previewed::Run(Box::new(previewed?))),
-        }
-    }
-
     /// The stages that are made; `needed` must be one of them.
     pub(super) fn made(&self, pipeline: &Pipeline, needed: &str, store: &Store) -> Result<MadeStages, Fault> {
         let finished = pipeline::finished_stages(&pipeline.stages, &Recipes::new(&self.layout, &self.cancel), store)?;
@@ -224,40 +156,13 @@ impl Project {
 
     /// Makes this the only command that changes the project's files.
     pub(super) fn lock(&self) -> Result<Lock, Fault> {
-        self.locked(&self.layout.lock())
+        Lock::take(&self.layout.lock(), &self.layout)
     }
 
     /// Makes this the only command that gives the project's images to a registry: others may work on the project, but
     /// none removes anything.
     pub(super) fn lock_for_push(&self) -> Result<Lock, Fault> {
-        self.locked(&self.layout.push_lock())
-    }
-
-    fn locked(&self, path: &Path) -> Result<Lock, Fault> {
-        let open = || {
-            std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-            File::options().read(true).write(true).create(true).truncate(false).open(path)
-        };
-        let fault = |error| Fault::host(format!("cannot open the lock file `{}`: {error}", path.display()));
-        let mut file = open().map_err(fault)?;
-        if fs4::FileExt::try_lock(&file).is_err() {
-            let mut owner = String::new();
-            let _ = file.read_to_string(&mut owner);
-            let text =
-                format!("another drydock works in `{}` (process {})", self.layout.build().display(), owner.trim());
-            return Err(Fault::usage(text).with_hint(Some("wait for it, or use another --build-dir".to_owned())));
-        }
-        let mut write_owner = || {
-            file.set_len(0)?;
-            file.seek(SeekFrom::Start(0))?;
-            write!(file, "{}", std::process::id())
-        };
-        write_owner().map_err(fault)?;
-        // In the way of nothing, if it fails.
-        if let Err(fault) = scratch::sweep(&self.layout.scratch()) {
-            tracing::warn!(%fault, "files of killed runs stay");
-        }
-        Ok(Lock { _file: file })
+        Lock::take(&self.layout.push_lock(), &self.layout)
     }
 }
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::Project;
 use super::fault::{FAILED, Fault};
 use super::wanted::SpecsArgs;
+use super::{Project, query};
 use crate::address;
 use crate::package::{Capability, Nevra, Requirement};
 use crate::report;
@@ -97,7 +97,7 @@ pub(super) async fn run(project: &Project, args: &Args) -> Result<ExitCode, Faul
         ArchArg::X86_64 => "x86_64",
         ArchArg::Aarch64 => "aarch64",
     });
-    let loaded = project.specs(&args.specs, arch, &args.names).await?;
+    let loaded = query::specs(project, &args.specs, arch, &args.names).await?;
     if project.json {
         report::json(&json(&loaded).map_err(|error| Fault::host_error(&error))?)?;
     } else {
