@@ -277,6 +277,7 @@ impl Command {
         match self {
             Self::Run(args) => Some(&args.specs),
             Self::Build(args) => Some(&args.wanted.specs),
+            Self::Image(args) => Some(&args.specs),
             Self::Plan(args) => Some(&args.wanted.specs),
             Self::Verify(args) => Some(&args.wanted.specs),
             Self::Sources(args) => Some(&args.specs),
@@ -287,12 +288,7 @@ impl Command {
             Self::Changed(args) => Some(&args.specs),
             Self::Logs(args) => Some(&args.specs),
             Self::Shell(args) => Some(&args.specs),
-            Self::Toolchain(_)
-            | Self::Image(_)
-            | Self::BootTest(_)
-            | Self::Make(_)
-            | Self::Doctor(_)
-            | Self::Clean(_) => None,
+            Self::Toolchain(_) | Self::BootTest(_) | Self::Make(_) | Self::Doctor(_) | Self::Clean(_) => None,
         }
     }
 }
@@ -352,8 +348,8 @@ impl From<FormatArg> for Format {
 mod tests {
     use super::*;
 
-    /// Commands whose names are none of packages: of stages, image files and make targets.
-    const WITHOUT_PACKAGES: [&str; 6] = ["toolchain", "image", "boot-test", "make", "doctor", "clean"];
+    /// Commands that look at no spec: they are about stages, finished images and make targets.
+    const WITHOUT_PACKAGES: [&str; 5] = ["toolchain", "boot-test", "make", "doctor", "clean"];
 
     #[test]
     fn every_command_about_packages_takes_folders_of_specs() {
@@ -364,6 +360,7 @@ mod tests {
             let needed: &[&str] = match name {
                 "explain" | "logs" | "shell" => &["kmod"],
                 "run" => &["p.yaml"],
+                "image" => &["i.yaml"],
                 "changed" => &["--from", "HEAD"],
                 _ => &[],
             };

@@ -32,7 +32,7 @@ pub(super) async fn run(project: &Project, args: Args) -> Result<ExitCode, Fault
         verdict::of_packages(&summary)?;
     }
     if let Some(images) = &pipeline.images {
-        let assembled = runner.images(images, &images.configs, &made).await?;
+        let assembled = runner.images((images, pipeline.packages.as_ref()), &images.configs, &made).await?;
         verdict::of_images(&assembled)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -41,6 +41,14 @@ pub enum ImageError {
         /// Name of the package.
         package: String,
     },
+    /// An RPM was built and is not there any more.
+    #[error("`{}` is missing", path.display())]
+    Missing {
+        /// The RPM.
+        path: PathBuf,
+        /// Name of the package.
+        package: String,
+    },
     /// An input cannot be read.
     #[error("cannot read `{}`", path.display())]
     Read {
@@ -133,7 +141,9 @@ impl ImageError {
             Self::Packages { .. } => {
                 Some("build the missing packages first, or take them out of the package lists".to_owned())
             }
-            Self::Damaged { package, .. } => Some(format!("`drydock build {package}` makes it again")),
+            Self::Damaged { package, .. } | Self::Missing { package, .. } => {
+                Some(format!("`drydock build {package}` makes it again"))
+            }
             Self::Changed { .. } => Some("run the same command again".to_owned()),
             Self::NoKernel { .. } => Some("name a kernel package as `default` in KernelOptions".to_owned()),
             _ => None,

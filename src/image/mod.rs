@@ -140,10 +140,7 @@ pub async fn assemble(context: &ImageContext<'_>, config_path: &Path) -> Result<
         return Ok(AssembledImage { name, key, outcome: Outcome::UpToDate { files: record.files } });
     }
     (context.report)(Event::ImageStarted { image: name.clone() });
-    let damaged = tokio::task::block_in_place(|| packages::damaged(&rpms));
-    if let Some(rpm) = damaged.map_err(|(path, source)| ImageError::Read { path, source })? {
-        return Err(ImageError::Damaged { path: rpm.path.clone(), package: rpm.header.nevra.name.clone() });
-    }
+    tokio::task::block_in_place(|| packages::check_files(&rpms))?;
     let rpm_paths = rpms.iter().map(|rpm| rpm.path.clone()).collect();
     let plan = work::Plan { config, rpms: rpm_paths, kernel, seed: inputs.seed(), paths };
     let outcome = Box::pin(work::make(context, plan)).await?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::digest::Sha256;
 use crate::graph::{self, Unsolvable};
+use crate::image::ImageError;
 use crate::image::config::{BootType, Format, ImageConfig};
 use crate::package::{Provides, Requirement, RpmHeader, header};
 use crate::regular;
@@ -51,14 +52,18 @@ pub fn resolve<'a>(
     Ok(rpms)
 }
 
-/// The first of `rpms` whose file is not the one that was published.
-pub fn damaged<'a>(rpms: &[&'a AvailableRpm]) -> Result<Option<&'a AvailableRpm>, (PathBuf, io::Error)> {
-    for rpm in rpms {
-        if Sha256::of_file(&rpm.path).map_err(|source| (rpm.path.clone(), source))? != rpm.sha256 {
-            return Ok(Some(rpm));
+/// Fails for the first of `rpms` whose file is not the one that was published.
+pub fn check_files(rpms: &[&AvailableRpm]) -> Result<(), ImageError> {
+    for AvailableRpm { path, header, sha256 } in rpms {
+        let (path, package) = (path.clone(), header.nevra.name.clone());
+        match Sha256::of_file(&path) {
+            Ok(found) if found == *sha256 => {}
+            Ok(_) => return Err(ImageError::Damaged { path, package }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ImageError::Missing { path, package }),
+            Err(source) => return Err(ImageError::Read { path, source }),
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 /// File name of the kernel in `/boot`, such as `vmlinuz-6.1.55-1`; the last one by name.

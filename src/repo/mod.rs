@@ -97,6 +97,11 @@ impl Repo {
         self.with(|state| state.rpms().map(|(spec, file)| (spec.to_owned(), file.rpm.header.nevra.clone())).collect())
     }
 
+    /// Forgets the specs of which `is_gone` is true and of whose RPMs no file is left: nothing can bring these back.
+    pub fn forget_missing(&self, is_gone: impl Fn(&str) -> bool) -> Result<(), RepoError> {
+        self.with(|state| state.forget_missing(is_gone))
+    }
+
     /// Takes the RPMs of `spec` out of the repository.
     pub fn remove(&self, spec: &str) -> Result<(), RepoError> {
         self.with(|state| state.remove(spec))

@@ -115,6 +115,13 @@ impl State {
         file::remove(&self.record_path(spec)).map_err(|source| self.wrong(source))
     }
 
+    pub(super) fn forget_missing(&mut self, is_gone: impl Fn(&str) -> bool) -> Result<(), RepoError> {
+        let is_there = |file: &FileRecord| self.root.join(&file.location).symlink_metadata().is_ok();
+        let lost = |(spec, record): &(&String, &SpecRecord)| is_gone(spec) && !record.files.iter().any(is_there);
+        let specs: Vec<String> = self.specs.iter().filter(lost).map(|(spec, _)| spec.clone()).collect();
+        specs.iter().try_for_each(|spec| self.remove(spec))
+    }
+
     pub(super) fn packages(&self) -> Vec<PublishedRpm> {
         let rpms = |(spec, record): (&String, &SpecRecord)| {
             let published = |file: &FileRecord| PublishedRpm {

@@ -169,6 +169,27 @@ fn what_the_user_removes_or_changes_comes_back() {
 }
 
 #[test]
+fn a_spec_that_is_gone_with_its_files_is_forgotten() {
+    let place = Place::new();
+    let repo = place.repo();
+    for name in ["a", "b", "c"] {
+        repo.publish(&[(name, &place.result(name, "1", &[name]))]).unwrap();
+    }
+    for name in ["a", "b"] {
+        fs::remove_file(place.path(&format!("noarch/{name}-1-1.noarch.rpm"))).unwrap();
+    }
+    repo.forget_missing(|spec| spec != "a").unwrap();
+    let specs = |repo: &Repo| repo.packages().into_iter().map(|rpm| rpm.spec).collect::<Vec<_>>();
+    assert_eq!(specs(&repo), ["a", "c"], "that of `a` can be made again, that of `c` is there");
+    assert_eq!(specs(&place.repo()), ["a", "c"]);
+    assert_eq!(place.indexed(), ["noarch/c-1-1.noarch.rpm"]);
+
+    fs::remove_dir_all(place.path("")).unwrap();
+    place.repo().forget_missing(|_| true).unwrap();
+    assert_eq!(specs(&place.repo()), [""; 0]);
+}
+
+#[test]
 fn what_stands_in_the_way_is_replaced() {
     let place = Place::new();
     let a = place.result("k1", "1", &["a"]);
