@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use clap::ValueEnum;
 
 use super::fault::Fault;
-use super::{Project, project};
+use super::{Project, numbers, project};
 use crate::boot::{self, BootError, BootOptions, Firmware, FirmwareChoice, Login, Problem, Seen};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::event::Event;
@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "drydock")]
     password: String,
     /// Time for the login prompt to appear, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = numbers::time_limit())]
     limit: u64,
 }
 

@@ -19,6 +19,7 @@ mod interrupt;
 mod lock;
 mod logs;
 mod make;
+mod numbers;
 mod options;
 mod pasted;
 mod plan;

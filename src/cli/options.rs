@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::access::MirrorArgs;
 use super::fault::Fault;
+use super::numbers;
 use super::wanted::AmongArgs;
 use crate::build::{Check, OnFailure};
 use crate::causes;
@@ -177,28 +178,28 @@ pub(super) struct WorkArgs {
     #[command(flatten)]
     pub(super) sources: SourceArgs,
     /// Packages built at a time; half of the processors, but two where there are two, when not given
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = numbers::at_a_time)]
     jobs: Option<NonZeroUsize>,
     /// Processes that all builds together run at a time; one a processor when not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::at_a_time)]
     cpus: Option<NonZeroUsize>,
     /// Gives each build a fixed share of --cpus, and no pipe through which GNU make takes what others leave
     #[arg(long)]
     no_jobserver: bool,
     /// Memory that is kept free, in MiB: no other build begins below it; a tenth when not given, 0 to watch none
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = numbers::reserve())]
     reserve_memory: Option<u64>,
     /// Space that is kept free where build/ is, in MiB: no build begins below it; 5 %, at most 2 GiB, when not given
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = numbers::reserve())]
     reserve_disk: Option<u64>,
     /// How often a build that fails is tried again
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::retries())]
     retries: u32,
     /// Time limit of one package's build, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS)]
+    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS, value_parser = numbers::time_limit())]
     timeout: u64,
     /// Memory limit of one package's build, in MiB
-    #[arg(long, value_name = "MIB")]
+    #[arg(long, value_name = "MIB", value_parser = numbers::memory_limit())]
     memory: Option<u64>,
     /// Begins no other build after one has failed
     #[arg(long)]
@@ -260,7 +261,7 @@ impl WorkArgs {
     /// What is asked of the run; paths count from `folder`.
     pub(super) fn options(&self, folder: &Path) -> Result<Options, Fault> {
         let processors = processors();
-        let bytes = |mib: Option<u64>| mib.map(|mib| mib.saturating_mul(1 << 20));
+        let bytes = |mib: Option<u64>| mib.map(|mib| mib << 20);
         // Builds are serial for long stretches: on a small machine two of them fill it better than one.
         let two = NonZeroUsize::MIN.saturating_add(1);
         let half = NonZeroUsize::new(processors.get() / 2).unwrap_or(NonZeroUsize::MIN).max(two).min(processors);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::bench::{Bench, Look};
 use super::fault::Fault;
 use super::wanted::{AmongArgs, WantedArgs};
-use super::{Project, goals};
+use super::{Project, goals, numbers};
 use crate::build::Preview;
 use crate::graph::{GraphError, Partial};
 use crate::plan::{Estimate, Plan, PlannedPackage, PlannedRemote, Reason, State};
@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[command(flatten)]
     among: AmongArgs,
     /// Also tells how long the builds last with so many at a time; several numbers are separated by commas
-    #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = numbers::at_a_time)]
     jobs: Vec<NonZeroUsize>,
 }
 

@@ -15,9 +15,9 @@ use super::{Faults, raw};
 pub struct MiB(pub u64);
 
 impl MiB {
-    /// The same in bytes.
+    /// The same in bytes; at most [`u64::MAX`], which is more than any disk of a configuration has.
     pub fn bytes(self) -> u64 {
-        self.0 << 20
+        self.0.saturating_mul(1 << 20)
     }
 }
 
@@ -159,6 +159,7 @@ pub(super) fn checked(
         faults.add("Disks[0].MaxSize", "must be above 0: it is the size of the disk in MiB");
         return None;
     }
+    check_size(raw, size, faults);
     let places: Vec<String> = (0..raw.partitions.len()).map(|at| format!("Disks[0].Partitions[{at}]")).collect();
     let mut order: Vec<usize> = (0..raw.partitions.len()).collect();
     order.sort_by_key(|at| raw.partitions[*at].start);
@@ -172,6 +173,21 @@ pub(super) fn checked(
     check_kind_of_table(&disk, faults);
     mount::read_settings(&mut disk, system, faults);
     Some(disk)
+}
+
+/// The largest disk: what a VHDX can hold.
+const LARGEST: MiB = MiB(64 << 20);
+
+/// The largest fixed VHD that Hyper-V and Azure take.
+const LARGEST_VHD: MiB = MiB(2040 << 10);
+
+fn check_size(raw: &raw::Disk, size: MiB, faults: &mut Faults) {
+    let makes_vhd = raw.artifacts.iter().any(|artifact| artifact.r#type == "vhd");
+    if size > LARGEST {
+        faults.add("Disks[0].MaxSize", format!("is {size}; a disk has at most {LARGEST} (64 TiB)"));
+    } else if makes_vhd && size > LARGEST_VHD {
+        faults.add("Disks[0].MaxSize", format!("is {size}; a vhd has at most {LARGEST_VHD} (2040 GiB), use vhdx"));
+    }
 }
 
 /// The end of each partition, in the order of their starts. An end of 0, and one at the disk's very end, means all that

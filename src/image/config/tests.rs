@@ -76,6 +76,25 @@ fn partitions_must_not_overlap() {
 }
 
 #[test]
+fn a_disk_is_no_larger_than_its_format_can_say() {
+    let told = |size: &str, kind: &str| {
+        let text = EFI.replace("512", size).replace("vhdx", kind);
+        read_text(&text).err().map(|error| error.to_string().rsplit_once(": ").unwrap().1.to_owned())
+    };
+    assert_eq!(told("67108864", "vhdx"), None);
+    let expected = "Disks[0].MaxSize is 67108865 MiB; a disk has at most 67108864 MiB (64 TiB)";
+    assert_eq!(told("67108865", "raw").unwrap(), expected);
+    assert!(told("17592186044516", "raw").is_some() && told("18446744073709551615", "raw").is_some());
+    assert_eq!(told("2088960", "vhd"), None);
+    let expected = "Disks[0].MaxSize is 2088961 MiB; a vhd has at most 2088960 MiB (2040 GiB), use vhdx";
+    assert_eq!(told("2088961", "vhd").unwrap(), expected);
+    assert!(
+        refusal("\"Start\": 1, \"End\": 9", "\"Start\": 1, \"End\": 17592186044516")
+            .contains("behind the disk's MaxSize")
+    );
+}
+
+#[test]
 fn the_way_to_start_must_fit_the_disk() {
     assert!(refusal("\"efi\"", "\"legacy\"").contains("must have the flag bios_grub"));
     assert!(refusal("\"esp\", \"boot\"", "\"boot\"").contains("the flag or Type esp must be mounted at /boot/efi"));
