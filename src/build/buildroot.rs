@@ -5,7 +5,6 @@
 //! several builds want it at the same time, and kept by the engine for later runs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
@@ -13,25 +12,13 @@ use tokio::sync::OnceCell;
 use super::BuildContext;
 use super::container::install_container;
 use super::log::Log;
-use super::resolve::remote_rpms;
+use super::rpms::{BuildrootRpm, remote_rpms};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::engine::{EngineError, Exit, ImageId, RelativePath, Session};
 use crate::remote::RemoteError;
 
 /// Counts up when RPMs are installed in another way.
 const KEY_VERSION: &str = "1";
-
-/// An RPM to be installed for a build.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct BuildrootRpm {
-    pub(super) nevra: String,
-    /// What it provides to a build; of a remote package the digest of the file.
-    pub(super) content: Sha256,
-    /// The file in the store, or in the cache of remote packages.
-    pub(super) path: PathBuf,
-    /// Whether it comes from a remote repository.
-    pub(super) is_remote: bool,
-}
 
 /// The images that this run has made or found.
 pub(super) struct Buildroots<'a> {

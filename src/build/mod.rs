@@ -52,6 +52,7 @@ mod phase;
 mod preview;
 mod record;
 mod resolve;
+mod rpms;
 mod run;
 mod shell;
 mod supply;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use super::attempt::failed_check;
 use super::cascade::out_of_reach;
-use super::resolve::{Resolution, Resolved, own_inputs, remote_rpms, resolve};
+use super::resolve::{Resolution, Resolved, own_inputs, resolve};
+use super::rpms::remote_rpms;
 use super::run::closure;
 use super::tell::tell_damage;
 use super::{BuildContext, BuildError, inputs, package_name};

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::buildroot::BuildrootRpm;
 use super::inputs::{self, InputFile};
+use super::rpms::{BuildrootRpm, remote_rpms};
 use super::{BuildContext, BuildError, KEY_VERSION};
 use crate::cache::StoredResult;
 use crate::digest::Sha256;
@@ -103,11 +103,6 @@ fn solve(
     let mut buildroot: Vec<BuildrootRpm> = solution.iter().filter_map(rpm).collect();
     buildroot.sort();
     Ok(buildroot)
-}
-
-/// The digests of the RPMs of `buildroot` that come from remote repositories.
-pub(super) fn remote_rpms(buildroot: &[BuildrootRpm]) -> impl Iterator<Item = Sha256> {
-    buildroot.iter().filter(|rpm| rpm.is_remote).map(|rpm| rpm.content)
 }
 
 /// The inputs of `package` without its buildroot.

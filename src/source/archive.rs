@@ -14,9 +14,10 @@ use reqwest::Url;
 use tokio::sync::Mutex;
 
 use super::apt::{Archive, Trust};
-use super::download::{Downloader, Fault};
+use super::download::Downloader;
 use super::index::{Lookup, released};
 use super::lock::lock;
+use super::transfer::Fault;
 use super::whole_file;
 use crate::address::{below, shown};
 use crate::digest::{KeyBuilder, Sha256};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt;
 
 use super::FetchOptions;
-use super::download::{Downloader, Fault};
+use super::download::Downloader;
 use super::error::{SourceError, Tried};
 use super::places::http_url;
+use super::transfer::Fault;
 use crate::address::{below, shown};
 use crate::event::{Event, Report};
 use crate::layout::Layout;

@@ -41,6 +41,7 @@ mod receive;
 pub(crate) mod remembered;
 pub(crate) mod seen;
 pub mod signatures;
+mod transfer;
 mod web;
 #[cfg(test)]
 mod tests;
@@ -56,9 +57,9 @@ use tokio_util::sync::CancellationToken;
 pub use access::{AccessError, AccessRequest, MirrorAccess};
 pub use apt::{Archive, Trust};
 pub use checkout::Checkout;
-pub use download::Patience;
 pub use error::{SourceError, SourceProblem, Tried, Wrong};
 pub use first::{Accepted, first_accepted};
+pub use transfer::Patience;
 pub use web::{Web, WebAccess, WebError, WebFile};
 
 use self::local::Standing;

@@ -8,8 +8,9 @@ use reqwest::Url;
 use tokio::sync::OnceCell;
 
 use super::archive::Archives;
-use super::download::{Downloaded, Downloader, Fault};
+use super::download::{Downloaded, Downloader};
 use super::error::{SourceError, SourceProblem, Tried, Wrong};
+use super::transfer::Fault;
 use super::{FetchOptions, FetchedSource, SignatureMode, WantedSource, whole_file};
 use crate::address::{below, shown};
 use crate::digest::{KeyBuilder, Sha256};

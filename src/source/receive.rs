@@ -6,8 +6,8 @@ use std::path::Path;
 use reqwest::Response;
 use tokio::io::AsyncWriteExt;
 
-use super::download::{Fault, Patience, transport_fault};
 use super::part::Part;
+use super::transfer::{Fault, Patience, transport_fault};
 use crate::digest::Sha256;
 use crate::pace::Pace;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Url;
 
-use super::download::{Downloader, Fault, Patience, builder};
+use super::download::{Downloader, builder};
+use super::transfer::{Fault, Patience};
 use super::whole_file;
 use crate::address::shown;
 use crate::causes;

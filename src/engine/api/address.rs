@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
-use super::socket::Flavor;
+use super::flavor::Flavor;
 use crate::digest::Sha256;
 use crate::engine::Places;
 use crate::regular;

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::Sha256;
 
+/// Where a container sees it: below `/dev`, which is in memory, so that it leaves no trace in images.
+pub(super) const INIT_GUEST: &str = "/dev/drydock-init";
+
 /// The architecture of the program, as Docker names it.
 #[cfg(target_arch = "x86_64")]
 pub(super) const ARCHITECTURE: &str = "amd64";

@@ -14,9 +14,9 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, UploadToContainer
 use tokio_util::sync::CancellationToken;
 
 use super::error::ApiError;
+use super::init::INIT_GUEST;
 use super::leftovers::{Leftover, Leftovers, remove};
 use super::pipe;
-use super::request::INIT_GUEST;
 use super::sharing::Sharing;
 use crate::engine::{ContainerSpec, Mount};
 

@@ -9,6 +9,7 @@ mod address;
 mod archive;
 mod error;
 mod files;
+mod flavor;
 mod image;
 mod init;
 mod inputs;
@@ -35,9 +36,9 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 pub use error::ApiError;
+pub(super) use flavor::Flavor;
 pub(super) use init::{UNATTENDED, executable};
 pub(super) use record::TOKEN_BYTES;
-pub(super) use socket::Flavor;
 
 use self::image::Images;
 use self::leftovers::Leftover;

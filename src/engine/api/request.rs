@@ -12,8 +12,9 @@ use bollard::models::{
 };
 use nix::sys::resource::{Resource, getrlimit};
 
+use super::flavor::Flavor;
+use super::init::INIT_GUEST;
 use super::inputs::Shown;
-use super::socket::Flavor;
 use crate::engine::spec::DEVICES;
 use crate::engine::{Capabilities, ContainerSpec, Mount, Network, Outside, User};
 
@@ -37,9 +38,6 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
 
 /// Docker's default.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Where a container sees [`init`](super::init): below `/dev`, which is in memory, so that it leaves no trace in images.
-pub(super) const INIT_GUEST: &str = "/dev/drydock-init";
 
 /// What the request needs besides the spec.
 pub(super) struct Given<'a> {

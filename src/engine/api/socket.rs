@@ -13,6 +13,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::address::{self, Address};
 use super::error::ApiError;
+use super::flavor::Flavor;
 use super::init;
 use super::ssh::Tunnel;
 use crate::engine::Places;
@@ -22,15 +23,6 @@ const ANSWER: Duration = Duration::from_secs(20);
 
 /// Longer than any build: bollard's time limit also covers `wait`, and deadlines are kept elsewhere.
 const REQUEST_SECONDS: u64 = 30 * 24 * 3600;
-
-/// Whose socket is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Flavor {
-    /// Docker, or what answers in its place.
-    Docker,
-    /// Podman.
-    Podman,
-}
 
 /// Whose a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,16 +47,6 @@ pub(super) struct Connection {
     pub(super) description: String,
     /// Keeps the way to another machine open.
     pub(super) tunnel: Option<Tunnel>,
-}
-
-impl Flavor {
-    /// The name for people.
-    pub(super) fn title(self) -> &'static str {
-        match self {
-            Self::Docker => "Docker",
-            Self::Podman => "Podman",
-        }
-    }
 }
 
 /// Connects to the first socket that is there.

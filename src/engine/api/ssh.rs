@@ -17,7 +17,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 use super::address::Address;
-use super::socket::Flavor;
+use super::flavor::Flavor;
 use crate::removal;
 
 /// How much of what `ssh` says is kept.

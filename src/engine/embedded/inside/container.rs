@@ -15,27 +15,15 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid};
 use rustix::mount::{UnmountFlags, unmount};
-use serde::{Deserialize, Serialize};
 
 use super::super::task::{AtStep, Changes, Container, Fault, GuestNetwork, How, KILL, Owner, Reply, Step};
+use super::report::Report;
 use super::space::Space;
 use super::{changes, init, kernel, memory, network, root, send};
 use crate::removal;
 
 /// How often the memory is looked at, in milliseconds, when no control group does.
 const MEMORY_INTERVAL: u16 = 50;
-
-/// What process 1 of the container tells the helper, one JSON line each.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Report {
-    /// Everything is mounted; these are the mount points that were not in the image.
-    Mounted {
-        made: Vec<String>,
-    },
-    /// The program ended.
-    Ended(How),
-    Failed(Fault),
-}
 
 /// Runs `container` and tells Drydock how it ended.
 pub(super) fn run(container: &Container, owner: Owner, socket: &mut UnixStream) -> Result<(), Fault> {

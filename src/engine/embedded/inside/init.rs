@@ -11,7 +11,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid};
 
 use super::super::task::{AtStep, Container, Fault, How, Step};
-use super::container::Report;
+use super::report::Report;
 use super::{kernel, memory, program, root, user};
 
 /// What a new process 1 has of its parent.

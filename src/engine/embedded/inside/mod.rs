@@ -13,6 +13,7 @@ mod layer;
 mod memory;
 mod network;
 mod program;
+mod report;
 mod root;
 mod space;
 mod user;
