@@ -29,8 +29,8 @@ fn boot_volume(layout: &Layout) -> Option<(&Slot, &'static str)> {
     }
 }
 
-/// Arguments that a kernel of `system` gets on the disk `layout`.
-pub fn kernel_arguments(layout: &Layout, system: &System) -> String {
+/// Arguments that a kernel of `system` gets on the disk `layout`, as words of a script of GRUB's.
+fn kernel_arguments(layout: &Layout, system: &System) -> String {
     let mut arguments = Vec::new();
     if let Some(root) = layout.mounted_at("/") {
         // The kernel finds a file system's UUID only with the help of an initramfs.
@@ -51,10 +51,22 @@ fn common_arguments(system: &System) -> String {
     if !system.command_line.split(' ').any(names_console) {
         arguments.push(CONSOLES);
     }
-    if !system.command_line.is_empty() {
-        arguments.push(&system.command_line);
-    }
+    let own: Vec<String> = system.command_line.split(' ').filter(|word| !word.is_empty()).map(quoted).collect();
+    arguments.extend(own.iter().map(String::as_str));
     arguments.join(" ")
+}
+
+/// `word` as one word of a script of GRUB's, which takes everything between two `'` as it is. A word has none: they do not
+/// come through to a kernel, see [`super::config`].
+fn quoted(word: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.,=:/@%+".contains(letter);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{word}'") }
+}
+
+/// `text` between two `"` of a shell.
+fn in_shell(text: &str) -> String {
+    let escaped = |letter: char| if "\"\\$`".contains(letter) { format!("\\{letter}") } else { letter.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 fn type_name(slot: &Slot) -> &'static str {
@@ -105,7 +117,8 @@ pub fn iso_config(system: &System) -> String {
     )
 }
 
-/// `/etc/default/grub`, from which `grub2-mkconfig` makes a configuration in the running system.
+/// `/etc/default/grub`, from which `grub2-mkconfig` makes a configuration in the running system: a shell reads it, and what
+/// the shell has read stands in GRUB's script.
 pub fn defaults(system: &System) -> String {
     format!(
         "GRUB_TIMEOUT=0
@@ -116,7 +129,7 @@ GRUB_SERIAL_COMMAND=\"serial --unit=0 --speed=115200\"
 GRUB_CMDLINE_LINUX=\"{}\"
 GRUB_CMDLINE_LINUX_DEFAULT=\"\"
 ",
-        common_arguments(system).replace(['"', '\\', '$'], "")
+        in_shell(&common_arguments(system))
     )
 }
 
@@ -135,4 +148,41 @@ pub fn fstab(layout: &Layout, system: &System) -> String {
         lines.push("proc /proc proc rw,nosuid,nodev,noexec,relatime,hidepid=2 0 0\n".to_owned());
     }
     lines.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::config;
+
+    fn system(command_line: &str) -> System {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("box.yaml");
+        let text = format!(
+            "Disks: [{{Artifacts: [{{Name: box, Type: iso}}]}}]\nSystemConfigs:\n  - Name: Box\n    Packages: [busybox]\n    \
+             KernelOptions: {{default: linux}}\n    KernelCommandLine: {{ExtraCommandLine: {}}}\n",
+            serde_json::to_string(command_line).unwrap()
+        );
+        std::fs::write(&path, text).unwrap();
+        config::read(&path).unwrap().system
+    }
+
+    #[test]
+    fn a_kernel_gets_the_arguments_as_they_are_given() {
+        let of = |command_line: &str| iso_config(&system(command_line));
+        let plain = "console=ttyS0 quiet a.b=c,d/e:f";
+        assert!(of(plain).contains(&format!("    linux /boot/vmlinuz net.ifnames=0 {plain}\n")));
+        let odd = of("console=ttyS0 a;b $HOME ${root} #c x={1} y=* z&|<>");
+        let expected = "net.ifnames=0 console=ttyS0 'a;b' '$HOME' '${root}' '#c' 'x={1}' 'y=*' 'z&|<>'\n";
+        assert!(odd.contains(expected), "{odd}");
+    }
+
+    #[test]
+    fn a_shell_that_reads_the_defaults_gives_the_words_of_grub() {
+        let system = system("console=ttyS0 a;b $HOME ${root} #c");
+        let text = format!("{}printf %s \"$GRUB_CMDLINE_LINUX\"", defaults(&system));
+        let shell = std::process::Command::new("sh").args(["-c", &text]).output().unwrap();
+        let read = String::from_utf8(shell.stdout).unwrap();
+        assert_eq!(read, "net.ifnames=0 console=ttyS0 'a;b' '$HOME' '${root}' '#c'");
+    }
 }

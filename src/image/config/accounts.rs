@@ -68,6 +68,9 @@ pub(super) fn groups(raw: Vec<raw::Group>, faults: &mut Faults) -> Vec<Group> {
             faults.add(&place, format!("names `{}` a second time", group.name));
         }
         let gid = id(&group.gid, &format!("{place}.GID"), faults);
+        if let Some(other) = groups.iter().find(|other| gid.is_some() && other.gid == gid) {
+            faults.add(format!("{place}.GID"), format!("is {}, which is that of `{}`, too", group.gid, other.name));
+        }
         groups.push(Group { name: group.name, gid });
     }
     groups
@@ -78,9 +81,17 @@ pub(super) fn users(raw: Vec<raw::User>, inputs: &mut Inputs, faults: &mut Fault
     let mut users: Vec<User> = Vec::new();
     for (at, raw) in raw.into_iter().enumerate() {
         let place = format!("SystemConfigs[0].Users[{at}]");
+        let uid_text = raw.uid.clone();
         let user = user(raw, &place, inputs, faults);
         if users.iter().any(|other| other.name == user.name) {
             faults.add(&place, format!("names `{}` a second time", user.name));
+        }
+        let uid = user.uid;
+        if let Some(other) = users.iter().find(|other| uid.is_some() && other.uid == uid) {
+            faults.add(format!("{place}.UID"), format!("is {}, which is that of `{}`, too", uid_text, other.name));
+        }
+        if uid.is_some() && (user.name == "root") != (uid == Some(0)) {
+            faults.add(format!("{place}.UID"), format!("is {uid_text}; 0 is the number of `root`, and of nobody else"));
         }
         users.push(user);
     }

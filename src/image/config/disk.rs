@@ -209,8 +209,8 @@ fn partition(raw: &raw::Partition, end: MiB, place: &str, faults: &mut Faults) -
         faults.add(place, "must have an ID");
         return None;
     }
-    if !raw.name.is_ascii() || raw.name.len() > 35 {
-        faults.add(format!("{place}.Name"), "must be ASCII, of at most 35 characters");
+    if !raw.name.is_ascii() || raw.name.len() > 35 || raw.name.contains(|letter: char| letter.is_ascii_control()) {
+        faults.add(format!("{place}.Name"), "must be ASCII without control characters, of at most 35 characters");
     }
     let flags = flags(raw, place, faults);
     // Azure Linux formats this partition and writes the boot loader over it.

@@ -46,6 +46,7 @@ pub(super) fn read_settings(disk: &mut Disk, system: &raw::System, faults: &mut 
             faults.add(format!("{place}.MountIdentifier"), "is `partlabel`, and an MBR has no names; use partuuid");
         }
     }
+    check_labels(disk, faults);
     if disk.mounted_at("/").is_none() {
         faults.add("SystemConfigs[0].PartitionSettings", "must mount one partition at `/`");
     }
@@ -89,5 +90,26 @@ fn check_mount(partition: &Partition, place: &str, faults: &mut Faults) {
     }
     if mount.by == MountBy::PartLabel && partition.label.is_empty() {
         faults.add(place, format!("mounts `{}` by partlabel, and the partition has no Name", partition.id));
+    }
+    // The name stands in fstab and in the kernel's command line, and neither can quote all others.
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "_-.+:@".contains(letter);
+    if mount.by == MountBy::PartLabel && !partition.label.chars().all(is_plain) {
+        let Partition { id, label, .. } = partition;
+        let text = "a name to mount by has only letters, digits and `_`, `-`, `.`, `+`, `:`, `@`";
+        faults.add(place, format!("mounts `{id}` by partlabel, and its Name is {label:?}; {text}"));
+    }
+}
+
+/// Notes names that partitions are mounted by and that do not say which partition is meant.
+fn check_labels(disk: &Disk, faults: &mut Faults) {
+    for (at, partition) in disk.partitions.iter().enumerate() {
+        let is_meant = partition.mount.as_ref().is_some_and(|mount| mount.by == MountBy::PartLabel);
+        let same = |(index, other): &(usize, &Partition)| *index != at && other.label == partition.label;
+        let Some((_, other)) = disk.partitions.iter().enumerate().find(same).filter(|_| is_meant) else { continue };
+        let Partition { id, label, .. } = partition;
+        if !label.is_empty() {
+            let text = format!("mounts `{id}` by partlabel, and `{}` has the same Name, `{label}`", other.id);
+            faults.add("SystemConfigs[0].PartitionSettings", text);
+        }
     }
 }

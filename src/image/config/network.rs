@@ -6,14 +6,21 @@ use std::net::IpAddr;
 use super::system::Network;
 use super::{Faults, raw};
 
+/// The device of a network that names none.
+const DEVICE: &str = "eth0";
+
 /// The files of `networks`; faults are noted.
 pub(super) fn files(networks: &[raw::Network], faults: &mut Faults) -> Vec<Network> {
     let mut files = Vec::new();
     for (at, network) in networks.iter().enumerate() {
         let place = format!("SystemConfigs[0].Networks[{at}]");
         check(network, &place, faults);
-        let device = if network.device.is_empty() { "eth0" } else { &network.device };
-        files.push(Network { file_name: format!("10-{device}.network"), text: text(network, device) });
+        let device = if network.device.is_empty() { DEVICE } else { &network.device };
+        let file_name = format!("10-{device}.network");
+        if files.iter().any(|other: &Network| other.file_name == file_name) {
+            faults.add(format!("{place}.Device"), format!("is `{device}`, which another of Networks sets up already"));
+        }
+        files.push(Network { file_name, text: text(network, device) });
     }
     files
 }
@@ -36,6 +43,27 @@ fn check(network: &raw::Network, place: &str, faults: &mut Faults) {
     }
     if network.boot_proto == "static" && network.ip.is_empty() {
         faults.add(format!("{place}.Ip"), "is missing; BootProto is static");
+    }
+    for (key, value) in [("Ip", &network.ip), ("NetMask", &network.net_mask)] {
+        if network.boot_proto != "static" && !value.is_empty() {
+            faults.add(format!("{place}.{key}"), format!("is `{value}`, which counts only when BootProto is static"));
+        }
+    }
+    check_mask(network, place, faults);
+}
+
+fn check_mask(network: &raw::Network, place: &str, faults: &mut Faults) {
+    let Ok(mask) = network.net_mask.parse::<IpAddr>() else { return };
+    let place = format!("{place}.NetMask");
+    let is_mask = match mask {
+        IpAddr::V4(mask) => u32::from(mask).leading_ones() == u32::from(mask).count_ones(),
+        IpAddr::V6(mask) => u128::from(mask).leading_ones() == u128::from(mask).count_ones(),
+    };
+    if !is_mask {
+        faults.add(&place, format!("is `{mask}`, which is no mask: its ones must stand before its zeros"));
+    }
+    if network.ip.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4() != mask.is_ipv4()) {
+        faults.add(&place, format!("is `{mask}`, and Ip is `{}`: both must be IPv4 or both IPv6", network.ip));
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Rules of Azure Linux's `systemconfig.go` and of its `imageconfigvalidator`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::accounts::{self, Group, User};
@@ -247,8 +248,11 @@ fn command_line(raw: &raw::CommandLine, faults: &mut Faults) -> String {
         "version_two" => arguments.push("systemd.unified_cgroup_hierarchy=1"),
         other => faults.add(format!("{place}.CGroup"), format!("is `{other}`; version_one or version_two is expected")),
     }
-    if raw.extra_command_line.contains(['`', '\n']) {
-        faults.add(format!("{place}.ExtraCommandLine"), "must have neither a back-tick nor a line break");
+    // GRUB puts a backslash before these on their way to the kernel, whatever its configuration says.
+    let unsayable = |letter: char| "`'\"\\".contains(letter) || letter.is_control() && letter != '\t';
+    if let Some(letter) = raw.extra_command_line.chars().find(|letter| unsayable(*letter)) {
+        let text = format!("has the character {letter:?}, which GRUB cannot hand to a kernel; write it without");
+        faults.add(format!("{place}.ExtraCommandLine"), text);
     }
     if raw.enable_fips {
         arguments.push("fips=1");
@@ -259,11 +263,15 @@ fn command_line(raw: &raw::CommandLine, faults: &mut Faults) -> String {
 
 fn additional_files(raw: &raw::System, inputs: &mut Inputs, faults: &mut Faults) -> Vec<AdditionalFile> {
     let mut files = Vec::new();
-    for (source, targets) in &raw.additional_files {
-        let place = format!("SystemConfigs[0].AdditionalFiles[`{source}`]");
-        let Some((source, _)) = inputs.file(source, &place, faults) else { continue };
+    let mut goes: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, targets) in &raw.additional_files {
+        let place = format!("SystemConfigs[0].AdditionalFiles[`{name}`]");
+        let Some((source, _)) = inputs.file(name, &place, faults) else { continue };
         for target in targets {
             check_target(&target.path, &place, faults);
+            if let Some(other) = goes.insert(plain(&target.path), name) {
+                faults.add(&place, format!("goes to `{}`, where `{other}` goes, too", target.path));
+            }
             let mode = target.permissions.as_ref().map(|text| u32::from_str_radix(text, 8));
             if mode.as_ref().is_some_and(|mode| mode.as_ref().map_or(true, |mode| *mode > 0o777)) {
                 faults.add(&place, "has Permissions that are no octal number up to 777");
@@ -273,6 +281,11 @@ fn additional_files(raw: &raw::System, inputs: &mut Inputs, faults: &mut Faults)
         }
     }
     files
+}
+
+/// `path` without `.` and empty parts.
+fn plain(path: &str) -> String {
+    path.split('/').filter(|part| !matches!(*part, "" | ".")).map(|part| format!("/{part}")).collect()
 }
 
 fn check_target(path: &str, place: &str, faults: &mut Faults) {

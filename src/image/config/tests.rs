@@ -119,3 +119,98 @@ fn yaml_has_the_same_schema() {
     fs::write(&path, text).unwrap();
     assert_eq!(read(&path).unwrap().outputs[0].file_name("2"), "box-2.tar.gz");
 }
+
+#[test]
+fn a_partition_is_mounted_by_a_name_that_says_which_one_is_meant() {
+    let told = |first: &str, second: &str| {
+        let text = EFI
+            .replace("\"ID\": \"esp\", \"Flags\"", &format!("\"ID\": \"esp\", \"Name\": {first:?}, \"Flags\""))
+            .replace("\"rootfs\", \"Start\"", &format!("\"rootfs\", \"Name\": {second:?}, \"Start\""))
+            .replace("\"MountPoint\": \"/\"", "\"MountPoint\": \"/\", \"MountIdentifier\": \"partlabel\"");
+        read_text(&text).err().map(|error| error.to_string().rsplit_once("json`: ").unwrap().1.to_owned())
+    };
+    assert_eq!(told("the esp", "root-1"), None);
+    for name in ["my root", "a#b", "a'b", "a$b", "a\\b", "a\"b", "a;b"] {
+        let expected = format!(
+            "SystemConfigs[0].PartitionSettings[1] mounts `rootfs` by partlabel, and its Name is {name:?}; a name to mount by \
+             has only letters, digits and `_`, `-`, `.`, `+`, `:`, `@`"
+        );
+        assert_eq!(told("esp", name), Some(expected));
+    }
+    let expected =
+        "SystemConfigs[0].PartitionSettings mounts `rootfs` by partlabel, and `esp` has the same Name, `root`";
+    assert_eq!(told("root", "root").unwrap(), expected);
+    let expected = "Disks[0].Partitions[0].Name must be ASCII without control characters, of at most 35 characters";
+    assert_eq!(told("a\tb", "root").unwrap(), expected);
+}
+
+/// What is said of a system with `more` keys.
+fn told_of(more: &str) -> Option<String> {
+    let text = EFI.replace("\"Hostname\": \"core\"", more);
+    read_text(&text).err().map(|error| error.to_string().rsplit_once("json`: ").unwrap().1.to_owned())
+}
+
+#[test]
+fn what_grub_cannot_hand_to_a_kernel_is_refused() {
+    let told = |line: &str| told_of(&format!("\"KernelCommandLine\": {{\"ExtraCommandLine\": {line:?}}}"));
+    assert_eq!(told("a;b $c {d} #e\tf"), None);
+    for (line, letter) in
+        [("a='b'", "'\\''"), ("a=\"b\"", "'\"'"), ("a\\b", "'\\\\'"), ("a\nb", "'\\n'"), ("`a`", "'`'")]
+    {
+        let expected = format!(
+            "SystemConfigs[0].KernelCommandLine.ExtraCommandLine has the character {letter}, which GRUB cannot hand to a \
+             kernel; write it without"
+        );
+        assert_eq!(told(line), Some(expected));
+    }
+}
+
+#[test]
+fn two_accounts_of_one_number_are_refused() {
+    let groups = |text: &str| told_of(&format!("\"Groups\": [{text}]"));
+    assert_eq!(
+        groups(r#"{"Name": "a", "GID": "2000"}, {"Name": "b", "GID": "2001"}, {"Name": "c"}, {"Name": "d"}"#),
+        None
+    );
+    let expected = "SystemConfigs[0].Groups[1].GID is 2000, which is that of `a`, too";
+    assert_eq!(groups(r#"{"Name": "a", "GID": "2000"}, {"Name": "b", "GID": "2000"}"#).unwrap(), expected);
+    let users = |text: &str| told_of(&format!("\"Users\": [{text}]"));
+    assert_eq!(
+        users(r#"{"Name": "root", "UID": "0"}, {"Name": "b", "UID": "2001"}, {"Name": "c"}, {"Name": "d"}"#),
+        None
+    );
+    let expected = "SystemConfigs[0].Users[1].UID is 1500, which is that of `a`, too";
+    assert_eq!(users(r#"{"Name": "a", "UID": "1500"}, {"Name": "b", "UID": "1500"}"#).unwrap(), expected);
+    let expected = "SystemConfigs[0].Users[0].UID is 0; 0 is the number of `root`, and of nobody else";
+    assert_eq!(users(r#"{"Name": "toor", "UID": "0"}"#).unwrap(), expected);
+}
+
+#[test]
+fn a_network_that_would_not_be_what_it_says_is_refused() {
+    let told = |text: &str| told_of(&format!("\"Networks\": [{text}]"));
+    let fixed = |more: &str| told(&format!("{{\"BootProto\": \"static\", {more}}}"));
+    assert_eq!(fixed(r#""Ip": "10.0.0.2", "NetMask": "255.255.254.0""#), None);
+    assert_eq!(fixed(r#""Ip": "fd00::2", "NetMask": "ffff:ffff::""#), None);
+    let expected =
+        "SystemConfigs[0].Networks[0].NetMask is `255.0.255.0`, which is no mask: its ones must stand before its zeros";
+    assert_eq!(fixed(r#""Ip": "10.0.0.2", "NetMask": "255.0.255.0""#).unwrap(), expected);
+    let expected =
+        "SystemConfigs[0].Networks[0].NetMask is `255.0.0.0`, and Ip is `fd00::2`: both must be IPv4 or both IPv6";
+    assert_eq!(fixed(r#""Ip": "fd00::2", "NetMask": "255.0.0.0""#).unwrap(), expected);
+    let expected = "SystemConfigs[0].Networks[0].Ip is `10.0.0.2`, which counts only when BootProto is static";
+    assert_eq!(told(r#"{"BootProto": "dhcp", "Ip": "10.0.0.2"}"#).unwrap(), expected);
+    let expected = "SystemConfigs[0].Networks[1].Device is `eth0`, which another of Networks sets up already";
+    assert_eq!(told(r#"{"BootProto": "dhcp"}, {"Device": "eth0"}"#).unwrap(), expected);
+    assert_eq!(told(r#"{"Device": "eth1"}, {"Device": "eth0"}"#), None);
+}
+
+#[test]
+fn two_files_for_one_place_are_refused() {
+    let told = |second: &str| {
+        let more = format!(r#""AdditionalFiles": {{"core.json": [{{"Path": "/etc/a"}}, {{"Path": "{second}"}}]}}"#);
+        told_of(&more)
+    };
+    assert_eq!(told("/etc/b"), None);
+    let expected = "SystemConfigs[0].AdditionalFiles[`core.json`] goes to `/etc//./a`, where `core.json` goes, too";
+    assert_eq!(told("/etc//./a").unwrap(), expected);
+}

@@ -27,6 +27,10 @@ has_line() { # file, name
     [ -f "$root$1" ] && awk -F: -v name="$2" '$1 == name { found = 1 } END { exit !found }' "$root$1"
 }
 
+has_number() { # file, number
+    awk -F: -v number="$2" '$3 == number { found = 1 } END { exit !found }' "$root$1"
+}
+
 # The lowest number from 1000 on that no line has as its third field.
 next_number() { # file
     awk -F: '{ taken[$3] = 1 } END { n = 1000; while (n in taken) n++; print n }' "$root$1"
@@ -34,6 +38,9 @@ next_number() { # file
 
 add_group() { # name, number or nothing
     [ -f "$root/etc/group" ] || fail "group $1 cannot be made: no package has /etc/group"
+    if [ -n "$2" ] && [ "$(group_number "$1")" != "$2" ] && has_number /etc/group "$2"; then
+        fail "group $1 cannot have the number $2: a package gave it to another one"
+    fi
     if has_line /etc/group "$1"; then
         [ -z "$2" ] || set_field /etc/group "$1" 3 "$2"
         return 0
@@ -58,7 +65,15 @@ group_number() { # name
 add_user() { # name, number or nothing, group, home folder, login program
     [ -f "$root/etc/passwd" ] || fail "user $1 cannot be made: no package has /etc/passwd"
     ! has_line /etc/passwd "$1" || fail "user $1 is there already: a package made it"
-    [ "$3" != "$1" ] || add_group "$3" "$2"
+    if [ -n "$2" ] && has_number /etc/passwd "$2"; then
+        fail "user $1 cannot have the number $2: a package gave it to another one"
+    fi
+    if [ "$3" = "$1" ] && ! has_line /etc/group "$1"; then
+        # Its own group has the same number where that is free.
+        group=$2
+        if [ -n "$group" ] && has_number /etc/group "$group"; then group=; fi
+        add_group "$1" "$group"
+    fi
     has_line /etc/group "$3" || fail "user $1 cannot have the group $3: there is none"
     number=${2:-$(next_number /etc/passwd)}
     group=$(group_number "$3")

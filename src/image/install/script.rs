@@ -241,6 +241,45 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// What the functions make of the accounts of a root when they are called so: what they say, passwd, group.
+    fn accounts(calls: &str) -> [String; 3] {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        std::fs::create_dir_all(path("etc")).unwrap();
+        for user in ["app", "own", "two"] {
+            std::fs::create_dir_all(path("home").join(user)).unwrap();
+        }
+        std::fs::write(path("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+        std::fs::write(path("etc/group"), "root:x:0:\napp:x:2000:\n").unwrap();
+        let root = place.path().canonicalize().unwrap();
+        let text = format!("root='{}'\nfail() {{ echo \"$*\"; exit 1; }}\n{FUNCTIONS}\n{calls}", root.display());
+        let said = std::process::Command::new("sh").args(["-c", &text]).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap() + &String::from_utf8(said.stderr).unwrap();
+        [
+            said,
+            std::fs::read_to_string(path("etc/passwd")).unwrap(),
+            std::fs::read_to_string(path("etc/group")).unwrap(),
+        ]
+    }
+
+    #[test]
+    fn no_account_takes_the_number_of_another() {
+        let users = "add_user app 1500 app /home/app /bin/sh\nadd_user own 1501 own /home/own /bin/sh\n\
+                     add_user two 2000 two /home/two /bin/sh";
+        let [said, passwd, group] = accounts(users);
+        assert_eq!(said, "");
+        assert!(passwd.ends_with(
+            "app:x:1500:2000::/home/app:/bin/sh\nown:x:1501:1501::/home/own:/bin/sh\ntwo:x:2000:1000::/home/two:/bin/sh\n"
+        ));
+        assert_eq!(group, "root:x:0:\napp:x:2000:\nown:x:1501:\ntwo:x:1000:\n", "a group keeps its number");
+        let [said, ..] = accounts("add_group web 2000");
+        assert_eq!(said, "group web cannot have the number 2000: a package gave it to another one\n");
+        let [said, ..] = accounts("add_user own 0 own /home/own /bin/sh");
+        assert_eq!(said, "user own cannot have the number 0: a package gave it to another one\n");
+        let [said, _, group] = accounts("add_group app 2000\nadd_group app 2001");
+        assert_eq!((said.as_str(), group.as_str()), ("", "root:x:0:\napp:x:2001:\n"));
+    }
+
     #[test]
     fn a_shell_reads_a_word_as_it_was() {
         assert_eq!(quoted("/etc/fstab"), "/etc/fstab");
