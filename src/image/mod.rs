@@ -126,7 +126,7 @@ pub async fn assemble(context: &ImageContext<'_>, config_path: &Path) -> Result<
     let (config, seen) = tokio::task::spawn_blocking(move || read(&path)).await??;
     let rpms = packages::resolve(&config, context.packages, &context.assembly.arch)
         .map_err(|source| ImageError::Packages { config: config_path.to_owned(), source })?;
-    let kernel = packages::kernel_file(&rpms);
+    let kernel = packages::kernel_file(&rpms, config.system.kernel.as_ref());
     if kernel.is_none() && needs_kernel(&config) {
         return Err(ImageError::NoKernel { config: config_path.to_owned() });
     }

@@ -7,7 +7,7 @@ use crate::digest::Sha256;
 use crate::graph::{self, Unsolvable};
 use crate::image::ImageError;
 use crate::image::config::{BootType, Format, ImageConfig};
-use crate::package::{Provides, Requirement, RpmHeader, header};
+use crate::package::{Evr, Provides, Requirement, RpmHeader, header};
 use crate::regular;
 
 /// An RPM file that can be installed.
@@ -66,11 +66,21 @@ pub fn check_files(rpms: &[&AvailableRpm]) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// File name of the kernel in `/boot`, such as `vmlinuz-6.1.55-1`; the last one by name.
-pub fn kernel_file(rpms: &[&AvailableRpm]) -> Option<String> {
-    let files = rpms.iter().flat_map(|rpm| rpm.header.files.iter());
-    let kernels = files.filter_map(|path| path.strip_prefix("/boot/"));
-    kernels.filter(|name| name.starts_with("vmlinuz-") && !name.contains('/')).max().map(str::to_owned)
+/// File name of the kernel in `/boot`, such as `vmlinuz-6.1.55-1`: that of the package that is `wanted` as the kernel, or,
+/// where that only needs the one that has it, of all packages. Of several the last one as RPM orders versions.
+pub fn kernel_file(rpms: &[&AvailableRpm], wanted: Option<&Requirement>) -> Option<String> {
+    let dependencies = wanted.map(Requirement::dependencies).unwrap_or_default();
+    let is_wanted = |rpm: &&&AvailableRpm| {
+        dependencies.iter().any(|one| rpm.header.provides.iter().any(|provided| one.accepts(provided)))
+    };
+    last_kernel(rpms.iter().filter(is_wanted)).or_else(|| last_kernel(rpms.iter()))
+}
+
+fn last_kernel<'a>(rpms: impl Iterator<Item = &'a &'a AvailableRpm>) -> Option<String> {
+    let files = rpms.flat_map(|rpm| rpm.header.files.iter());
+    let versions = files.filter_map(|path| path.strip_prefix("/boot/vmlinuz-"));
+    let last = versions.filter(|version| !version.contains('/')).max_by_key(|version| Evr::parse(version));
+    last.map(|version| format!("vmlinuz-{version}"))
 }
 
 /// The latest build time of `rpms`, in seconds since 1970: the time of an image that is made of them.
@@ -85,4 +95,37 @@ pub fn newest(rpms: &[PathBuf]) -> Result<u64, (PathBuf, io::Error)> {
         newest = newest.max(read().map_err(|source| (path.clone(), source))?);
     }
     Ok(newest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::{Capability, Nevra};
+
+    fn rpm(name: &str, kernels: &[&str]) -> AvailableRpm {
+        let header = RpmHeader {
+            nevra: Nevra { name: name.into(), evr: Evr::parse("1-1"), arch: "x86_64".into() },
+            provides: vec![Capability::parse(&format!("{name} = 1-1"))],
+            requires: Vec::new(),
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+            files: kernels.iter().map(|version| format!("/boot/vmlinuz-{version}")).collect(),
+            source_rpm: None,
+            installed_bytes: 0,
+        };
+        AvailableRpm { path: PathBuf::new(), header, sha256: Sha256::of_bytes(b"") }
+    }
+
+    #[test]
+    fn the_kernel_that_is_asked_for_is_started() {
+        let (newer, older) = (rpm("kernel-6_1_10", &["6.1.10-1"]), rpm("kernel-6_1_9", &["6.1.9-1"]));
+        let (both, named) = (rpm("kernel", &["6.1.9-1", "6.1.10-1", "6.1.10~rc1-1"]), rpm("kernel-meta", &[]));
+        let file = |rpms: &[&AvailableRpm], wanted: &str| kernel_file(rpms, Some(&wanted.parse().unwrap())).unwrap();
+        assert_eq!(file(&[&newer, &older], "kernel-6_1_10"), "vmlinuz-6.1.10-1");
+        assert_eq!(file(&[&newer, &older], "kernel-6_1_9"), "vmlinuz-6.1.9-1");
+        assert_eq!(file(&[&newer, &older], "kernel-6_1_9 = 1"), "vmlinuz-6.1.9-1");
+        assert_eq!(file(&[&both], "kernel"), "vmlinuz-6.1.10-1", "as RPM orders them, not as a dictionary does");
+        assert_eq!(file(&[&named, &older, &newer], "kernel-meta"), "vmlinuz-6.1.10-1", "it needs the one that has it");
+        assert_eq!(kernel_file(&[&named], None), None);
+    }
 }
