@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
+use super::ignored::Ignored;
 use crate::digest::{HashingWriter, KeyBuilder, Sha256};
 use crate::regular;
 use crate::stop::Stoppable;
@@ -22,6 +23,14 @@ pub(super) struct Files {
     digest: Sha256,
     /// The folders among them, relative to where they are copied to.
     pub(super) folders: Vec<String>,
+}
+
+/// The folder that files are copied from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub(super) folder: &'a Path,
+    /// What of it is left out.
+    pub(super) ignored: &'a Ignored,
 }
 
 /// One entry of a layer.
@@ -51,8 +60,12 @@ pub(super) enum LayerFault {
 }
 
 impl Files {
-    /// Everything that `from` names below `context`: names, kinds, modes and contents.
-    pub(super) fn read(context: &Path, from: &[String], stop: &CancellationToken) -> Result<Self, (String, io::Error)> {
+    /// Everything that `from` names below the context: names, kinds, modes and contents.
+    pub(super) fn read(
+        context: Context<'_>,
+        from: &[String],
+        stop: &CancellationToken,
+    ) -> Result<Self, (String, io::Error)> {
         let mut files = Self { entries: Vec::new(), digest: Sha256::of_bytes(b""), folders: Vec::new() };
         for name in from {
             files.add(context, name, stop).map_err(|error| (name.clone(), error))?;
@@ -88,34 +101,76 @@ impl Files {
     }
 
     /// Adds the file `name`, or all that is in the folder `name`, sorted, with the places that Docker's rules give them.
-    fn add(&mut self, context: &Path, name: &str, stop: &CancellationToken) -> io::Result<()> {
-        let host = source(context, name)?;
+    fn add(&mut self, context: Context<'_>, name: &str, stop: &CancellationToken) -> io::Result<()> {
+        let (root, host) = source(context.folder, name)?;
+        let at = Walk { root: &root, ignored: context.ignored, stop };
         if host.is_dir() {
             self.folders.push(String::new());
-            return self.walk(&host, "", stop);
+            self.walk(&host, "", at)?;
+            if at.leaves_out(&host) && self.entries.is_empty() {
+                return Err(left_out());
+            }
+            return Ok(());
+        }
+        if at.leaves_out(&host) || context.ignored.has(name) {
+            return Err(left_out());
         }
         let base = Path::new(name).file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
         self.entries.push(Entry::read(&host, base, stop)?);
         Ok(())
     }
 
-    fn walk(&mut self, folder: &Path, guest: &str, stop: &CancellationToken) -> io::Result<()> {
+    fn walk(&mut self, folder: &Path, guest: &str, at: Walk<'_>) -> io::Result<()> {
         let mut inside: Vec<PathBuf> =
             fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
         inside.sort();
         for host in inside {
             let base = host.file_name().map(|base| base.to_string_lossy().into_owned()).unwrap_or_default();
             let guest = format!("{guest}/{base}");
-            let entry = Entry::read(&host, guest.clone(), stop)?;
-            let is_folder = matches!(entry.content, Content::Folder);
+            let is_left_out = at.leaves_out(&host);
+            if is_left_out && !(at.ignored.has_exceptions() && is_folder(&host)) {
+                continue;
+            }
+            let entry = Entry::read(&host, guest.clone(), at.stop)?;
+            if !matches!(entry.content, Content::Folder) {
+                self.entries.push(entry);
+                continue;
+            }
+            let (entries, folders) = (self.entries.len(), self.folders.len());
             self.entries.push(entry);
-            if is_folder {
-                self.folders.push(guest.trim_start_matches('/').to_owned());
-                self.walk(&host, &guest, stop)?;
+            self.folders.push(guest.trim_start_matches('/').to_owned());
+            self.walk(&host, &guest, at)?;
+            // One that is left out is made for what is taken in again below it.
+            if is_left_out && self.entries.len() == entries + 1 {
+                self.entries.truncate(entries);
+                self.folders.truncate(folders);
             }
         }
         Ok(())
     }
+}
+
+/// How a folder is gone through.
+#[derive(Clone, Copy)]
+struct Walk<'a> {
+    /// The context, without links.
+    root: &'a Path,
+    ignored: &'a Ignored,
+    stop: &'a CancellationToken,
+}
+
+impl Walk<'_> {
+    fn leaves_out(self, host: &Path) -> bool {
+        host.strip_prefix(self.root).is_ok_and(|path| self.ignored.has(&path.to_string_lossy()))
+    }
+}
+
+fn is_folder(host: &Path) -> bool {
+    fs::symlink_metadata(host).is_ok_and(|metadata| metadata.is_dir())
+}
+
+fn left_out() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "it is left out of the folder that is copied from, by its `.dockerignore`")
 }
 
 /// Digest of names, kinds, modes and contents.
@@ -142,12 +197,12 @@ fn place(to: &str, guest: &str) -> String {
     }
 }
 
-/// The file or folder that `name` means: a link is followed, but not out of the context, so that a containerfile of others
+/// The context and the file or folder in it that `name` means, both without links: a link is followed, but not out of the context, so that a containerfile of others
 /// cannot put files of this machine into an image. Links inside of a folder are copied as they are.
-fn source(context: &Path, name: &str) -> io::Result<PathBuf> {
+fn source(context: &Path, name: &str) -> io::Result<(PathBuf, PathBuf)> {
     let (root, host) = (context.canonicalize()?, context.join(name.trim_start_matches('/')).canonicalize()?);
-    if host.starts_with(root) {
-        return Ok(host);
+    if host.starts_with(&root) {
+        return Ok((root, host));
     }
     Err(io::Error::other(format!("it leads out of the folder that is copied from, to `{}`", host.display())))
 }
@@ -233,7 +288,12 @@ mod tests {
     use super::*;
 
     fn read(context: &Path, name: &str) -> Result<Files, (String, io::Error)> {
-        Files::read(context, &[name.to_owned()], &CancellationToken::new())
+        read_with(&Ignored::default(), context, &[name])
+    }
+
+    fn read_with(ignored: &Ignored, folder: &Path, from: &[&str]) -> Result<Files, (String, io::Error)> {
+        let from: Vec<String> = from.iter().map(|name| (*name).to_owned()).collect();
+        Files::read(Context { folder, ignored }, &from, &CancellationToken::new())
     }
 
     #[test]
@@ -259,10 +319,37 @@ mod tests {
             let (file, fault) = read(&context, name).unwrap_err();
             assert!(file == name && fault.to_string().contains("leads out of the folder"), "{fault}");
         }
-        let both =
-            Files::read(&context, &["folder".to_owned(), "named".to_owned()], &CancellationToken::new()).unwrap();
+        let both = read_with(&Ignored::default(), &context, &["folder", "named"]).unwrap();
         assert_eq!(both.folders, [""]);
         assert_eq!(read(&context, ".").unwrap().folders, ["", "folder"]);
+    }
+
+    #[test]
+    fn what_the_ignore_file_names_is_not_copied_and_changes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name);
+        std::fs::create_dir_all(path("out/deep")).unwrap();
+        for name in ["a", "out/b", "out/deep/c"] {
+            std::fs::write(path(name), "1").unwrap();
+        }
+        let read = |patterns: &str, from: &str| {
+            std::fs::write(path("ignore"), patterns).unwrap();
+            read_with(&Ignored::read(&path("ignore")).unwrap(), place.path(), &[from])
+        };
+        let places = |patterns: &str, from: &str| -> Vec<String> {
+            read(patterns, from).unwrap().entries.iter().map(|entry| super::place("/x/", &entry.guest)).collect()
+        };
+        assert_eq!(places("ignore\nout", "."), ["/x/a"]);
+        assert_eq!(places("*\n!out/deep", "."), ["/x/out", "/x/out/deep", "/x/out/deep/c"]);
+        assert_eq!(places("*\n!a", "."), ["/x/a"], "a folder without anything is no folder");
+        assert_eq!(places("out/b", "out"), ["/x/deep", "/x/deep/c"]);
+        for name in ["out/b", "out", "/a"] {
+            let (file, fault) = read("*", name).unwrap_err();
+            assert!(file == name && fault.to_string().contains("it is left out"), "{fault}");
+        }
+        let digest = read("ignore\nout", ".").unwrap().digest();
+        std::fs::write(path("out/b"), "2").unwrap();
+        assert_eq!(read("ignore\nout", ".").unwrap().digest(), digest);
     }
 
     #[test]

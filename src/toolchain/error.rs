@@ -12,7 +12,7 @@ use crate::package::header::HeaderError;
 /// A stage could not be made; nothing of it is used.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolchainError {
-    /// The containerfile cannot be read.
+    /// The containerfile, or the file that says what is not copied, cannot be read.
     #[error("cannot read `{}` of stage `{stage}`", path.display())]
     ReadContainerfile {
         /// The stage.

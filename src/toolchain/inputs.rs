@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::containerfile::{self, Instruction};
+use super::ignored;
 use super::{Base, Instructions, Origin, Stage};
 use crate::text_file;
 
-/// The containerfile of `stage`, what it copies, the archives that it may start from, and the list of what it provides:
+/// The containerfile of `stage`, what it copies and what leaves files out of that, the archives that it may start from, and the list of what it provides:
 /// files and folders, absolute.
 /// What a containerfile copies that cannot be read or is wrong is left out; building the stage tells about it.
 pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
@@ -17,6 +18,7 @@ pub fn inputs(stage: &Stage) -> Vec<PathBuf> {
     }
     if let Some(instructions) = &stage.containerfile {
         found.push(instructions.path.clone());
+        found.extend(ignored::file(&instructions.path, &instructions.context));
         found.extend(copied(instructions));
     }
     found

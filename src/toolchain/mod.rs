@@ -27,6 +27,7 @@ mod error;
 mod essence;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod ignored;
 mod inputs;
 mod installed;
 mod layers;

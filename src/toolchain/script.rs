@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::containerfile::{self, Containerfile, Instruction};
-use super::copy::Files;
+use super::copy::{Context, Files};
 use super::error::ToolchainError;
+use super::ignored::{self, Ignored};
 use super::stage::{Instructions, Stage};
 use crate::digest::{KeyBuilder, Sha256};
 use crate::oci::ImageConfig;
@@ -38,6 +39,15 @@ impl Script {
             source,
         })?;
         let file = parse(stage, path, &text, None)?;
+        let ignored = match ignored::file(path, context) {
+            Some(file) => Ignored::read(&file).map_err(|source| ToolchainError::ReadContainerfile {
+                stage: stage.name.clone(),
+                path: file.clone(),
+                source,
+            })?,
+            None => Ignored::default(),
+        };
+        let from_here = Context { folder: context, ignored: &ignored };
         let mut copied = BTreeMap::new();
         for (line, instruction) in &file.steps {
             if let Instruction::Copy { from, .. } = instruction {
@@ -45,7 +55,7 @@ impl Script {
                     source if stop::is_stopped(&source) => ToolchainError::Cancelled { stage: stage.name.clone() },
                     source => copy_fault(path, *line, name, source),
                 };
-                copied.insert(from.clone(), Files::read(context, from, stop).map_err(fault)?);
+                copied.insert(from.clone(), Files::read(from_here, from, stop).map_err(fault)?);
             }
         }
         Ok(Some(Self { path: path.clone(), text, file, copied }))
