@@ -24,7 +24,7 @@ use crate::address::{below, shown};
 use crate::digest::Sha256;
 use crate::event::{Event, Report};
 use crate::openpgp::{Keys, Unsigned};
-use crate::source::{Patience, Web, WebError, whole_file};
+use crate::source::{Patience, Web, WebError, WebFile, whole_file};
 
 /// The largest `repomd.xml`, and the largest packed file of metadata.
 const MOST_REPOMD_BYTES: u64 = 4 << 20;
@@ -213,26 +213,42 @@ async fn packages(server: &Server<'_>, repomd: &Repomd) -> Result<Vec<PrimaryPac
     parsed.map_err(|error| wrong(error.to_string()))?.map_err(|error| wrong(error.to_string()))
 }
 
-/// Asks the repository for `repomd.xml`, at the first address that has it.
+/// Asks the repository for `repomd.xml`, at the first address that has one which can be used.
 async fn ask(server: &Server<'_>, keys: &Keys, options: &LoadOptions) -> Result<Answer, RemoteFault> {
     let (config, web) = (server.config, server.web()?);
-    let mut tried = Vec::new();
+    let mut faults = Vec::new();
     for url in &config.urls {
-        let found = match web.fetch(&below(url, REPOMD), None, MOST_REPOMD_BYTES).await {
-            Ok(found) => found,
-            Err(error) => {
-                tried.push(error);
-                continue;
-            }
-        };
-        let content = read(config, REPOMD, &found.path)?;
-        let repomd = repomd::parse(&content);
-        let repomd = repomd.map_err(|error| fault(config, REPOMD, &format!("cannot be read: {error}")))?;
-        let signature = signature(config, (keys, web), url, &content).await?;
-        kept::write(config, server.way.folder, (found.sha256, signature, options.now));
-        return Ok(Answer { digest: found.sha256, repomd, asked: options.now, is_kept: false });
+        match web.fetch(&below(url, REPOMD), None, MOST_REPOMD_BYTES).await {
+            Err(error) => faults.push(not_had(config, REPOMD, &[error])),
+            Ok(found) => match answer(server, (url, &found), keys, options).await {
+                Ok(answer) => return Ok(answer),
+                Err(fault) if config.urls.len() == 1 => return Err(fault),
+                Err(fault) => {
+                    faults.push(RemoteFault { wrong: format!("at {}: {}", shown(url), fault.wrong), ..fault });
+                }
+            },
+        }
     }
-    Err(not_had(config, REPOMD, &tried))
+    let wrong: Vec<&str> = faults.iter().map(|fault| fault.wrong.as_str()).collect();
+    let is_untrusted = faults.iter().any(|fault| fault.is_untrusted);
+    let is_gone = !is_untrusted && faults.iter().any(|fault| fault.is_gone);
+    Err(RemoteFault { is_untrusted, is_gone, ..fault(config, REPOMD, &wrong.join("; ")) })
+}
+
+/// What the `repomd.xml` that was `found` at `url` says, when it can be read and is signed as it must be.
+async fn answer(
+    server: &Server<'_>,
+    (url, found): (&str, &WebFile),
+    keys: &Keys,
+    options: &LoadOptions,
+) -> Result<Answer, RemoteFault> {
+    let (config, web) = (server.config, server.web()?);
+    let content = read(config, REPOMD, &found.path)?;
+    let repomd = repomd::parse(&content);
+    let repomd = repomd.map_err(|error| fault(config, REPOMD, &format!("cannot be read: {error}")))?;
+    let signature = signature(config, (keys, web), url, &content).await?;
+    kept::write(config, server.way.folder, (found.sha256, signature, options.now));
+    Ok(Answer { digest: found.sha256, repomd, asked: options.now, is_kept: false })
 }
 
 /// The digest of the signature of `repomd.xml`, where it must be signed.
