@@ -55,6 +55,12 @@ impl Project {
             .ok_or_else(|| Fault::usage(format!("there is no project folder `{}`", global.project.display())))?;
         // `.` and `..` in the middle would make two names of one place.
         let folder = folder.canonicalize().map_err(|error| Fault::host_error(&error))?;
+        for path in [&folder, &global.build_dir, &global.out_dir] {
+            if path.to_str().is_none() {
+                let text = format!("the name of the folder `{}` is not UTF-8", path.display());
+                return Err(Fault::usage(text).with_hint(Some("give it another name".to_owned())));
+            }
+        }
         let cache = cache_folder()?;
         let layout = Layout::new(folder.join(&global.build_dir), folder.join(&global.out_dir), cache);
         let layout = global.stage.as_ref().map_or_else(|| layout.clone(), |stage| layout.of_stage(stage));

@@ -11,7 +11,9 @@ user=$nobody
 # limit of its own; nothing is in it where whoever started this container looks at the time.
 turn() {
     (
-        cd "$place" && ulimit -f "$blocks" || exit 126
+        cd "$place" || exit 126
+        # One that cannot be set is lower already, and then it holds.
+        ulimit -f "$blocks" 2>/dev/null || [ "$(ulimit -H -f)" != unlimited ] || exit 126
         case $become in
             setpriv) exec $within setpriv --reuid "$user" --regid "$user" --clear-groups "$@" ;;
             chroot) exec $within chroot --skip-chdir --userspec="$user:$user" --groups= / "$@" ;;

@@ -224,6 +224,15 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_files_that_is_lower_already_holds() {
+        let start = SCRIPT.find("turn() {").unwrap();
+        let turn = &SCRIPT[start..start + SCRIPT[start..].find("\n}\n").unwrap() + 3];
+        let text = format!("ulimit -f 100\nplace=/ blocks=2048 become=none\n{turn}\nturn sh -c 'ulimit -f'");
+        let told = Command::new("sh").args(["-c", &text]).output().unwrap();
+        assert_eq!(String::from_utf8(told.stdout).unwrap(), "100\n", "{}", String::from_utf8_lossy(&told.stderr));
+    }
+
+    #[test]
     fn nothing_in_a_flat_spec_can_be_expanded() {
         let hostile = "Name: a\x1e%(touch x)\nVersion: %%{v}\n%if \"%(id)\"\n %files\n%filesystem\n%include /x\n%{lua:x}\n\
             %package -n %{x}\n%Description\n100%\n%prep\n%setup -q\n%files -f %(x)\n%doc a\n%\n";

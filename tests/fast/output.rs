@@ -100,3 +100,17 @@ fn the_names_and_files_of_others_give_no_orders() {
     let ran = project.run(&["logs", "a\n::error::b\u{202e}"]);
     assert!(ran.stderr.starts_with("error: there is no log of `a\n\\::error::b\\u{202e}`"), "{:?}", ran.stderr);
 }
+
+#[test]
+fn a_project_folder_without_a_utf_8_name_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let project = Project::new();
+    let folder = project.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&folder).unwrap();
+    let output = project.command(&["plan"]).current_dir(&folder).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.code() == Some(2) && told.contains("is not UTF-8") && told.contains("give it another name"),
+        "{told}"
+    );
+}

@@ -89,6 +89,12 @@ impl Output {
     }
 }
 
+/// The longest name of a file, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// Of it, what the version and the mark of an unfinished file may take.
+const ROOM: usize = 64;
+
 /// The types and compressions that can be made, for messages.
 pub(super) const TYPES: &str = "raw, vhd, vhdx, ext4, initrd, iso, oci, tar, tar.gz, tar.xz";
 
@@ -172,7 +178,18 @@ fn named(
         faults.add(format!("{place}.Name"), format!("is `{name}`, which cannot name a file"));
         return None;
     }
-    Some(Output { name: name.to_owned(), format, compression })
+    let output = Output { name: name.to_owned(), format, compression };
+    // Where it is written, a name of work in progress stands beside it.
+    let longest = LONGEST_NAME - (output.file_name("").len() - name.len()) - ROOM;
+    if name.len() > longest {
+        let count = name.len();
+        faults.add(
+            format!("{place}.Name"),
+            format!("has {count} bytes, and {longest} are the most: version and ending come to them"),
+        );
+        return None;
+    }
+    Some(output)
 }
 
 fn refuse_same_names(outputs: &[Output], faults: &mut Faults) {

@@ -214,3 +214,14 @@ fn two_files_for_one_place_are_refused() {
     let expected = "SystemConfigs[0].AdditionalFiles[`core.json`] goes to `/etc//./a`, where `core.json` goes, too";
     assert_eq!(told("/etc//./a").unwrap(), expected);
 }
+
+#[test]
+fn a_name_that_no_file_can_have_is_refused() {
+    let told = |count: usize| {
+        let text = EFI.replace("\"Name\": \"core\"", &format!("\"Name\": \"{}\"", "n".repeat(count)));
+        read_text(&text).err().map(|error| error.to_string())
+    };
+    assert_eq!(told(185), None);
+    let expected = "Disks[0].Artifacts[0].Name has 186 bytes, and 185 are the most: version and ending come to them";
+    assert!(told(186).unwrap().contains(expected), "{:?}", told(186));
+}

@@ -48,8 +48,9 @@ pub(super) fn unpack(source: Source, into: &Path) -> Result<(), Fault> {
     let unpacked = read_members(&mut tar, &mut |member, _, content| {
         let path = Path::new("/").join(OsStr::from_bytes(&member.path));
         unpack_member(&member, &path, content).map_err(|fault| {
-            let text = format!("`{}`: {fault}", path.display());
-            fault.raw_os_error().map_or_else(|| io::Error::other(text), io::Error::from_raw_os_error)
+            // Where there is no room, no member is to blame.
+            let is_full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded].contains(&fault.kind());
+            if is_full { fault } else { io::Error::other(format!("`{}`: {fault}", path.display())) }
         })?;
         if member.kind == MemberKind::Folder {
             folders.push((path, member.mtime));
