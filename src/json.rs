@@ -1,11 +1,9 @@
 //! JSON files of the user, read without guessing: no key may be there twice, since nobody can tell which one counts.
 
-use std::collections::HashSet;
-use std::fmt;
-
-use serde::de::{DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::DeserializeOwned;
 
 use crate::text_file;
+use crate::unique::Unique;
 
 /// Why a text is not what is expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,9 +20,8 @@ pub struct JsonFault {
 /// `text` as a `T`.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, JsonFault> {
     let text = text_file::without_mark(text);
-    let read = serde_json::from_str(text).map_err(|error| JsonFault::from(&error))?;
     serde_json::from_str::<Unique>(text).map_err(|error| JsonFault::from(&error))?;
-    Ok(read)
+    serde_json::from_str(text).map_err(|error| JsonFault::from(&error))
 }
 
 impl From<&serde_json::Error> for JsonFault {
@@ -32,66 +29,6 @@ impl From<&serde_json::Error> for JsonFault {
         let (line, column, shown) = (error.line(), error.column(), error.to_string());
         let place = format!(" at line {line} column {column}");
         Self { line, column, reason: shown.strip_suffix(&place).unwrap_or(&shown).to_owned() }
-    }
-}
-
-/// Any value in which each object has each key once.
-struct Unique;
-
-impl<'de> serde::Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Unique;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_unit<E>(self) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unique, A::Error> {
-        while list.next_element::<Unique>()?.is_some() {}
-        Ok(Unique)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
-        let mut keys = HashSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if keys.contains(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` is there twice")));
-            }
-            keys.insert(key);
-            map.next_value::<Unique>()?;
-        }
-        Ok(Unique)
     }
 }
 

@@ -13,6 +13,7 @@ pub mod scratch;
 pub mod stop;
 pub mod regular;
 pub mod text_file;
+pub mod unique;
 pub mod json;
 pub mod yaml;
 pub mod digest;

@@ -32,12 +32,10 @@ fn a_containerfile_with_an_unknown_instruction_is_told_with_its_line() {
 }
 
 #[test]
-fn a_password_near_a_wrong_line_is_not_shown() {
-    let pipeline = "name: x\ntoolchain:\n  - stage: bootstrap\n    base:\n      - debootstrap: { suite: bookworm, \
-                    mirror: 'https://me:PASS@x.test/debian' }\n    containerfil: c\n";
+fn a_password_in_a_wrong_value_is_not_shown() {
+    let pipeline = "name: x\ntoolchain:\n  - stage: bootstrap\n    install: https://me:PASS@x.test/debian\n";
     let ran = Project::new().file("p.yaml", pipeline).run(&["run", "p.yaml"]);
-    assert!(ran.stderr.contains("containerfil") && !ran.show().contains("PASS"), "{}", ran.show());
-    assert!(ran.stderr.contains("https://***@x.te"), "the lines around it are shown: {}", ran.show());
+    assert!(ran.stderr.contains("https://***@x.test/debian") && !ran.show().contains("PASS"), "{}", ran.show());
 }
 
 /// A pipeline whose toolchain is not made yet.

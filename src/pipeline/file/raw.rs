@@ -87,11 +87,33 @@ pub(super) struct RawStagePackages {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "RawBaseKeys")]
 pub(super) enum RawBase {
     Image(String),
     Archive(PathBuf),
     Debootstrap(RawDebootstrap),
+}
+
+/// A base as the file has it: with one of the keys. To the YAML reader, an enum is a value with a tag.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBaseKeys {
+    image: Option<String>,
+    archive: Option<PathBuf>,
+    debootstrap: Option<RawDebootstrap>,
+}
+
+impl TryFrom<RawBaseKeys> for RawBase {
+    type Error = &'static str;
+
+    fn try_from(keys: RawBaseKeys) -> Result<Self, Self::Error> {
+        match keys {
+            RawBaseKeys { image: Some(image), archive: None, debootstrap: None } => Ok(Self::Image(image)),
+            RawBaseKeys { image: None, archive: Some(archive), debootstrap: None } => Ok(Self::Archive(archive)),
+            RawBaseKeys { image: None, archive: None, debootstrap: Some(suite) } => Ok(Self::Debootstrap(suite)),
+            _ => Err("one of `image`, `archive` and `debootstrap` is expected"),
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -86,6 +86,15 @@ mod tests {
     }
 
     #[test]
+    fn a_base_is_one_thing() {
+        for base in ["{}", "{ image: a, archive: b }", "{ debootstrap: { suite: trixie }, image: a }"] {
+            let text = faults(&format!("name: x\ntoolchain:\n  - stage: a\n    base:\n      - {base}\n"));
+            assert!(text.contains("one of `image`, `archive` and `debootstrap` is expected"), "{text}");
+            assert!(text.contains("toolchain[0].base") && text.contains("line 5 column 7"), "{text}");
+        }
+    }
+
+    #[test]
     fn an_unknown_key_is_told_with_its_place() {
         let text = faults("name: x\ntoolchain:\n  - stage: a\n    bsae: []\n");
         assert!(text.contains("[DIR]/p.yaml") && text.contains("bsae") && text.contains("base"), "{text}");
