@@ -6,6 +6,7 @@
 pub mod address;
 pub mod causes;
 pub mod printable;
+pub mod suggest;
 pub mod tail;
 pub mod pace;
 pub mod removal;

@@ -1,8 +1,9 @@
 //! What a command is asked to build.
 
 use super::fault::Fault;
-use crate::graph::{Goals, nearest};
+use crate::graph::Goals;
 use crate::pipeline::Packages;
+use crate::suggest::nearest;
 
 /// The goals of the command line, or the pipeline's when it names none.
 pub(super) fn of(names: &[String], packages: &Packages) -> Goals {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::UnknownGoal;
-use super::nearest::nearest;
 use crate::spec::SourcePackage;
+use crate::suggest::nearest;
 
 /// The name of the spec that `word` means: a spec's own name, or that of a package that a spec makes.
 ///

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::package::{Capability, Requirement};
+use crate::suggest::{Names, nearest};
 
-use super::nearest::{Names, nearest};
 use super::universe::Universe;
 use super::{LookedAt, Near, Requirer, UnknownGoal, Unresolved};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::targets::{TARGETS, Target};
 use super::variables::{Means, VARIABLES, Variable};
-use crate::graph::nearest;
+use crate::suggest::nearest;
 
 /// What was given.
 #[derive(Default)]

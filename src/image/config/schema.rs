@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use super::Faults;
+use crate::suggest::nearest;
 
 /// What a key's value has to be.
 pub(super) enum Kind {
@@ -247,33 +248,10 @@ fn name_of(value: &Value) -> &'static str {
 
 fn unknown(key: &str, fields: &[Field]) -> String {
     let names = fields.iter().map(|(name, _)| *name);
-    if let Some(name) = nearest(key, names) {
+    if let Some(name) = nearest(key, names).first() {
         format!("is no key of this file's kind; did you mean `{name}`?")
     } else {
         let known: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
         format!("is no key of this file's kind; known here: {}", known.join(", "))
     }
-}
-
-/// The name most like `word`, if any is at most a third of its letters away.
-pub(super) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = word.chars().count().div_ceil(3);
-    let ranked = names.map(|name| (distance(&word.to_lowercase(), &name.to_lowercase()), name));
-    ranked.filter(|(distance, _)| *distance <= limit).min().map(|(_, name)| name)
-}
-
-/// Number of letters to insert, delete or replace between `a` and `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

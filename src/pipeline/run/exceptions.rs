@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::runner::Runner;
 use crate::event::Event;
-use crate::graph::nearest;
 use crate::pipeline::file::{Allowance, on_day};
 use crate::plan::Exception;
 use crate::spec::SourcePackage;
+use crate::suggest::nearest;
 
 impl Runner<'_> {
     /// What of `list` holds on the day of the run, by spec; tells what has run out, and what is of no spec.

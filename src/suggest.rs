@@ -1,9 +1,11 @@
-//! Names that a person may have meant. Pure.
+//! Names that a person may have meant: of packages, of keys in files, of targets. Pure.
+//!
+//! Upper and lower case are the same. Distances are those of `strsim`, which clap has in the tree anyway.
 
 use std::collections::HashMap;
 
 /// Names, ready for the question which of them are near to another one.
-pub(super) struct Names<'a> {
+pub struct Names<'a> {
     by_core: HashMap<&'a str, Vec<&'a str>>,
     by_length: HashMap<usize, Vec<(Letters, &'a str)>>,
 }
@@ -13,7 +15,7 @@ type Letters = [u8; 32];
 
 impl<'a> Names<'a> {
     /// Indexes `names`; a name may be there more than once.
-    pub(super) fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new(names: impl IntoIterator<Item = &'a str>) -> Self {
         let (mut by_core, mut by_length): (HashMap<_, Vec<_>>, HashMap<_, Vec<_>>) = Default::default();
         for name in names {
             by_core.entry(core(name)).or_default().push(name);
@@ -24,7 +26,7 @@ impl<'a> Names<'a> {
 
     /// At most three that are nearest to `wanted`, the nearest first; none when nothing is near. Equal cores are
     /// nearest, then come those with the fewest letters to change.
-    pub(super) fn nearest(&self, wanted: &str) -> Vec<&'a str> {
+    pub fn nearest(&self, wanted: &str) -> Vec<&'a str> {
         let count = wanted.chars().count();
         // Short words are near to too many.
         let allowed = if count < 3 { 0 } else { (count / 4).clamp(1, 3) };
@@ -88,28 +90,12 @@ fn core(name: &str) -> &str {
 }
 
 /// The number of letters to insert, delete, replace or swap with their neighbor, or None above `allowed`.
-pub(super) fn edits(a: &str, b: &str, allowed: usize) -> Option<usize> {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > allowed {
+fn edits(a: &str, b: &str, allowed: usize) -> Option<usize> {
+    if a.chars().count().abs_diff(b.chars().count()) > allowed {
         return None;
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, y) in b.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(x != y)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
-                cost = cost.min(before[j - 1] + 1);
-            }
-            row.push(cost);
-        }
-        if row.iter().all(|cost| *cost > allowed) {
-            return None;
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last.last().copied().filter(|cost| *cost <= allowed)
+    let distance = strsim::osa_distance(&a.to_lowercase(), &b.to_lowercase());
+    (distance <= allowed).then_some(distance)
 }
 
 #[cfg(test)]
@@ -123,7 +109,10 @@ mod tests {
         assert_eq!(nearest("pkgconfig(zlbi)", ["zlib-devel", "kmod-devel", "xz"]), ["zlib-devel"]);
         assert_eq!(nearest("pkgconfig(zlbi)", ["zlib-devel", "pkgconfig(zlib)"]), ["pkgconfig(zlib)", "zlib-devel"]);
         assert_eq!(nearest("openssl", ["bash", "gcc"]), [""; 0]);
+        assert_eq!(nearest("HOSTNMAE", ["Hostname", "Name"]), ["Hostname"], "whatever the case");
+        assert_eq!(nearest("Zlib", ["zlib"]), ["zlib"]);
         assert_eq!(edits("kmod", "kdom", 3), Some(2));
+        assert_eq!(edits("kmod", "kdom", 1), None);
         assert_eq!(edits("abc", "acb", 3), Some(1), "two letters swapped");
     }
 }
