@@ -7,6 +7,8 @@ pub mod address;
 pub mod causes;
 pub mod printable;
 pub mod suggest;
+pub mod words;
+pub mod place;
 pub mod tail;
 pub mod pace;
 pub mod removal;

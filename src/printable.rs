@@ -61,6 +61,16 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// True for a name that is shown as it is, in one line.
+pub fn is_name(name: &str) -> bool {
+    !name.trim().is_empty() && name.chars().all(|letter| is_shown(letter) && letter != '\t')
+}
+
+/// True for such a name that a file in a folder can have.
+pub fn is_file_name(name: &str) -> bool {
+    is_name(name) && ![".", ".."].contains(&name) && !name.contains('/')
+}
+
 /// What is left to see of a line of output that rewrites itself by carriage returns, as progress bars do.
 pub fn last_written(line: &str) -> &str {
     let parts = line.trim_end().rsplit('\r');
@@ -130,6 +140,16 @@ mod tests {
             assert_eq!(line(plain), plain);
             assert_eq!(text(plain), plain);
             assert_eq!(json(plain), plain);
+        }
+    }
+
+    #[test]
+    fn names_of_files_are_shown_as_they_are() {
+        for name in ["a", "a b", "..a", "ü-1.0"] {
+            assert!(is_file_name(name), "{name}");
+        }
+        for name in ["", ".", "..", "a/b", "/", "a\nb", "a\tb", "\u{1b}[1m", "\0", "a\u{202e}b"] {
+            assert!(!is_file_name(name), "{name:?}");
         }
     }
 

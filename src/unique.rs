@@ -1,4 +1,4 @@
-//! Documents without guesses, in JSON and YAML: no key may be there twice, since nobody can tell which one counts. Pure.
+//! Documents of JSON and YAML without guesses: no key may be there twice, since nobody can tell which one counts. Pure.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,6 +7,8 @@ use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, VariantAccess,
     Visitor,
 };
+
+use crate::words;
 
 /// Any value in which each object has each key once; reading it fails at the first key that is there again.
 pub struct Unique;
@@ -101,6 +103,6 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<(), E> {
-        if self.0.insert(key.to_owned()) { Ok(()) } else { Err(E::custom(format!("the key `{key}` is there twice"))) }
+        if self.0.insert(key.to_owned()) { Ok(()) } else { Err(E::custom(words::twice(key))) }
     }
 }

@@ -7,13 +7,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserializer as _;
-use serde::de::{DeserializeOwned, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Visitor};
 
 use crate::address;
 use crate::json;
+use crate::place::{self, Seek, Step};
 use crate::regular;
 use crate::text_file::without_mark;
 use crate::unique::Unique;
+use crate::words;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,29 +52,68 @@ pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigFi
         path: path.to_owned(),
         message: address::in_text(&message).into_owned(),
     };
-    if path.extension().is_some_and(|extension| extension == "json") {
+    if is_json(path) {
         json::parse(text).map_err(|fault| wrong(fault.to_string()))
     } else {
-        let text = without_mark(text);
-        of_yaml(text).map_err(|error| wrong(told(&error, text)))
+        of_yaml(without_mark(text)).map_err(wrong)
     }
 }
 
-/// Duplicate keys first: a type tells of those at the start of its object, and not every type tells of them.
-fn of_yaml<T: DeserializeOwned>(text: &str) -> Result<T, serde_yaml::Error> {
-    serde_yaml::from_str::<Unique>(text)?;
-    serde_yaml::from_str(text)
+/// Line and column of the value of `text`, the content of `path`, that `keys` such as `Disks[0].Type` lead to; where there is
+/// none, of the nearest one above it.
+pub fn place_of(path: &Path, text: &str, keys: &str) -> Option<(usize, usize)> {
+    let (steps, text) = (place::steps(keys), without_mark(text));
+    (1..=steps.len()).rev().find_map(|count| seek(is_json(path), text, &steps[..count]))
 }
 
-/// What `error` says of `text`, with places that the reader leaves out: a second document's, and the file's first.
+fn seek(is_json: bool, text: &str, steps: &[Step<'_>]) -> Option<(usize, usize)> {
+    let seek = Seek(steps);
+    if is_json {
+        let error = seek.deserialize(&mut serde_json::Deserializer::from_str(text)).err()?;
+        Some((error.line(), error.column()))
+    } else {
+        let at = seek.deserialize(serde_yaml::Deserializer::from_str(text)).err()?.location()?;
+        Some((at.line(), at.column()))
+    }
+}
+
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// `text` as a `T`, or what is wrong with it, and where.
+fn of_yaml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let is_content = |line: &str| !matches!(line.trim_start().chars().next(), None | Some('#'));
+    if !text.lines().any(is_content) {
+        return Err(format!("line 1, column 1: {}", words::EMPTY));
+    }
+    // A type tells of keys that are there twice at the start of its object, and not every type does.
+    let read = serde_yaml::from_str::<Unique>(text).and_then(|Unique| serde_yaml::from_str(text));
+    read.map_err(|error| told(&error, text))
+}
+
+/// What `error` means, with the place in `text`.
 fn told(error: &serde_yaml::Error, text: &str) -> String {
     let said = error.to_string();
-    let is_second = said.contains("more than one document");
-    let said = if is_second { "a second document begins, and one is expected".to_owned() } else { said };
-    match if is_second { second_document(text) } else { error.location() } {
-        Some(at) if !said.contains(" at line ") => format!("{said} at line {} column {}", at.line(), at.column()),
-        _ => said,
-    }
+    let lines_and_columns = |at: serde_yaml::Location| (at.line(), at.column());
+    let (place, reason) = if said.contains("more than one document") {
+        let reason = "a second document begins here, and a file has one: remove what follows";
+        (second_document(text).map(lines_and_columns), reason.to_owned())
+    } else if let Some((said, at)) = said.rsplit_once(" at position ") {
+        (at.parse().ok().map(|at| line_and_column(text, at)), words::plain_yaml(said))
+    } else {
+        let place = error.location().map(lines_and_columns);
+        let shown = place.map(|(line, column)| format!(" at line {line} column {column}"));
+        (place, words::plain_yaml(shown.and_then(|shown| said.strip_suffix(&shown)).unwrap_or(&said)))
+    };
+    place.map_or_else(|| reason.clone(), |(line, column)| format!("line {line}, column {column}: {reason}"))
+}
+
+/// Line and column of the byte `at` of `text`.
+fn line_and_column(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// The reader tells the place of what a type refuses. Asked for a document behind a fault in `text`, it would panic.
@@ -98,8 +139,10 @@ mod tests {
 
     use super::*;
 
+    /// What is said, without the name of the file.
     fn fault_of(text: &str) -> String {
-        parse::<Known>(Path::new("a.yaml"), text).unwrap_err().to_string()
+        let told = parse::<Known>(Path::new("a.yaml"), text).unwrap_err().to_string();
+        told.strip_prefix("`a.yaml` is not right: ").unwrap().to_owned()
     }
 
     #[derive(Debug, serde::Deserialize)]
@@ -123,22 +166,144 @@ mod tests {
         assert_eq!(read("\u{feff}mirrors:\r\n  - true\r\n").1, [true]);
     }
 
+    fn faults_of<const N: usize>(texts: [&str; N]) -> String {
+        texts.map(|text| format!("{text:?}\n  {}\n", fault_of(text))).concat()
+    }
+
     #[test]
-    fn what_is_no_configuration_is_refused_with_its_place() {
-        for (text, parts) in [
-            ("suite: a\nmirrors:\n- {a: 1}\n", &["mirrors[0]", "line 3 column 3"][..]),
-            ("suite: a\nmirrors: [no]\n", &["mirrors[0]", "line 2 column 11"]),
-            ("suite: a\nsiute: a\n", &["siute", "line 2 column 1"]),
-            ("suite: a\nmirrors: [true]\nsuite: b\n", &["`suite` is there twice", "line 3 column 1"]),
-            ("suite: a\n<<: {suite: b}\n", &["<<", "line 2 column 1"]),
-            ("suite:\n\t- a\n", &["line 2"]),
-            ("suite: *a\n", &["line 1 column 8"]),
-            ("suite: a\n---\nsuite: b\n", &["second document", "line 3 column 1"]),
-            ("[a]: b\n", &["line 1 column 1"]),
+    fn what_is_no_yaml_is_told_in_plain_words_with_its_place() {
+        let texts = [
+            "",
+            "# a\n",
+            "suite:\n\t- a\n",
+            "\tsuite: a\n",
+            "suite: *a\n",
+            "suite: a\n---\nsuite: b\n",
+            "suite: a: b\n",
+            "suite: 'a\n",
+            "suite: [a\n",
+            "suite: {a\n",
+            "suite: \"\\q\"\n",
+            "suite: a\n  mirrors: b\n",
+            "suite: @a\n",
+            "suite: %a\n",
+            "suite: - a\n",
+            "suite: a\nmirrors\n",
+            "suite: !<a\n",
+            "suite: a\nmirrors: ü\u{7}\n",
+        ];
+        insta::assert_snapshot!(faults_of(texts), @r##"
+        ""
+          line 1, column 1: there is nothing in the file
+        "# a\n"
+          line 1, column 1: there is nothing in the file
+        "suite:\n\t- a\n"
+          line 2, column 1: no value begins with this: put text into quotes, and indent by spaces, not by tabs
+        "\tsuite: a\n"
+          line 1, column 1: no value begins with this: put text into quotes, and indent by spaces, not by tabs
+        "suite: *a\n"
+          line 1, column 8: no `&` above has the name that is repeated here: put text that begins with `*` into quotes
+        "suite: a\n---\nsuite: b\n"
+          line 3, column 1: a second document begins here, and a file has one: remove what follows
+        "suite: a: b\n"
+          line 1, column 9: a `:` stands where no key may be: put the text into quotes, or mend the indentation
+        "suite: 'a\n"
+          line 2, column 1: the text ends within quotes: the closing one is missing
+        "suite: [a\n"
+          line 2, column 1: a `,` or a `]` is expected here
+        "suite: {a\n"
+          line 2, column 1: a `,` or a `}` is expected here
+        "suite: \"\\q\"\n"
+          line 1, column 9: this `\` begins no escape: in double quotes, a backslash is written as `\\`
+        "suite: a\n  mirrors: b\n"
+          line 2, column 10: a `:` stands where no key may be: put the text into quotes, or mend the indentation
+        "suite: @a\n"
+          line 1, column 8: no value begins with this: put text into quotes, and indent by spaces, not by tabs
+        "suite: %a\n"
+          line 1, column 8: no value begins with this: put text into quotes, and indent by spaces, not by tabs
+        "suite: - a\n"
+          line 1, column 8: a list may not begin here: begin it on a line of its own
+        "suite: a\nmirrors\n"
+          line 3, column 1: a `:` is expected after the key above
+        "suite: !<a\n"
+          line 1, column 11: YAML cannot be read on from here: put the text into quotes
+        "suite: a\nmirrors: ü\u{7}\n"
+          line 2, column 11: a control character stands here: remove it, or write it as an escape in double quotes
+        "##);
+    }
+
+    #[test]
+    fn yaml_of_another_shape_is_told_in_plain_words_with_its_place() {
+        let texts = [
+            "suite: a\nmirrors:\n- {a: 1}\n",
+            "suite: a\nmirrors: [no]\n",
+            "mirrors: yes\n",
+            "suite: [a]\n",
+            "suite: a\nsiute: a\n",
+            "suite: a\nxyz: a\n",
+            "suite: a\nmirrors: [true]\nsuite: b\n",
+            "suite: a\n<<: {suite: b}\n",
+            "[a]: b\n",
+            "- a\n",
+            "suite\n",
+            "\"a b: c\": 1\n",
+        ];
+        insta::assert_snapshot!(faults_of(texts), @r#"
+        "suite: a\nmirrors:\n- {a: 1}\n"
+          line 3, column 3: `mirrors[0]`: this is an object of keys and values, and true or false is expected
+        "suite: a\nmirrors: [no]\n"
+          line 2, column 11: `mirrors[0]`: this is the text "no", and true or false is expected
+        "mirrors: yes\n"
+          line 1, column 10: `mirrors`: this is the text "yes", and a list is expected
+        "suite: [a]\n"
+          line 1, column 8: `suite`: this is a list, and text is expected
+        "suite: a\nsiute: a\n"
+          line 2, column 1: `siute` is no known key; did you mean `suite`?
+        "suite: a\nxyz: a\n"
+          line 2, column 1: `xyz` is no known key; known here: suite, mirrors
+        "suite: a\nmirrors: [true]\nsuite: b\n"
+          line 3, column 1: the key `suite` is there twice: remove one of them
+        "suite: a\n<<: {suite: b}\n"
+          line 2, column 1: `<<` is no known key; known here: suite, mirrors
+        "[a]: b\n"
+          line 1, column 1: this is a list, and text is expected
+        "- a\n"
+          line 1, column 1: this is a list, and an object of keys and values is expected
+        "suite\n"
+          line 1, column 1: this is the text "suite", and an object of keys and values is expected
+        "\"a b: c\": 1\n"
+          line 1, column 1: `a b: c` is no known key; known here: suite, mirrors
+        "#);
+    }
+
+    #[test]
+    fn the_keys_that_lead_to_a_fault_are_told() {
+        type Deep = std::collections::BTreeMap<String, Vec<Known>>;
+        let told = |text: &str| parse::<Deep>(Path::new("a.yaml"), text).unwrap_err().to_string();
+        let told = told("'a b: c':\n- suite: a\n- mirrors: [1]\n");
+        assert_eq!(
+            told,
+            "`a.yaml` is not right: line 3, column 13: `a b: c[1].mirrors[0]`: this is the number `1`, and true or false is expected"
+        );
+    }
+
+    #[test]
+    fn the_place_of_a_value_is_found() {
+        let yaml = "a:\n- b: 1\n- C: {d: 1, e.f: 2}\n  g: 3\n";
+        let json = "{\"a\": [\n{\"b\": 1},\n{\"C\": {\"d\": 1,\n\"e.f\": 2}, \"g\": 3}]}";
+        for (keys, in_yaml, in_json) in [
+            ("a", (1, 1), (1, 4)),
+            ("a[1].c.d", (3, 7), (3, 10)),
+            ("a[1].c[`e.f`]", (3, 13), (4, 5)),
+            ("a[1].g", (4, 3), (4, 14)),
+            ("a[0]", (2, 3), (2, 1)),
+            ("a[0].x.y", (2, 3), (2, 1)),
+            ("a[7]", (1, 1), (1, 4)),
         ] {
-            let told = fault_of(text);
-            assert!(parts.iter().all(|part| told.contains(part)), "{text:?}: {told}");
+            assert_eq!(place_of(Path::new("a.yaml"), yaml, keys), Some(in_yaml), "{keys}");
+            assert_eq!(place_of(Path::new("a.json"), json, keys), Some(in_json), "{keys}");
         }
+        assert_eq!(place_of(Path::new("a.yaml"), yaml, "x"), None);
     }
 
     #[test]
@@ -147,7 +312,7 @@ mod tests {
         let bomb = format!("a0: &a0 [x]\n{}", (1..12).map(level).collect::<String>());
         let begun = std::time::Instant::now();
         let told = parse::<serde_json::Value>(Path::new("a.yaml"), &bomb).unwrap_err().to_string();
-        assert!(told.contains("repetition limit"), "{told}");
+        assert!(told.contains("aliases (`*`) repeat too much"), "{told}");
         assert!(begun.elapsed().as_secs() < 10);
     }
 
@@ -156,7 +321,12 @@ mod tests {
         fn any_text_is_read_or_refused(
             text in "(suite|mirrors|: |\n|- |  |\t|---\n|[&*]a |!a |!!null |~|[\\[\\]{}|>,'\"#%@?]|true|\\PC){0,10}",
         ) {
-            let _ = parse::<Known>(Path::new("a.yaml"), &text);
+            if let Err(error) = parse::<Known>(Path::new("a.yaml"), &text) {
+                let said = error.to_string();
+                let theirs = ["did not find", "found ", "invalid type", "unknown field", "not allowed", " at line "];
+                prop_assert!(!theirs.iter().any(|words| said.contains(words)), "{said}");
+                prop_assert!(said.starts_with("`a.yaml` is not right: line "), "{said}");
+            }
             let _ = parse::<serde_json::Value>(Path::new("a.yaml"), &text);
         }
     }
@@ -166,7 +336,7 @@ mod tests {
         let read =
             |name: &str, text: &str| parse::<serde_json::Value>(Path::new(name), text).map_err(|e| e.to_string());
         let told = read("a.json", "{\"a\": 1,\n\"a\": 2}").unwrap_err();
-        assert_eq!(told, "`a.json` is not right: the key `a` is there twice at line 2 column 3");
+        assert_eq!(told, "`a.json` is not right: line 2, column 3: the key `a` is there twice: remove one of them");
         assert!(read("a.yaml", "a: 1\na: 2\n").unwrap_err().contains("line 2"));
         for (name, text) in [("a.json", "{\"a\": [1]}"), ("a.yaml", "a:\n  - 1\n")] {
             let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));

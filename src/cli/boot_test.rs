@@ -34,7 +34,7 @@ pub(super) struct Args {
     #[arg(long, default_value = "drydock")]
     password: String,
     /// Time for the login prompt to appear, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = numbers::time_limit())]
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = numbers::time_limit)]
     limit: u64,
 }
 

@@ -63,7 +63,11 @@ mod tests {
         };
         assert_eq!(of(&["a.json", "b.json"]).unwrap(), BTreeMap::from([("x".into(), Duration::from_millis(3500))]));
         assert!(of(&["c.json"]).unwrap_err().contains("`x`: -1 is no duration"));
-        assert!(of(&["d.json"]).unwrap_err().contains("d.json"));
+        let told = of(&["d.json"]).unwrap_err();
+        assert!(
+            told.contains("line 1, column 12: this is an object of keys and values, and a list is expected"),
+            "{told}"
+        );
         assert!(of(&["none.json"]).unwrap_err().contains("none.json"));
     }
 }

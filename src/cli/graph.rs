@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::fault::Fault;
 use super::wanted::SpecsArgs;
-use super::{Project, query};
+use super::{Project, numbers, query};
 use crate::graph::{self, BuildGraph, Direction, spec_named};
 use crate::pipeline::Prepared;
 use crate::report;
@@ -29,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SPEC")]
     rdeps: Option<String>,
     /// Ends so many requirements away from the names, or, with --rdeps, from its spec
-    #[arg(long, value_name = "N", conflicts_with = "why")]
+    #[arg(long, value_name = "N", value_parser = numbers::steps::<usize>, conflicts_with = "why")]
     depth: Option<usize>,
 }
 

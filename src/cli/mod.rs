@@ -102,7 +102,7 @@ struct Global {
     out_dir: PathBuf,
     /// Time that rpm may take to read one spec, in seconds; a spec that takes longer is told and left out
     #[arg(long, global = true, default_value_t = options::SPEC_SECONDS, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..=86400))]
+        value_parser = numbers::reading_limit)]
     spec_timeout: u64,
     /// How events are written: text to stderr, or JSON lines to stdout
     #[arg(long, global = true, value_enum, default_value = "text")]

@@ -1,8 +1,7 @@
 //! The numbers that options take: each within bounds that nothing behind it overflows at.
 
 use std::num::NonZeroUsize;
-
-use clap::builder::RangedU64ValueParser;
+use std::ops::RangeInclusive;
 
 /// A year: longer than any build, in seconds.
 const LONGEST: u64 = 365 * 24 * 3600;
@@ -11,32 +10,55 @@ const LONGEST: u64 = 365 * 24 * 3600;
 const MOST_MEMORY: u64 = 1 << 30;
 
 /// The most processes that one jobserver serves, and the most builds at a time.
-const MOST_AT_A_TIME: usize = 4096;
+const MOST_AT_A_TIME: u64 = 4096;
+
+/// The longest that one spec may be read: a day, in seconds.
+const LONGEST_READING: u64 = 24 * 3600;
 
 /// A time limit in seconds.
-pub(super) fn time_limit() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..=LONGEST)
+pub(super) fn time_limit(text: &str) -> Result<u64, String> {
+    within(text, 1..=LONGEST)
+}
+
+/// A time limit for reading one spec, in seconds.
+pub(super) fn reading_limit(text: &str) -> Result<u64, String> {
+    within(text, 1..=LONGEST_READING)
 }
 
 /// A limit of memory, in MiB.
-pub(super) fn memory_limit() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..=MOST_MEMORY)
+pub(super) fn memory_limit(text: &str) -> Result<u64, String> {
+    within(text, 1..=MOST_MEMORY)
 }
 
 /// What is kept free, in MiB.
-pub(super) fn reserve() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(0..=MOST_MEMORY)
+pub(super) fn reserve(text: &str) -> Result<u64, String> {
+    within(text, 0..=MOST_MEMORY)
 }
 
 /// How often something is tried again.
-pub(super) fn retries() -> RangedU64ValueParser<u32> {
-    RangedU64ValueParser::new().range(0..=1000)
+pub(super) fn retries(text: &str) -> Result<u32, String> {
+    within(text, 0..=1000)
+}
+
+/// How many processes a container may have.
+pub(super) fn processes(text: &str) -> Result<u32, String> {
+    within(text, 1..=u32::MAX.into())
+}
+
+/// How many steps in a graph.
+pub(super) fn steps<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    within(text, 0..=u32::MAX.into())
 }
 
 /// How many there are at a time.
 pub(super) fn at_a_time(text: &str) -> Result<NonZeroUsize, String> {
-    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST_AT_A_TIME);
-    number.ok_or_else(|| format!("a whole number from 1 to {MOST_AT_A_TIME} is expected"))
+    let number: usize = within(text, 1..=MOST_AT_A_TIME)?;
+    Ok(NonZeroUsize::MIN.saturating_add(number.saturating_sub(1)))
+}
+
+fn within<T: TryFrom<u64>>(text: &str, range: RangeInclusive<u64>) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("a whole number from {} to {} is expected", range.start(), range.end()))
 }
 
 #[cfg(test)]
@@ -62,18 +84,28 @@ mod tests {
             ("build", "--retries", &["0", "1000"], &["1001", "4294967295"]),
             ("plan", "--jobs", &["1,4096"], &["2,0", &max]),
             ("boot-test", "--limit", &["1"], &["0", &max]),
+            ("build", "--pids", &["1", "4294967295"], &["0", "4294967296"]),
+            ("build", "--spec-timeout", &["1", "86400"], &["0", "86401"]),
+            ("build", "--cascade", &["0"], &["4294967296"]),
+            ("build", "--extra-layers", &["0"], &["4294967296"]),
         ] {
             for text in good {
                 assert_eq!(refusal(&[command, "--all", flag, text]), None, "{flag} {text}");
             }
-            for text in bad {
+            for text in bad.iter().copied().chain(["x", "1.5"]) {
                 let told = refusal(&[command, "--all", flag, text]).unwrap_or_else(|| panic!("{flag} {text} is taken"));
-                assert!(told.contains("invalid value") && told.contains(flag), "{told}");
+                assert!(told.contains(flag) && told.contains(": a whole number from "), "{told}");
             }
         }
+        assert!(
+            refusal(&["graph", "--depth", "x"]).unwrap().ends_with("a whole number from 0 to 4294967295 is expected")
+        );
         let told = refusal(&["build", "--cpus", "0"]).unwrap();
         assert_eq!(told, "error: invalid value '0' for '--cpus <N>': a whole number from 1 to 4096 is expected");
         let told = refusal(&["build", "--timeout", "0"]).unwrap();
-        assert_eq!(told, "error: invalid value '0' for '--timeout <SECONDS>': 0 is not in 1..=31536000");
+        assert_eq!(
+            told,
+            "error: invalid value '0' for '--timeout <SECONDS>': a whole number from 1 to 31536000 is expected"
+        );
     }
 }

@@ -92,7 +92,7 @@ pub(super) struct ContainerArgs {
     #[arg(long, global = true, value_enum, default_value = "private", env = "DRYDOCK_NETWORK")]
     network: NetworkArg,
     /// Processes and threads that one container may have at a time
-    #[arg(long, global = true, value_name = "N", default_value_t = PIDS, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, global = true, value_name = "N", default_value_t = PIDS, value_parser = numbers::processes)]
     pids: u32,
 }
 
@@ -187,19 +187,19 @@ pub(super) struct WorkArgs {
     #[arg(long)]
     no_jobserver: bool,
     /// Memory that is kept free, in MiB: no other build begins below it; a tenth when not given, 0 to watch none
-    #[arg(long, value_name = "MIB", value_parser = numbers::reserve())]
+    #[arg(long, value_name = "MIB", value_parser = numbers::reserve)]
     reserve_memory: Option<u64>,
     /// Space that is kept free where build/ is, in MiB: no build begins below it; 5 %, at most 2 GiB, when not given
-    #[arg(long, value_name = "MIB", value_parser = numbers::reserve())]
+    #[arg(long, value_name = "MIB", value_parser = numbers::reserve)]
     reserve_disk: Option<u64>,
     /// How often a build that fails is tried again
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::retries())]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::retries)]
     retries: u32,
     /// Time limit of one package's build, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS, value_parser = numbers::time_limit())]
+    #[arg(long, value_name = "SECONDS", default_value_t = BUILD_SECONDS, value_parser = numbers::time_limit)]
     timeout: u64,
     /// Memory limit of one package's build, in MiB
-    #[arg(long, value_name = "MIB", value_parser = numbers::memory_limit())]
+    #[arg(long, value_name = "MIB", value_parser = numbers::memory_limit)]
     memory: Option<u64>,
     /// Begins no other build after one has failed
     #[arg(long)]

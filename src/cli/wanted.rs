@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::{Project, durations};
+use super::{Project, durations, numbers};
 use crate::graph::Goals;
 use crate::pipeline::{CheckedPackages, Options, Pipeline, Wishes};
 
@@ -44,10 +44,10 @@ pub(super) struct AmongArgs {
     ignore: Vec<String>,
     /// Rebuilds what needs a rebuilt package only up to so many steps away: 0 for no dependant, 1 for those that have it in
     /// their buildroot; the others keep their last result
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = numbers::steps::<u32>)]
     cascade: Option<u32>,
     /// Builds so many layers of packages besides that need what is asked for
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = numbers::steps::<u32>)]
     extra_layers: u32,
     /// A build-state.json of another run: how long builds last that were never measured here; may be given several times
     #[arg(long, value_name = "FILE")]

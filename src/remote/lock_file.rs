@@ -275,7 +275,7 @@ mod tests {
         let told = |old: &str, new: &str| LockFile::parse(&text.replace(old, new)).unwrap_err();
         assert_eq!(told("\"version\": 1", "\"version\": 9"), "`version` is 9; this drydock reads 1");
         assert!(told("\"bytes\": 1", "\"bytes\": -1").contains("line 17"), "{}", told("\"bytes\": 1", "\"bytes\": -1"));
-        assert!(told("\"bytes\"", "\"bites\"").contains("unknown field `bites`"));
+        assert!(told("\"bytes\"", "\"bites\"").contains("`bites` is no known key; did you mean `bytes`?"));
         assert!(
             told("Packages/", "/etc/../").contains("`demo-1-1.x86_64`: `/etc/../demo-1-1.x86_64.rpm` is not a path")
         );

@@ -13,7 +13,9 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use super::whole_file;
 use crate::digest::Sha256;
 use crate::json;
+use crate::printable;
 use crate::regular;
+use crate::words;
 
 /// Digests by file name.
 pub type Signatures = BTreeMap<String, Sha256>;
@@ -34,7 +36,7 @@ pub enum SignaturesError {
     Content {
         /// The file.
         path: PathBuf,
-        /// Counted from 1; 0 when the file as a whole is wrong.
+        /// Counted from 1.
         line: usize,
         /// Counted from 1.
         column: usize,
@@ -70,18 +72,22 @@ pub fn parse(path: &Path, text: &str) -> Result<Signatures, SignaturesError> {
     let wrong = |(line, column), reason| SignaturesError::Content { path: path.to_owned(), line, column, reason };
     let file: File = json::parse(text).map_err(|fault| wrong((fault.line, fault.column), fault.reason))?;
     let entry = |(file, digest): (String, String)| match digest.parse() {
+        _ if !printable::is_file_name(&file) => {
+            let quoted = serde_json::Value::from(file.as_str()).to_string();
+            let reason = format!("{file:?} is no name of a file: it has no `/` and no control character");
+            Err(wrong(place_of(text, &quoted), reason))
+        }
         Ok(parsed) => Ok((file, parsed)),
-        Err(error) => Err(wrong(place_of(text, &digest), format!("`{file}`: {error}"))),
+        Err(error) => Err(wrong(place_of(text, &format!("\"{digest}\"")), format!("`{file}`: {error}"))),
     };
     file.0.into_iter().map(entry).collect()
 }
 
-/// Line and column, both counted from 1, of the first string `value` in `text`.
-fn place_of(text: &str, value: &str) -> (usize, usize) {
-    let quoted = format!("\"{value}\"");
+/// Line and column, both counted from 1, of the first `quoted` in `text`; the text's start when it is written otherwise.
+fn place_of(text: &str, quoted: &str) -> (usize, usize) {
     let mut lines = text.lines().enumerate();
-    let found = lines.find_map(|(line, content)| content.rfind(&quoted).map(|column| (line + 1, column + 1)));
-    found.unwrap_or_default()
+    let found = lines.find_map(|(line, content)| content.rfind(quoted).map(|column| (line + 1, column + 1)));
+    found.unwrap_or((1, 1))
 }
 
 /// Puts `entries` in the place of all entries of the file `path`, sorted; tells whether that changed the file.
@@ -143,10 +149,10 @@ impl<'de> Visitor<'de> for FileVisitor {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {
             if !key.eq_ignore_ascii_case("Signatures") {
-                return Err(A::Error::custom(format!("unknown key `{key}`, expected `Signatures`")));
+                return Err(A::Error::custom(words::unknown("key", &key, &["Signatures"])));
             }
             if found.replace(map.next_value()?).is_some() {
-                return Err(A::Error::custom("the key `Signatures` is there twice"));
+                return Err(A::Error::custom(words::twice("Signatures")));
             }
         }
         found.map(File).ok_or_else(|| A::Error::custom("the key `Signatures` is missing"))
@@ -183,7 +189,10 @@ mod tests {
             "`/s/a.signatures.json`, line 3, column 12: `a.tar`: `12` is not a SHA-256 digest: 64 hexadecimal digits are expected"
         );
         let unknown = read_text("{\n \"Signature\": {}\n}").unwrap_err();
-        assert!(unknown.contains("line 2") && unknown.contains("unknown key `Signature`"), "{unknown}");
+        assert!(
+            unknown.contains("line 2") && unknown.contains("`Signature` is no known key; did you mean `Signatures`?"),
+            "{unknown}"
+        );
         assert!(read_text("{}").unwrap_err().contains("`Signatures` is missing"));
         assert!(read_text("{\"Signatures\": {}").unwrap_err().contains("line 1"));
     }
@@ -193,10 +202,18 @@ mod tests {
         let twice = format!("{{\"Signatures\": {{\n\"a\": \"{ZEROS}\",\n\"a\": \"{ZEROS}\"}}}}");
         assert_eq!(
             read_text(&twice).unwrap_err(),
-            "`/s/a.signatures.json`, line 3, column 3: the key `a` is there twice"
+            "`/s/a.signatures.json`, line 3, column 3: the key `a` is there twice: remove one of them"
         );
         let windows = format!("\u{feff}{{\r\n\"Signatures\": {{\r\n\"a\": \"{ZEROS}\"\r\n}}}}\r\n");
         assert_eq!(read_text(&windows).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_name_that_no_file_has_is_refused() {
+        for name in ["", "..", "../a", "a/b", "a\\u001bb", "a\\nb"] {
+            let told = read_text(&format!("{{\n\"Signatures\": {{\n \"{name}\": \"{ZEROS}\"}}}}")).unwrap_err();
+            assert!(told.contains("line 3, column 2: ") && told.contains("is no name of a file"), "{told}");
+        }
     }
 
     #[test]
@@ -234,7 +251,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_reads_back_whatever_stood_there(
-            names in prop::collection::btree_map(any::<String>(), any::<[u8; 4]>(), 0..6),
+            names in prop::collection::btree_map("[a-z\"\\\\][A-Z0-9 ü_+~.\"\\\\-]{0,12}", any::<[u8; 4]>(), 0..6),
             old in prop::option::of("\\PC{0,3}(\n|\r\n)[ \t\u{b}\u{a0}]{0,4}\\PC{0,5}\n?"),
         ) {
             let entries: Signatures =

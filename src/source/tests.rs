@@ -223,7 +223,7 @@ async fn all_faults_are_told_at_once() {
     let text = message(&error, root).replace(&server.url, "[SERVER]");
     insta::assert_snapshot!(text, @r"
     5 source files are not at hand
-      `[ROOT]/SPECS/bad/bad.spec`: `bad.signatures.json`: `[ROOT]/SPECS/bad/bad.signatures.json`, line 2, column 15: invalid type: integer `3`, expected a map
+      `[ROOT]/SPECS/bad/bad.spec`: `bad.signatures.json`: `[ROOT]/SPECS/bad/bad.signatures.json`, line 2, column 15: this is the number `3`, and an object of keys and values is expected
       `[ROOT]/SPECS/demo/demo.spec`: `demo.tar`: is nowhere (digest bcd3e9844dd0fb2d4b07df35162db1e838aaeccce8620d7f7a8bb8256e6c8a2d)
         [SERVER]/demo.tar: 404 Not Found
         package archives: none is known

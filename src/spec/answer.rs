@@ -10,6 +10,7 @@ use super::parsed::{self, Parsed};
 use super::{BinaryPackage, SourceFile, SourcePackage};
 use crate::digest::Sha256;
 use crate::package::{Capability, Comparison, Evr, Nevra, Requirement};
+use crate::printable;
 use crate::source::SourceKind;
 
 /// File systems take no longer name, in bytes.
@@ -80,7 +81,8 @@ pub(super) fn package(
 fn sources(source: &Records<'_>, parsed: &Parsed) -> Result<Vec<SourceFile>, String> {
     let mut files = Vec::new();
     for (tag, kind) in [("S", SourceKind::Source), ("P", SourceKind::Patch)] {
-        if let Some(wrong) = source.values(tag).find(|name| !is_file_name(name)) {
+        if let Some(wrong) = source.values(tag).find(|name| name.len() > LONGEST_NAME || !printable::is_file_name(name))
+        {
             let (what, wrong) = (if tag == "S" { "Source" } else { "Patch" }, wrong.escape_debug());
             return Err(format!("{what}: `{wrong}` is no name of a file; rpm takes what stands behind the last `/`"));
         }
@@ -94,13 +96,6 @@ fn sources(source: &Records<'_>, parsed: &Parsed) -> Result<Vec<SourceFile>, Str
         files.extend(named.into_iter().map(|(_, file)| file));
     }
     Ok(files)
-}
-
-/// True for a name that a file in a folder can have, and that is printed as it is.
-fn is_file_name(name: &str) -> bool {
-    !["", ".", ".."].contains(&name)
-        && name.len() <= LONGEST_NAME
-        && !name.contains(|c: char| c == '/' || c.is_control())
 }
 
 fn binaries(text: &str) -> Result<Vec<BinaryPackage>, String> {

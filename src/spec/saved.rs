@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{LoadedSpecs, SourcePackage, SpecError, SpecFailure};
+use crate::json::JsonFault;
 use crate::regular;
 use crate::source::whole_file;
 
@@ -51,11 +52,12 @@ impl LoadedSpecs {
         let text = regular::read(path).map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
         let wrong = |reason: String| SpecError::Saved { path: path.to_owned(), reason };
         // The format first: all else may be different in another one.
-        let Format { format } = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let Format { format } =
+            serde_json::from_slice(&text).map_err(|error| wrong(JsonFault::from(&error).to_string()))?;
         if format != FORMAT {
             return Err(wrong(format!("it has format {format}, this Drydock reads format {FORMAT}")));
         }
-        let read: Read = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let read: Read = serde_json::from_slice(&text).map_err(|error| wrong(JsonFault::from(&error).to_string()))?;
         let (mut packages, failures) = (read.packages, read.failures);
         packages.sort_by(|a, b| a.spec.cmp(&b.spec));
         if let Some(pair) = packages.windows(2).find(|pair| pair[0].spec == pair[1].spec) {

@@ -215,7 +215,7 @@ fn other_files_are_not_saved_specs() {
     );
     assert_eq!(
         saved("{\"format\": 3,\n\"packets\": []}"),
-        "`[ROOT]/specs.json` holds no saved specs: unknown field `packets`, expected one of `format`, `packages`, \
-         `failures` at line 2 column 9"
+        "`[ROOT]/specs.json` holds no saved specs: line 2, column 9: `packets` is no known key; known here: \
+         format, packages, failures"
     );
 }

@@ -15,6 +15,7 @@ use super::error::ApiError;
 use super::flavor::Flavor;
 use crate::digest::Sha256;
 use crate::engine::Places;
+use crate::json::JsonFault;
 use crate::regular;
 
 /// Where an engine may answer.
@@ -142,7 +143,8 @@ fn read(path: &Path) -> Result<Option<String>, ApiError> {
 fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ApiError> {
     let Some(text) = read(path)? else { return Ok(None) };
     let parsed = serde_json::from_str(&text);
-    parsed.map(Some).map_err(|fault| ApiError::Settings { path: path.to_owned(), source: fault.into() })
+    let wrong = |fault: serde_json::Error| io::Error::other(JsonFault::from(&fault));
+    parsed.map(Some).map_err(|fault| ApiError::Settings { path: path.to_owned(), source: wrong(fault) })
 }
 
 /// Docker's `config.json`.

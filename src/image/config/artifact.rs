@@ -5,6 +5,7 @@
 use super::disk::{Disk, FileSystem};
 use super::system::System;
 use super::{Faults, raw};
+use crate::printable;
 
 /// What a file is, before it is compressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,8 +175,10 @@ fn named(
     faults: &mut Faults,
 ) -> Option<Output> {
     let name = artifact.name.trim();
-    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
-        faults.add(format!("{place}.Name"), format!("is `{name}`, which cannot name a file"));
+    if !printable::is_file_name(name) || name.starts_with('.') || name.contains('\\') {
+        let text =
+            format!("is {name:?}; the name of a file has no `/`, no `\\`, no control character, and no `.` first");
+        faults.add(format!("{place}.Name"), text);
         return None;
     }
     let output = Output { name: name.to_owned(), format, compression };

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::inputs::Inputs;
 use super::mount::{self, Mount};
 use super::{Faults, raw};
+use crate::printable;
 
 /// A size or place on a disk, in units of 1,048,576 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -208,6 +209,9 @@ fn partition(raw: &raw::Partition, end: MiB, place: &str, faults: &mut Faults) -
     if id.is_empty() {
         faults.add(place, "must have an ID");
         return None;
+    }
+    if !printable::is_file_name(&id) {
+        faults.add(format!("{place}.ID"), format!("is {id:?}; it has no `/` and no control character"));
     }
     if !raw.name.is_ascii() || raw.name.len() > 35 || raw.name.contains(|letter: char| letter.is_ascii_control()) {
         faults.add(format!("{place}.Name"), "must be ASCII without control characters, of at most 35 characters");

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::yaml::ConfigFileError;
+use crate::regular;
+use crate::yaml::{self, ConfigFileError};
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// Where: `SystemConfigs[0].PartitionSettings[1].ID`; empty for the file as a whole.
     pub place: String,
+    /// Line and column of that place, or of what is nearest above it; None where the file has neither.
+    pub at: Option<(usize, usize)>,
     /// What is wrong, as the rest of a sentence that starts with the place.
     pub text: String,
 }
@@ -53,6 +56,17 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The same with the line and column of each fault in its file.
+    pub(super) fn located(mut self) -> Self {
+        let (Self::Faults { path, faults } | Self::Unsupported { path, keys: faults }) = &mut self else { return self };
+        // It was read a moment ago; without it, the keys say where.
+        let text = regular::read_to_string(path).unwrap_or_default();
+        for fault in faults {
+            fault.at = yaml::place_of(path, &text, &fault.place);
+        }
+        self
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
@@ -74,7 +88,14 @@ fn listed(faults: &[Fault]) -> String {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place.is_empty() { f.write_str(&self.text) } else { write!(f, "{} {}", self.place, self.text) }
+        if let Some((line, column)) = self.at {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        if self.place.is_empty() {
+            f.write_str(&self.text)
+        } else {
+            write!(f, "{} {}", self.place.escape_debug(), self.text)
+        }
     }
 }
 
@@ -85,7 +106,7 @@ pub(super) struct Faults(Vec<Fault>);
 impl Faults {
     /// Notes that the value at `place` is wrong.
     pub(super) fn add(&mut self, place: impl Into<String>, text: impl Into<String>) {
-        self.0.push(Fault { place: place.into(), text: text.into() });
+        self.0.push(Fault { place: place.into(), at: None, text: text.into() });
     }
 
     /// True when nothing wrong was found so far.

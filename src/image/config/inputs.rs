@@ -66,7 +66,7 @@ impl Inputs {
         let mut inside = Faults::default();
         let value = schema::normalise(value, schema::PACKAGE_LIST, &mut inside);
         if let Err(error) = inside.refuse(&path) {
-            faults.add(place, format!("names a list with faults: {error}"));
+            faults.add(place, format!("names a list with faults: {}", error.located()));
             return Vec::new();
         }
         serde_json::from_value::<raw::PackageList>(value).map(|list| list.packages).unwrap_or_default()

@@ -37,6 +37,7 @@ pub use system::{
 
 use fault::Faults;
 
+use crate::printable;
 use crate::yaml;
 
 /// One image: what it is made of and what files come out.
@@ -56,7 +57,7 @@ pub struct ImageConfig {
 
 /// Reads and checks the configuration `path`.
 pub fn read(path: &Path) -> Result<ImageConfig, ConfigError> {
-    of_value(path, yaml::read(path).map_err(ConfigError::File)?)
+    of_value(path, yaml::read(path).map_err(ConfigError::File)?).map_err(ConfigError::located)
 }
 
 /// Checks `value`, the content of `path`.
@@ -81,6 +82,9 @@ fn refuse_unsupported(path: &Path, raw: &raw::Config) -> Result<(), ConfigError>
 fn checked(path: &Path, raw: raw::Config, faults: &mut Faults) -> Option<ImageConfig> {
     let mut inputs = inputs::Inputs::new(path);
     let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    if !printable::is_file_name(&name) {
+        faults.add("", format!("the file's name without its extension is {name:?}, and cannot name an image"));
+    }
     let Some(raw_system) = raw.system_configs.into_iter().next() else {
         faults.add("SystemConfigs", "must have one system");
         return None;

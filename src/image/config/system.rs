@@ -10,6 +10,7 @@ use super::disk::{Disk, FileSystem, Partition, PartitionFlag, TableType};
 use super::inputs::Inputs;
 use super::{Faults, raw};
 use crate::package::{Dependency, Requirement};
+use crate::printable;
 
 /// How the image starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +133,8 @@ pub(super) fn checked(raw: raw::System, inputs: &mut Inputs, faults: &mut Faults
     let place = |key: &str| format!("SystemConfigs[0].{key}");
     if raw.name.trim().is_empty() {
         faults.add(place("Name"), "is missing");
+    } else if !printable::is_name(&raw.name) {
+        faults.add(place("Name"), format!("is {:?}; it is printed, and has no control character", raw.name));
     }
     let command_line = command_line(&raw.kernel_command_line, faults);
     let system = System {

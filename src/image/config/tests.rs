@@ -65,8 +65,23 @@ fn letter_case_of_keys_does_not_matter() {
 fn all_unknown_keys_are_told_with_the_nearest_known_one() {
     let text = EFI.replace("\"Hostname\"", "\"Hostnme\"").replace("\"MaxSize\": 512", "\"MaxSize\": \"512\"");
     let message = read_text(&text).unwrap_err().to_string();
-    assert!(message.contains("SystemConfigs[0].Hostnme is no key of this file's kind; did you mean `Hostname`?"));
+    assert!(message.contains(
+        "\n  line 11, column 52: SystemConfigs[0].Hostnme is no key of this file's kind; did you mean `Hostname`?"
+    ));
     assert!(message.contains("Disks[0].MaxSize is text, a whole number is expected"));
+}
+
+#[test]
+fn names_that_no_file_has_are_refused() {
+    for name in ["", " ", "..", "../a", "a/b", "a\\nb", "a\\u001b[1m", ".a", "a\\\\b"] {
+        let message = refusal("\"Name\": \"core\"", &format!("\"Name\": \"{name}\""));
+        assert!(message.contains("Disks[0].Artifacts[0].Name is \""), "{message}");
+        assert!(!message.contains(['\u{1b}', '\n']), "{message}");
+    }
+    assert!(refusal("\"Hostname\"", "\"a\\nb\"").contains("SystemConfigs[0].a\\nb is no key of"));
+    assert!(refusal("\"Name\": \"Standard\"", "\"Name\": \"a\\nb\"").contains("SystemConfigs[0].Name is \"a\\nb\""));
+    let message = read_text(&EFI.replace("rootfs", "a\\u001bb")).unwrap_err().to_string();
+    assert!(message.contains("Disks[0].Partitions[1].ID is \"a\\u{1b}b\""), "{message}");
 }
 
 #[test]
@@ -103,7 +118,11 @@ fn the_way_to_start_must_fit_the_disk() {
 #[test]
 fn what_cannot_be_made_yet_is_told_before_anything_is_built() {
     let message = refusal("\"Type\": \"vhdx\"", "\"Type\": \"qcow2\"");
-    assert!(message.contains("asks for what is not supported yet: Disks[0].Artifacts[0].Type is `qcow2`"), "{message}");
+    assert!(
+        message
+            .contains("asks for what is not supported yet: line 4, column 86: Disks[0].Artifacts[0].Type is `qcow2`"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -120,6 +139,12 @@ fn yaml_has_the_same_schema() {
     assert_eq!(read(&path).unwrap().outputs[0].file_name("2"), "box-2.tar.gz");
 }
 
+/// What `error` says of its one fault, behind the file and the place in it.
+fn said(error: &ConfigError) -> String {
+    let told = error.to_string();
+    told.rsplit_once("json`: line ").unwrap().1.split_once(": ").unwrap().1.to_owned()
+}
+
 #[test]
 fn a_partition_is_mounted_by_a_name_that_says_which_one_is_meant() {
     let told = |first: &str, second: &str| {
@@ -127,7 +152,7 @@ fn a_partition_is_mounted_by_a_name_that_says_which_one_is_meant() {
             .replace("\"ID\": \"esp\", \"Flags\"", &format!("\"ID\": \"esp\", \"Name\": {first:?}, \"Flags\""))
             .replace("\"rootfs\", \"Start\"", &format!("\"rootfs\", \"Name\": {second:?}, \"Start\""))
             .replace("\"MountPoint\": \"/\"", "\"MountPoint\": \"/\", \"MountIdentifier\": \"partlabel\"");
-        read_text(&text).err().map(|error| error.to_string().rsplit_once("json`: ").unwrap().1.to_owned())
+        read_text(&text).err().map(|error| said(&error))
     };
     assert_eq!(told("the esp", "root-1"), None);
     for name in ["my root", "a#b", "a'b", "a$b", "a\\b", "a\"b", "a;b"] {
@@ -147,7 +172,7 @@ fn a_partition_is_mounted_by_a_name_that_says_which_one_is_meant() {
 /// What is said of a system with `more` keys.
 fn told_of(more: &str) -> Option<String> {
     let text = EFI.replace("\"Hostname\": \"core\"", more);
-    read_text(&text).err().map(|error| error.to_string().rsplit_once("json`: ").unwrap().1.to_owned())
+    read_text(&text).err().map(|error| said(&error))
 }
 
 #[test]
@@ -224,4 +249,20 @@ fn a_name_that_no_file_can_have_is_refused() {
     assert_eq!(told(185), None);
     let expected = "Disks[0].Artifacts[0].Name has 186 bytes, and 185 are the most: version and ending come to them";
     assert!(told(186).unwrap().contains(expected), "{:?}", told(186));
+}
+
+#[test]
+fn faults_of_yaml_and_of_package_lists_have_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("box.yaml");
+    fs::write(folder.path().join("list.json"), "{\n \"packages\": [\"a\",\n 1]}").unwrap();
+    let text = "Disks:\n  - Artifacts:\n      - Name: box/x\n        Compression: tar.gz\n\
+                SystemConfigs:\n  - Name: Box\n    PackageLists: [list.json]\n";
+    fs::write(&path, text).unwrap();
+    let told = read(&path).unwrap_err().to_string().replace(&folder.path().display().to_string(), "[DIR]");
+    insta::assert_snapshot!(told, @r#"
+    `[DIR]/box.yaml`: 
+      line 3, column 9: Disks[0].Artifacts[0].Name is "box/x"; the name of a file has no `/`, no `\`, no control character, and no `.` first
+      line 7, column 20: SystemConfigs[0].PackageLists[0] names a list with faults: `[DIR]/list.json`: line 3, column 2: packages[1] is a number, text in quotes is expected
+    "#);
 }

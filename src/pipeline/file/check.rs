@@ -11,6 +11,7 @@ use super::stage::Stage;
 use crate::address;
 use crate::causes;
 use crate::oci::registry;
+use crate::printable;
 use crate::remote::{Place, WantedRepository};
 use crate::source::WebAccess;
 
@@ -35,6 +36,9 @@ pub(super) struct Check<'a> {
 
 impl Check<'_> {
     fn pipeline(&mut self, raw: RawPipeline) -> Pipeline {
+        if !printable::is_name(&raw.name) {
+            self.faults.push(format!("`name` is {:?}; it is printed, and has no control character", raw.name));
+        }
         self.archives = raw.archives.into_iter().map(|archive| self.archive(archive)).collect();
         let stages = self.stages(raw.toolchain);
         let toolchain_of = raw.toolchain_of.map(|path| self.project.join(path));
@@ -126,6 +130,13 @@ impl Check<'_> {
         let configs: Vec<PathBuf> = raw.configs.iter().map(|path| self.file(path, "images: configs")).collect();
         if let Err(same) = distinct_images(&configs) {
             self.faults.push(format!("images: configs: {same}"));
+        }
+        if !printable::is_file_name(&raw.version) {
+            let fault = format!(
+                "images: `version` is {:?}; it is part of file names, without `/` and control characters",
+                raw.version
+            );
+            self.faults.push(fault);
         }
         Images { toolchain: raw.toolchain, configs, version: raw.version }
     }

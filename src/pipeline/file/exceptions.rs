@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::plan::Exception;
 
@@ -19,7 +20,14 @@ pub struct Allowance {
     /// Why.
     pub reason: String,
     /// The last day on which it may, in UTC.
+    #[serde(deserialize_with = "day")]
     pub until: NaiveDate,
+}
+
+fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NaiveDate, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|_| D::Error::custom(format!("`until` is {text:?}, and a day such as `2027-06-30` is expected")))
 }
 
 /// Faults of the list, as sentences.

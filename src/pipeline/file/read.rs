@@ -86,11 +86,26 @@ mod tests {
     }
 
     #[test]
+    fn names_that_cannot_be_printed_or_be_files_are_refused() {
+        insta::assert_snapshot!(faults(
+            "name: \"a\\eb\"\ntoolchain:\n  - {stage: a, base: [{archive: a.tar}]}\nimages: {toolchain: a, version: ../1, configs: []}\n"
+        ), @r#"
+        `[DIR]/p.yaml` is not right:
+          `name` is "a\u{1b}b"; it is printed, and has no control character
+          images: `version` is "../1"; it is part of file names, without `/` and control characters
+        "#);
+        let until = faults(
+            "name: x\npackages: {toolchain: a, specs: [], exceptions: [{spec: a, allow: root, reason: b, until: soon}]}\n",
+        );
+        assert!(until.contains("`until` is \"soon\", and a day such as `2027-06-30` is expected"), "{until}");
+    }
+
+    #[test]
     fn a_base_is_one_thing() {
         for base in ["{}", "{ image: a, archive: b }", "{ debootstrap: { suite: trixie }, image: a }"] {
             let text = faults(&format!("name: x\ntoolchain:\n  - stage: a\n    base:\n      - {base}\n"));
             assert!(text.contains("one of `image`, `archive` and `debootstrap` is expected"), "{text}");
-            assert!(text.contains("toolchain[0].base") && text.contains("line 5 column 7"), "{text}");
+            assert!(text.contains("toolchain[0].base") && text.contains("line 5, column 7"), "{text}");
         }
     }
 

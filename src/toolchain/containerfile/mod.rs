@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use self::lines::{Document, Written};
 use super::variables::Variables;
 use super::words;
+use crate::json::JsonFault;
 use crate::oci::ImageConfig;
 
 /// One instruction, with variables already replaced.
@@ -314,5 +315,7 @@ fn exec_form(text: &str) -> Result<Option<Vec<String>>, String> {
     if !text.starts_with('[') {
         return Ok(None);
     }
-    serde_json::from_str(text).map(Some).map_err(|error| format!("the exec form is not a JSON list of texts: {error}"))
+    serde_json::from_str(text)
+        .map(Some)
+        .map_err(|error| format!("the exec form is no JSON list of texts: {}", JsonFault::from(&error).reason))
 }
