@@ -3,7 +3,7 @@
 DRYDOCK := target/release/drydock
 SHELL := /bin/bash
 
-.PHONY: quickstart test setup setup-test lint bench campaign fuzz drydock
+.PHONY: quickstart test setup setup-test setup-lint lint bench campaign fuzz drydock
 
 quickstart: setup drydock
 	@.ci/quickstart $(DRYDOCK)
@@ -23,8 +23,12 @@ setup:
 setup-test:
 	@.ci/setup test
 
-lint:
+setup-lint:
+	@command -v typos >/dev/null || cargo install typos-cli --locked --version 1.52.0
+
+lint: setup-lint
 	cargo fmt --check
+	typos
 	cargo clippy --all-targets --locked -- -D warnings
 	# What is there for the fuzz targets alone still compiles.
 	cargo rustc --locked --lib --profile check -- --cfg fuzzing
