@@ -24,7 +24,8 @@ turn() {
 
 # part USERS: what keeps so many users apart. Nobody can write to anything any more but to $place, which is in memory.
 part() {
-    home=$(sed -n '/^builder:/{s/\([^:]*:\)\{5\}\([^:]*\).*/\2/p;q;}' /etc/passwd)
+    home=$(sed -n '/^builder:/{s/\([^:]*:\)\{5\}\([^:]*\).*/\2/p;q;}' /etc/passwd) ||
+        [ $? = 127 ] || exit "$unclean" # Killed, perhaps: then nobody knows.
     [ "$home" ] || { echo 'there is no user builder in this image'; exit 127; }
     export HOME="$home"
     for become in setpriv chroot none; do
