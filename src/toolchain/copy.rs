@@ -197,8 +197,9 @@ fn place(to: &str, guest: &str) -> String {
     }
 }
 
-/// The context and the file or folder in it that `name` means, both without links: a link is followed, but not out of the context, so that a containerfile of others
-/// cannot put files of this machine into an image. Links inside of a folder are copied as they are.
+/// The context and the file or folder in it that `name` means, both without links: a link is followed, but not out of the
+/// context, so that a containerfile of others cannot put files of this machine into an image. Links inside of a folder are
+/// copied as they are.
 fn source(context: &Path, name: &str) -> io::Result<(PathBuf, PathBuf)> {
     let (root, host) = (context.canonicalize()?, context.join(name.trim_start_matches('/')).canonicalize()?);
     if host.starts_with(&root) {
