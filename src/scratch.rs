@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::removal;
 
+/// How often a folder is made when the one that it is made in goes away.
+const TRIES: usize = 100;
+
 /// A new folder, removed with this value.
 #[derive(Debug)]
 pub struct Scratch {
@@ -22,6 +25,18 @@ pub struct Scratch {
 impl Scratch {
     /// A folder in `top` whose name begins with `name`. What killed processes left beside it is removed.
     pub fn new(top: &Path, name: &str) -> io::Result<Self> {
+        let mut made = Self::make(top, name);
+        for _ in 0..TRIES {
+            match made {
+                // Whoever used it last has removed `top` meanwhile.
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => made = Self::make(top, name),
+                made => return made,
+            }
+        }
+        made
+    }
+
+    fn make(top: &Path, name: &str) -> io::Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         fs::create_dir_all(top)?;
         sweep(top)?;
@@ -56,6 +71,16 @@ impl Drop for Scratch {
         {
             tracing::warn!(path = %self.path.display(), %fault, "files of work in progress stay");
         }
+        remove_if_empty(self.path.parent().unwrap_or(&self.path));
+    }
+}
+
+/// Removes `top` when nobody has a folder in it or makes one.
+fn remove_if_empty(top: &Path) {
+    let Ok(folder) = File::open(top) else { return };
+    if folder.try_lock().is_ok() {
+        // One that is not empty stays.
+        let _ = fs::remove_dir(top);
     }
 }
 
@@ -95,6 +120,25 @@ mod tests {
         assert!(!path.exists());
         sweep(&top).unwrap();
         assert!(other.path().is_dir());
+        drop(other);
+        assert!(!top.exists(), "the last one leaves nothing");
+    }
+
+    #[test]
+    fn folders_are_made_while_others_go() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().join("scratch");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let made = Scratch::new(&top, "a").unwrap();
+                        fs::write(made.path().join("file"), "").unwrap();
+                    }
+                });
+            }
+        });
+        assert!(!top.exists());
     }
 
     #[test]
