@@ -123,18 +123,30 @@ fn state(mini: &Mini) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(mini.path("build/build-state.json")).unwrap()).unwrap()
 }
 
-/// A run that breaks down writes how far it came, and why.
-pub(super) fn every_run_is_recorded(mini: &Mini) {
-    let (place, aside) = (mini.path("out/RPMS"), mini.path("out/aside"));
+/// Runs a command while a file is in the place of the folder `name`.
+fn run_with_file_in_place(mini: &Mini, name: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let place = mini.path(name);
+    let aside = place.with_extension("aside");
     std::fs::rename(&place, &aside).unwrap();
     std::fs::write(&place, "in the way").unwrap();
-    let (code, told) = run(mini, &["build", "tables"]);
-    assert_eq!(code, Some(3), "{told}");
-    let broken = state(mini);
-    assert!(broken["error"].as_str().unwrap().contains("cannot keep the RPM repository"), "{broken}");
-    assert_eq!(broken["packages"][0]["result"], "unfinished", "{broken}");
+    let ended = run(mini, arguments);
     std::fs::remove_file(&place).unwrap();
     std::fs::rename(&aside, &place).unwrap();
+    ended
+}
+
+/// A run that breaks down writes how far it came, and why.
+pub(super) fn every_run_is_recorded(mini: &Mini) {
+    let (code, told) = run_with_file_in_place(mini, "out/RPMS", &["build", "tables"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(state(mini)["error"].as_str().unwrap().contains("is a file, and a folder of results must be there"));
+
+    let logs = "build/logs/pkggen/rpmbuilding";
+    let (code, told) = run_with_file_in_place(mini, logs, &["build", "tables", "--rebuild", "tables"]);
+    assert_eq!(code, Some(3), "{told}");
+    let broken = state(mini);
+    assert!(broken["error"].as_str().unwrap().contains("tables-"), "{broken}");
+    assert_eq!(broken["packages"][0]["result"], "unfinished", "{broken}");
 
     assert_eq!(run(mini, &["build", "nothing-of-this-name"]).0, Some(2));
     let refused = state(mini);
