@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,13 +26,15 @@ pub struct Scratch {
 impl Scratch {
     /// A folder in `top` whose name begins with `name`. What killed processes left beside it is removed.
     pub fn new(top: &Path, name: &str) -> io::Result<Self> {
+        // Whoever used it last may remove `top` meanwhile; making it then fails in either of these ways.
+        let is_passing =
+            |fault: &io::Error| [io::ErrorKind::NotFound, io::ErrorKind::AlreadyExists].contains(&fault.kind());
         let mut made = Self::make(top, name);
         for _ in 0..TRIES {
-            match made {
-                // Whoever used it last has removed `top` meanwhile.
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => made = Self::make(top, name),
-                made => return made,
+            if !made.as_ref().is_err_and(is_passing) {
+                break;
             }
+            made = Self::make(top, name);
         }
         made
     }
@@ -41,8 +44,7 @@ impl Scratch {
         fs::create_dir_all(top)?;
         sweep(top)?;
         // Held while the new folder has no lock of its own, so that no sweep takes it for a dead one.
-        let making = File::open(top)?;
-        making.lock_shared()?;
+        let _making = hold(top, File::lock_shared)?;
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let path = top.join(format!("{name}-{}-{number}", std::process::id()));
@@ -78,19 +80,35 @@ impl Drop for Scratch {
 /// Removes `top` when nobody has a folder in it or makes one.
 fn remove_if_empty(top: &Path) {
     let Ok(folder) = File::open(top) else { return };
-    if folder.try_lock().is_ok() {
+    if folder.try_lock().is_ok() && is_at(&folder, top).unwrap_or(false) {
         // One that is not empty stays.
         let _ = fs::remove_dir(top);
     }
 }
 
+/// The folder `top`, locked: not one that had its name and was removed while the lock was waited for.
+fn hold(top: &Path, lock: fn(&File) -> io::Result<()>) -> io::Result<File> {
+    loop {
+        let folder = File::open(top)?;
+        lock(&folder)?;
+        if is_at(&folder, top)? {
+            return Ok(folder);
+        }
+    }
+}
+
+/// True when `folder` has the name `path`.
+fn is_at(folder: &File, path: &Path) -> io::Result<bool> {
+    let (one, other) = (folder.metadata()?, fs::metadata(path)?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
 /// Removes the folders in `top` that no process holds any more. One that cannot be removed is left.
 pub fn sweep(top: &Path) -> io::Result<()> {
-    let scanning = match File::open(top) {
+    let _scanning = match hold(top, File::lock) {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
+        held => held?,
     };
-    scanning.lock()?;
     for entry in fs::read_dir(top)? {
         let path = entry?.path();
         let Ok(folder) = File::open(&path) else { continue };
