@@ -103,13 +103,7 @@ mod tests {
     use super::super::stand_in::Small;
 
     async fn told(name: &str) -> String {
-        let small = Small::new(&[
-            ("app", "BuildRequires: lib"),
-            ("lib", "BuildRequires: gcc"),
-            ("far", "ExclusiveArch: s390x"),
-            ("lone", ""),
-            ("lost", "BuildRequires: nothing-such"),
-        ]);
+        let small = Small::of_every_kind();
         let (project, command) = small.open(&["explain", name]);
         let Command::Explain(args) = command else { panic!("another command") };
         super::words(&project, &args).await.unwrap_or_else(|fault| fault.show())

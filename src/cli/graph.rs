@@ -138,13 +138,7 @@ mod tests {
     use super::super::stand_in::Small;
 
     async fn told(words: &[&str]) -> String {
-        let small = Small::new(&[
-            ("app", "BuildRequires: lib"),
-            ("lib", "BuildRequires: gcc"),
-            ("far", "ExclusiveArch: s390x"),
-            ("lone", ""),
-            ("lost", "BuildRequires: nothing-such"),
-        ]);
+        let small = Small::of_every_kind();
         let (project, command) = small.open(&[&["graph"], words].concat());
         let Command::Graph(args) = command else { panic!("another command") };
         super::words(&project, &args).await.unwrap_or_else(|fault| fault.show())

@@ -36,6 +36,18 @@ impl Small {
         Self { folder }
     }
 
+    /// A project with `app`, which needs `lib`, and with specs that are for another architecture, alone, and in need of what
+    /// nobody has.
+    pub(super) fn of_every_kind() -> Self {
+        Self::new(&[
+            ("app", "BuildRequires: lib"),
+            ("lib", "BuildRequires: gcc"),
+            ("far", "ExclusiveArch: s390x"),
+            ("lone", ""),
+            ("lost", "BuildRequires: nothing-such"),
+        ])
+    }
+
     /// The project as `words` open it, and their command.
     pub(super) fn open(&self, words: &[&str]) -> (Project, Command) {
         let folder = self.folder.path().display().to_string();

@@ -115,11 +115,9 @@ impl Answers<'_> {
         spec: &KeyedSpec,
         (parsed, told): (Option<Text>, [Option<&Text>; 3]),
     ) -> Result<SourcePackage, String> {
-        let whole = |text: Option<&Text>| text.cloned().transpose().map_err(|long| long.to_string());
         let [source, binary, checked] = told.map(whole);
         let (source, binary, checked) = (source?.unwrap_or_default(), binary?.unwrap_or_default(), checked?);
-        let parsed = whole(parsed.as_ref())?.unwrap_or_default();
-        let answer = Answer { source: &source, binary: &binary, checked: checked.as_deref(), parsed: &parsed };
+        let answer = Answer { source, binary, checked, parsed: whole(parsed.as_ref())?.unwrap_or_default() };
         let package = answer::package(&spec.file, spec.digest, self.arch, answer);
         let package = package.map_err(|reason| format!("error: {reason}"))?;
         Ok(SourcePackage { version_macros: spec.seen(), asks_database: spec.asks_database, ..package })
@@ -146,6 +144,11 @@ pub(super) fn printable(text: &str) -> String {
 
 fn read_text(path: &Path) -> Result<Option<Text>, SpecError> {
     left::text(path).map_err(unreadable(path))
+}
+
+/// The text, if there is one, or that it is too long.
+fn whole(text: Option<&Text>) -> Result<Option<&str>, String> {
+    text.map(|text| text.as_deref().map_err(ToString::to_string)).transpose()
 }
 
 /// The text of a file of the script's own in `folder`, empty when there is none; None when no script wrote that much.

@@ -1,4 +1,4 @@
-//! A pipeline file as it is written; `config.rs` checks it.
+//! A pipeline file as it is written; `check.rs` and `stages.rs` check it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -68,29 +68,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::digest::Sha256;
     use crate::package::{Evr, Nevra};
-    use crate::spec::SourcePackage;
+    use crate::spec::{SourcePackage, zlib};
 
     fn specs() -> LoadedSpecs {
         let spec = |name: &str| SourcePackage {
             spec: name.into(),
-            spec_path: format!("/specs/{name}.spec").into(),
-            spec_digest: Sha256::of_bytes(b""),
             nevra: Nevra { name: name.into(), evr: Evr::parse("1-1"), arch: "src".into() },
-            binaries: vec![],
-            build_requires: vec![],
-            check_requires: vec![],
-            sources: vec![],
-            has_check: true,
-            excluded: None,
-            build_arch: "x86_64".into(),
-            exclusive_arch: vec![],
-            exclude_arch: vec![],
-            version_macros: BTreeMap::new(),
-            asks_database: false,
-            changelog_time: None,
-            files: vec![],
+            ..zlib()
         };
         LoadedSpecs { packages: ["kmod", "musl", "zlib"].map(spec).into(), ..LoadedSpecs::default() }
     }
